@@ -1,0 +1,155 @@
+"""Everything the engine can ask for. The replica carries effects out in order, and is the only one that does.
+
+`Cast…` effects are promises: the replica signs the statement, makes the message *and* everything in `durable`
+durable in one synced batch, and only then sends it to all validators and hands it back as `MessageReceived(…, None)`.
+(consensus research, section 1.3 "Persist before send", and amendments A2, A5)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ledger.consensus.inputs import PeerId
+from ledger.consensus.messages import (
+    CommitCertificate,
+    ConsensusMessage,
+    PrepareCertificate,
+    ProposedBlock,
+    SignedMessage,
+    TimeoutCertificate,
+)
+from ledger.consensus.statements import CommitStatement, PrepareStatement, ProposalStatement, TimeoutStatement
+from ledger.primitives import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What a statement promises to hold: certificates and block bodies of its height."""
+
+    timeout_certificates: tuple[TimeoutCertificate, ...] = ()
+    prepare_certificates: tuple[PrepareCertificate, ...] = ()
+    block_hash: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CastProposal:
+    """Sign and send a proposal; `block` travels with it unless it is None (proposed again)."""
+
+    statement: ProposalStatement
+    justification: TimeoutCertificate | None
+    block: ProposedBlock | None
+    durable: Durable
+
+
+@dataclass(frozen=True, slots=True)
+class CastPrepare:
+    """Sign and send a prepare vote."""
+
+    statement: PrepareStatement
+    durable: Durable
+
+
+@dataclass(frozen=True, slots=True)
+class CastCommit:
+    """Sign and send a commit vote."""
+
+    statement: CommitStatement
+    durable: Durable
+
+
+@dataclass(frozen=True, slots=True)
+class CastTimeout:
+    """Sign and send a timeout vote with exactly this prepare certificate, now and at every resend."""
+
+    statement: TimeoutStatement
+    prepare_certificate: PrepareCertificate | None
+    durable: Durable
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send a message that is already durable, or needs no durability, to all validators."""
+
+    message: ConsensusMessage
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastStatus:
+    """Tell all peers our height and round (part of the resend tick)."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Answer one peer."""
+
+    peer: PeerId
+    message: ConsensusMessage
+
+
+@dataclass(frozen=True, slots=True)
+class BuildBlock:
+    """Build a fresh block for `round` and answer with `BlockBuilt`, at once.
+
+    In round 0 its time is the wall clock, but above the parent's; in later rounds exactly the parent's + 1 ms (A7).
+    """
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBlock:
+    """Answer with `BlockChecked` as soon as the block is here; fetch what is missing, again at every resend tick."""
+
+    block_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class WantJustification:
+    """Fetch the justification with this digest from peers; answer with `JustificationReceived`."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Append the block: it is final, valid, here, and its record is complete. The engine is done with its height."""
+
+    block_hash: Digest
+    certificate: CommitCertificate
+    justifications: tuple[TimeoutCertificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEvidence:
+    """One validator signed two contradictory statements (section 1.6: E1, E2 or E3)."""
+
+    validator: int
+    first: SignedMessage
+    second: SignedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Hand in a `Wake` at this monotonic time; replaces the earlier wish."""
+
+    monotonic_ms: int
+
+
+Effect: TypeAlias = (
+    CastProposal
+    | CastPrepare
+    | CastCommit
+    | CastTimeout
+    | Broadcast
+    | BroadcastStatus
+    | Send
+    | BuildBlock
+    | CheckBlock
+    | WantJustification
+    | Commit
+    | ReportEvidence
+    | WakeAt
+)

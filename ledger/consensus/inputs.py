@@ -1,0 +1,87 @@
+"""Everything the engine can be told. Each input comes with the time, as `Now`; the engine reads no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType, TypeAlias
+
+from ledger.consensus.messages import ConsensusMessage, ProposedBlock, TimeoutCertificate
+from ledger.primitives import Digest
+
+PeerId = NewType("PeerId", str)
+"""Who a message came from, for answering: opaque to the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Time as an input: a monotonic clock for timers, and the wall clock (ms since 1970) for the time rule A7."""
+
+    monotonic_ms: int
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A verified message of this height. `sender` is None for the engine's own message, once it is durable."""
+
+    message: ConsensusMessage
+    sender: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReceived:
+    """A peer says that it is in `round` of this height."""
+
+    sender: PeerId
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class JustificationReceived:
+    """The verified answer to a `WantJustification`."""
+
+    digest: Digest
+    justification: TimeoutCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFacts:
+    """What the engine needs to know of a valid block: the round and leader in its header, and its time."""
+
+    round: int
+    proposer: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChecked:
+    """The answer to a `CheckBlock`: the body is here and the block is valid against the state of its parent
+    (`facts`), or it is not valid (`facts` is None). Validity is objective; no clock is part of it."""
+
+    block_hash: Digest
+    facts: BlockFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBuilt:
+    """The answer to a `BuildBlock`: a fresh block of ours for `round`, checked like any other."""
+
+    round: int
+    block_hash: Digest
+    block: ProposedBlock
+    facts: BlockFacts
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPending:
+    """Transactions are waiting to be proposed (the timer of the height starts)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Time has passed: the engine looks at its own deadlines (round timer, resend tick, heartbeat)."""
+
+
+Input: TypeAlias = (
+    MessageReceived | StatusReceived | JustificationReceived | BlockChecked | BlockBuilt | WorkPending | Wake
+)

@@ -1,0 +1,96 @@
+"""Every bound of the system, in one place, with what follows when it is reached.
+
+A number here is part of the rules when it decides what may be in a block (section "rules"): changing one
+is a change of `protocol_version`. The others protect a node from its neighbours and may differ between nodes.
+Sizes are bytes, times are milliseconds, qualifier last.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# ---- rules: canonical JSON (design section 5)
+INTEGER_MAX = 2**53 - 1
+JSON_DEPTH_MAX = 32
+
+# ---- rules: transactions
+ENVELOPE_BYTES_MAX = 64 * KIB
+OPERATIONS_PER_TRANSACTION_MAX = 64
+SIGNATURES_PER_TRANSACTION_MAX = 64
+COSIGNERS_PER_TRANSACTION_MAX = 15
+MEMO_BYTES_MAX = 1024
+NONCE_BYTES = 16
+RECORD_CONTENT_BYTES_MAX = 32 * KIB
+RECORD_KEY_BYTES_MAX = 128
+
+# ---- rules: accounts and streams
+KEYS_PER_ACCOUNT_MAX = 32
+ROLES_PER_ACCOUNT_MAX = 16
+WRITERS_PER_STREAM_MAX = 256
+NAME_BYTES_MAX = 64
+
+# ---- rules: blocks and validators
+VALIDATORS_MAX = 100
+BLOCK_TRANSACTIONS_MAX = 1_000
+BLOCK_BYTES_MAX = 2 * MIB
+GENESIS_BYTES_MAX = 4 * MIB
+ADDRESS_BYTES_MAX = 255
+
+# ---- rules: defaults of governed parameters
+VALID_WINDOW_MS_DEFAULT = 24 * 3_600_000
+SENDER_QUOTA_DEFAULT = 1_000  # transactions of one sender in one block
+BASE_TIMEOUT_MS_DEFAULT = 2_000
+TIMEOUT_MS_MAX_DEFAULT = 60_000
+HEARTBEAT_MS_DEFAULT = 60_000
+DEMOTION_HEIGHTS_DEFAULT = 1_000
+CLOCK_AHEAD_MS_MAX = 10_000  # amendment A7
+
+# ---- consensus
+ROUNDS_AHEAD_MAX = 64  # votes further ahead are dropped; a timeout certificate moves any distance
+HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
+PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
+CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
+JUSTIFICATION_CHAIN_MAX = 4_096
+RECORD_BYTES_MAX = 4 * MIB
+
+# ---- mempool
+MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
+MEMPOOL_BYTES_MAX = 256 * MIB
+MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000
+VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten
+
+# ---- peers
+FRAME_BYTES_MAX = 4 * MIB
+GOSSIP_FRAME_BYTES_MAX = 1 * MIB
+GOSSIP_TRANSACTIONS_PER_FRAME_MAX = 1_000
+PEER_OUTBOX_FRAMES_MAX = 4_096  # beyond, gossip is dropped first, then the link is closed
+PEER_OUTBOX_BYTES_MAX = 64 * MIB
+PEER_LINKS_MAX = 256
+HANDSHAKE_TIMEOUT_MS = 5_000
+RECONNECT_DELAY_MS_MIN = 100
+RECONNECT_DELAY_MS_MAX = 10_000
+
+# ---- HTTP
+HTTP_BODY_BYTES_MAX = 8 * MIB
+HTTP_BATCH_TRANSACTIONS_MAX = 1_000
+HTTP_PAGE_ITEMS_DEFAULT = 50
+HTTP_PAGE_ITEMS_MAX = 200
+HTTP_WAIT_SECONDS_MAX = 60
+HTTP_WAITERS_MAX = 10_000
+HTTP_WAITERS_PER_ADDRESS_MAX = 2_000
+HTTP_STREAMS_MAX = 256
+HTTP_STREAMS_PER_ADDRESS_MAX = 32
+HTTP_CONNECTIONS_MAX = 1_024
+
+# ---- storage
+PROOF_HEIGHTS_DEFAULT = 256
+DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and commits still fit
+
+assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
+assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"
+assert ENVELOPE_BYTES_MAX + KIB <= GOSSIP_FRAME_BYTES_MAX, "any transaction must fit a gossip frame"
+assert BLOCK_TRANSACTIONS_MAX * 68 + 64 * KIB <= FRAME_BYTES_MAX, "a proposal of hashes must fit a frame"
+assert RECORD_CONTENT_BYTES_MAX < ENVELOPE_BYTES_MAX, "a record must fit its transaction"
+assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one sender must not fill the mempool"
+assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX
