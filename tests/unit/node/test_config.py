@@ -44,7 +44,7 @@ def test_pinned_peers(tmp_path: Path) -> None:
     [
         ("genesys = 'x'", "unknown key 'genesys'; did you mean 'genesis'?"),
         ("[api]\nlissten = 'x'", "unknown key 'api.lissten'; did you mean 'listen'?"),
-        ("[[peers.pinned]]\nkey = 'x'", "unknown key 'peers.pinned.key'; did you mean 'node_key'?"),
+        ("[[peers.pinned]]\nnode_kee = 'x'", "unknown key 'peers.pinned.node_kee'; did you mean 'node_key'?"),
         ("zebra = 1", "known here: genesis, data, keys"),
         ("data = 7", "Expected `str`, got `int` - at `$.data`"),
         ("[log]\nlevel = 'loud'", "Invalid enum value 'loud' - at `$.log.level`"),
