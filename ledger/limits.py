@@ -34,7 +34,14 @@ NAME_BYTES_MAX = 64
 VALIDATORS_MAX = 100
 BLOCK_TRANSACTIONS_MAX = 1_000
 BLOCK_BYTES_MAX = 2 * MIB
+HEADER_BYTES_MAX = 4 * KIB
+LEAF_BYTES_MAX = 1 * KIB
+RESULT_BYTES_MAX = 64
+EPOCH_MAX = 2**32 - 1  # u32 in signed statements
+ROUND_MAX = 2**31 - 1  # i32 in signed statements, where -1 is no round
 GENESIS_BYTES_MAX = 4 * MIB
+GENESIS_SALT_BYTES = 16
+GENESIS_ACCOUNTS_MAX = 1_000
 ADDRESS_BYTES_MAX = 255
 
 # ---- rules: defaults of governed parameters
@@ -59,6 +66,9 @@ MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FUL
 MEMPOOL_BYTES_MAX = 256 * MIB
 MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten
+
+# ---- state
+STATE_ROWS_CACHED_MAX = 50_000  # decoded rows of one height; beyond, all are forgotten and read again
 
 # ---- peers
 FRAME_BYTES_MAX = 4 * MIB

@@ -1,0 +1,50 @@
+"""A sequence of byte strings as one byte string: what block bodies and network frames of many items are made of.
+
+    item*      item = length (u32, big endian) | that many bytes
+
+Nothing separates or ends the items but the end of the data, so every sequence has exactly one form.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from ledger.errors import MalformedError
+
+_LENGTH = struct.Struct(">I")
+
+FRAMING_BYTES = _LENGTH.size
+"""What `pack` adds to each item."""
+
+
+def pack(items: Iterable[bytes]) -> bytes:
+    """The one form of `items`, in order. Each item is shorter than 2^32 bytes."""
+    length = _LENGTH.pack
+    return b"".join([part for item in items for part in (length(len(item)), item)])
+
+
+def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, ...]:
+    """The items of `data`, in order.
+
+    Raises `MalformedError` when there are more than `items_max`, one is longer than `item_bytes_max`, or the data
+    ends within an item. Nothing is copied before its length has been checked.
+    """
+    items: list[bytes] = []
+    end = len(data)
+    position = 0
+    length = _LENGTH.unpack_from
+    while position < end:
+        if len(items) == items_max:
+            raise MalformedError(f"more than {items_max} items")
+        if end - position < FRAMING_BYTES:
+            raise MalformedError("the data ends within a length")
+        (size,) = length(data, position)
+        if size > item_bytes_max:
+            raise MalformedError(f"an item has {size} bytes, more than {item_bytes_max}")
+        position += FRAMING_BYTES
+        if end - position < size:
+            raise MalformedError("the data ends within an item")
+        items.append(data[position : position + size])
+        position += size
+    return tuple(items)
