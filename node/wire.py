@@ -1,0 +1,340 @@
+"""What nodes say to each other: peer messages as values, and as the bytes of one WebSocket frame. Pure.
+
+A frame is one type byte and a body; integers are big endian, and the last field takes the rest of the frame:
+
+    1  consensus            height u64 | payload
+    2  status               height u64 | round u32
+    3  transactions         framed envelopes: gossip                     (1..1000)
+    4  fetch transactions   envelope hashes, 32 bytes each               (1..1000)
+    5  fetch block          height u64 | block hash (32)
+    6  block                height u64 | header length u32 | header | envelope hashes, 32 bytes each  (0..1000)
+    7  fetch justification  height u64 | justification digest (32)
+    8  justification        height u64 | payload
+    9  fetch records        first height u64 | count u8                  (1..64)
+    10 records              framed: record, framed envelopes, record, framed envelopes, …  (0..64 pairs)
+    11 transactions         framed envelopes: what was asked for         (1..1000)
+
+"Framed" is `ledger.framing`. Payloads of consensus and justification are the canonical JSON of
+`ledger.consensus.codec`; they are judged by the replica when it decides their height, and only their size is looked
+at here. The decoder is strict and bounded: it gives a value within the bounds of `ledger.limits`, whose encoding is
+the very frame, or raises `MalformedError`; the link closes (design section 8, rule "verified at the door").
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeAlias, assert_never
+
+from ledger.errors import MalformedError
+from ledger.framing import FRAMING_BYTES, pack, unpack
+from ledger.limits import (
+    BLOCK_TRANSACTIONS_MAX,
+    CERTIFIED_BLOCKS_PER_REPLY_MAX,
+    ENVELOPE_BYTES_MAX,
+    FRAME_BYTES_MAX,
+    GOSSIP_FRAME_BYTES_MAX,
+    GOSSIP_TRANSACTIONS_PER_FRAME_MAX,
+    HEADER_BYTES_MAX,
+    INTEGER_MAX,
+    RECORD_BYTES_MAX,
+)
+from ledger.primitives import DIGEST_BYTES, Digest
+
+ROUND_MAX = 2**32 - 1
+"""The highest round that fits a frame and a signed statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """A consensus message of `height`; `payload` is its canonical JSON, unverified."""
+
+    height: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """ "I am deciding this height, in this round" (its tip is height - 1)."""
+
+    height: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Envelopes, exact bytes: gossip of new ones, or (`requested`) the answer to `FetchTransactions`.
+
+    A proposal waits for an answer, so answers are sent and taken in before gossip; gossip may be dropped on the way.
+    """
+
+    envelopes: tuple[bytes, ...]
+    requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchTransactions:
+    """ "Send me the envelopes with these envelope hashes." """
+
+    hashes: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBlock:
+    """ "Send me the header and the envelope hashes of this proposed block." """
+
+    height: int
+    block_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The answer to `FetchBlock`: a header's canonical bytes and the envelope hashes of its body, in order."""
+
+    height: int
+    header: bytes
+    envelope_hashes: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchJustification:
+    """ "Send me the timeout certificate that hashes to this justification digest." """
+
+    height: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Justification:
+    """The answer to `FetchJustification`; `payload` is the canonical JSON of a timeout certificate, unverified."""
+
+    height: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecords:
+    """ "Send me certified blocks from this height on, at most so many." """
+
+    from_height: int
+    count_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedBlock:
+    """A commit record's canonical bytes and the envelopes of its block, in order; unverified."""
+
+    record: bytes
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The answer to `FetchRecords`: consecutive certified blocks; fewer than asked for when a frame is full."""
+
+    items: tuple[CertifiedBlock, ...]
+
+
+PeerMessage: TypeAlias = (
+    Consensus
+    | Status
+    | Transactions
+    | FetchTransactions
+    | FetchBlock
+    | Block
+    | FetchJustification
+    | Justification
+    | FetchRecords
+    | Records
+)
+
+_CONSENSUS, _STATUS, _TRANSACTIONS, _FETCH_TRANSACTIONS, _FETCH_BLOCK = 1, 2, 3, 4, 5
+_BLOCK, _FETCH_JUSTIFICATION, _JUSTIFICATION, _FETCH_RECORDS, _RECORDS = 6, 7, 8, 9, 10
+_REQUESTED_TRANSACTIONS = 11
+
+_HEIGHT = struct.Struct(">BQ")
+_STATUS_FRAME = struct.Struct(">BQI")
+_DIGEST_FRAME = struct.Struct(">BQ32s")
+_BLOCK_HEAD = struct.Struct(">BQI")
+_RECORDS_REQUEST = struct.Struct(">BQB")
+
+
+def encode(message: PeerMessage) -> bytes:
+    """The frame of `message`, which is ours and within the bounds (that is asserted, as far as it is cheap)."""
+    match message:
+        case Consensus(height, payload):
+            frame = _HEIGHT.pack(_CONSENSUS, height) + payload
+        case Status(height, round_):
+            frame = _STATUS_FRAME.pack(_STATUS, height, round_)
+        case Transactions(envelopes, requested):
+            assert 1 <= len(envelopes) <= GOSSIP_TRANSACTIONS_PER_FRAME_MAX
+            frame = bytes((_REQUESTED_TRANSACTIONS if requested else _TRANSACTIONS,)) + pack(envelopes)
+        case FetchTransactions(hashes):
+            assert 1 <= len(hashes) <= BLOCK_TRANSACTIONS_MAX
+            frame = bytes((_FETCH_TRANSACTIONS,)) + b"".join(hashes)
+        case FetchBlock(height, block_hash):
+            frame = _DIGEST_FRAME.pack(_FETCH_BLOCK, height, block_hash)
+        case Block(height, header, envelope_hashes):
+            frame = b"".join((_BLOCK_HEAD.pack(_BLOCK, height, len(header)), header, *envelope_hashes))
+        case FetchJustification(height, digest):
+            frame = _DIGEST_FRAME.pack(_FETCH_JUSTIFICATION, height, digest)
+        case Justification(height, payload):
+            frame = _HEIGHT.pack(_JUSTIFICATION, height) + payload
+        case FetchRecords(from_height, count_max):
+            frame = _RECORDS_REQUEST.pack(_FETCH_RECORDS, from_height, count_max)
+        case Records(items):
+            assert len(items) <= CERTIFIED_BLOCKS_PER_REPLY_MAX
+            pairs = chain.from_iterable((item.record, pack(item.envelopes)) for item in items)
+            frame = bytes((_RECORDS,)) + pack(tuple(pairs))
+        case _:
+            assert_never(message)
+    assert len(frame) <= FRAME_BYTES_MAX, f"a {type(message).__name__} of {len(frame)} bytes does not fit a frame"
+    return frame
+
+
+def decode(frame: bytes) -> PeerMessage:
+    """The message that stands in `frame`. Raises `MalformedError` for anything `encode` would not write."""
+    if not 1 <= len(frame) <= FRAME_BYTES_MAX:
+        raise MalformedError(f"a frame has 1 to {FRAME_BYTES_MAX} bytes, not {len(frame)}")
+    match frame[0]:
+        case 1:
+            return Consensus(*_height_and_payload(frame, "consensus"))
+        case 2:
+            _, height, round_ = _STATUS_FRAME.unpack(_exactly(frame, _STATUS_FRAME, "status"))
+            return Status(_height(height), round_)
+        case 3:
+            return Transactions(_gossip_envelopes(frame))
+        case 4:
+            hashes = _digests(frame, start=1)
+            if not hashes:
+                raise MalformedError("a request for transactions names none")
+            return FetchTransactions(hashes)
+        case 5:
+            _, height, block_hash = _DIGEST_FRAME.unpack(_exactly(frame, _DIGEST_FRAME, "fetch block"))
+            return FetchBlock(_height(height), Digest(block_hash))
+        case 6:
+            return _decode_block(frame)
+        case 7:
+            _, height, digest = _DIGEST_FRAME.unpack(_exactly(frame, _DIGEST_FRAME, "fetch justification"))
+            return FetchJustification(_height(height), Digest(digest))
+        case 8:
+            return Justification(*_height_and_payload(frame, "justification"))
+        case 9:
+            _, height, count_max = _RECORDS_REQUEST.unpack(_exactly(frame, _RECORDS_REQUEST, "fetch records"))
+            if not 1 <= count_max <= CERTIFIED_BLOCKS_PER_REPLY_MAX:
+                raise MalformedError(f"a request for records asks for 1 to {CERTIFIED_BLOCKS_PER_REPLY_MAX}")
+            return FetchRecords(_height(height), count_max)
+        case 10:
+            return _decode_records(frame)
+        case 11:
+            return Transactions(_gossip_envelopes(frame), requested=True)
+        case unknown:
+            raise MalformedError(f"unknown type of frame {unknown}")
+
+
+def merge_gossip(frames: Sequence[bytes]) -> bytes:
+    """One gossip frame with the envelopes of several, in order (framed sequences can simply be joined).
+
+    The caller sees to it that they are together within the number and size of a frame.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    assert all(frame[0] == _TRANSACTIONS for frame in frames)
+    return frames[0] + b"".join([frame[1:] for frame in frames[1:]])
+
+
+def split_transactions(envelopes: Iterable[bytes]) -> list[Transactions]:
+    """`envelopes` in order, in as few gossip messages as stay below the size and number of a gossip frame."""
+    messages: list[Transactions] = []
+    batch: list[bytes] = []
+    room = GOSSIP_FRAME_BYTES_MAX
+    for envelope in envelopes:
+        size = len(envelope) + FRAMING_BYTES
+        if batch and (size > room or len(batch) == GOSSIP_TRANSACTIONS_PER_FRAME_MAX):
+            messages.append(Transactions(tuple(batch)))
+            batch = []
+            room = GOSSIP_FRAME_BYTES_MAX
+        batch.append(envelope)
+        room -= size
+    if batch:
+        messages.append(Transactions(tuple(batch)))
+    return messages
+
+
+def fill_records(blocks: Iterable[CertifiedBlock]) -> Records:
+    """The answer that takes as many of `blocks`, from the first on, as fit one frame; reads no further than that."""
+    items: list[CertifiedBlock] = []
+    room = FRAME_BYTES_MAX - 1 - FRAMING_BYTES
+    for block in blocks:
+        room -= _certified_block_bytes(block.record, block.envelopes)
+        if room < 0 or len(items) == CERTIFIED_BLOCKS_PER_REPLY_MAX:
+            break
+        items.append(block)
+    return Records(tuple(items))
+
+
+def _certified_block_bytes(record: bytes, envelopes: Sequence[bytes]) -> int:
+    """An upper bound of what a certified block takes of a frame."""
+    return len(record) + sum(map(len, envelopes)) + FRAMING_BYTES * (len(envelopes) + 3)
+
+
+def _exactly(frame: bytes, layout: struct.Struct, what: str) -> bytes:
+    if len(frame) != layout.size:
+        raise MalformedError(f"a {what} frame has {layout.size} bytes, not {len(frame)}")
+    return frame
+
+
+def _height(value: int) -> int:
+    if value > INTEGER_MAX:
+        raise MalformedError(f"height {value} is beyond {INTEGER_MAX}")
+    return value
+
+
+def _height_and_payload(frame: bytes, what: str) -> tuple[int, bytes]:
+    if len(frame) <= _HEIGHT.size:
+        raise MalformedError(f"a {what} frame has no payload")
+    _, height = _HEIGHT.unpack_from(frame)
+    return _height(height), frame[_HEIGHT.size :]
+
+
+def _digests(frame: bytes, *, start: int) -> tuple[Digest, ...]:
+    count, rest = divmod(len(frame) - start, DIGEST_BYTES)
+    if rest or count > BLOCK_TRANSACTIONS_MAX:
+        raise MalformedError(f"a frame lists at most {BLOCK_TRANSACTIONS_MAX} hashes of {DIGEST_BYTES} bytes")
+    return tuple(Digest(frame[at : at + DIGEST_BYTES]) for at in range(start, len(frame), DIGEST_BYTES))
+
+
+def _envelopes(framed: bytes, *, items_min: int, items_max: int) -> tuple[bytes, ...]:
+    envelopes = unpack(framed, items_max=items_max, item_bytes_max=ENVELOPE_BYTES_MAX)
+    if len(envelopes) < items_min or b"" in envelopes:
+        raise MalformedError("a frame has no envelope, or an empty one")
+    return envelopes
+
+
+def _gossip_envelopes(frame: bytes) -> tuple[bytes, ...]:
+    return _envelopes(frame[1:], items_min=1, items_max=GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
+
+
+def _decode_block(frame: bytes) -> Block:
+    if len(frame) < _BLOCK_HEAD.size:
+        raise MalformedError("a block frame is cut short")
+    _, height, header_bytes = _BLOCK_HEAD.unpack_from(frame)
+    end = _BLOCK_HEAD.size + header_bytes
+    if not 1 <= header_bytes <= HEADER_BYTES_MAX or end > len(frame):
+        raise MalformedError(f"a block frame has a header of 1 to {HEADER_BYTES_MAX} bytes, not {header_bytes}")
+    return Block(_height(height), frame[_BLOCK_HEAD.size : end], _digests(frame, start=end))
+
+
+def _decode_records(frame: bytes) -> Records:
+    items_max = 2 * CERTIFIED_BLOCKS_PER_REPLY_MAX
+    parts = unpack(frame[1:], items_max=items_max, item_bytes_max=FRAME_BYTES_MAX)
+    if len(parts) % 2:
+        raise MalformedError("a records frame has a record without its envelopes")
+    items = []
+    for record, framed in zip(parts[::2], parts[1::2], strict=True):
+        if not 1 <= len(record) <= RECORD_BYTES_MAX:
+            raise MalformedError(f"a commit record has 1 to {RECORD_BYTES_MAX} bytes, not {len(record)}")
+        items.append(CertifiedBlock(record, _envelopes(framed, items_min=0, items_max=BLOCK_TRANSACTIONS_MAX)))
+    return Records(tuple(items))
