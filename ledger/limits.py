@@ -55,6 +55,10 @@ CLOCK_AHEAD_MS_MAX = 10_000  # amendment A7
 
 # ---- consensus
 ROUNDS_AHEAD_MAX = 64  # votes further ahead are dropped; a timeout certificate moves any distance
+ROUNDS_BEHIND_MAX = 64  # votes further behind are forgotten; certificates are kept
+VOTES_PER_VALIDATOR_MAX = 2  # of one type in one round; the second proves the equivocation
+BLOCKS_WANTED_MAX = 16  # blocks of one height that a validator waits for; the oldest is dropped, and asked again if needed
+SIGNATURES_REMEMBERED_MAX = 20_000  # verified signatures of one height; beyond, they are verified again
 HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
 CERTIFIED_BLOCKS_PER_REPLY_MAX = 64

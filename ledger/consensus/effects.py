@@ -2,6 +2,7 @@
 
 `Cast…` effects are promises: the replica signs the statement, makes the message *and* everything in `durable`
 durable in one synced batch, and only then sends it to all validators and hands it back as `MessageReceived(…, None)`.
+The engine has noted the promise when it returns the effect, so nothing that it says afterwards contradicts it.
 (consensus research, section 1.3 "Persist before send", and amendments A2, A5)
 """
 
@@ -16,7 +17,7 @@ from ledger.consensus.messages import (
     ConsensusMessage,
     PrepareCertificate,
     ProposedBlock,
-    SignedMessage,
+    SignedStatement,
     TimeoutCertificate,
 )
 from ledger.consensus.statements import CommitStatement, PrepareStatement, ProposalStatement, TimeoutStatement
@@ -25,7 +26,10 @@ from ledger.primitives import Digest
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """What a statement promises to hold: certificates and block bodies of its height."""
+    """What a statement promises to hold: certificates and block bodies of its height.
+
+    A timeout certificate brings its own prepare certificate. Some of it may be durable already.
+    """
 
     timeout_certificates: tuple[TimeoutCertificate, ...] = ()
     prepare_certificates: tuple[PrepareCertificate, ...] = ()
@@ -101,14 +105,20 @@ class BuildBlock:
 
 @dataclass(frozen=True, slots=True)
 class CheckBlock:
-    """Answer with `BlockChecked` as soon as the block is here; fetch what is missing, again at every resend tick."""
+    """Answer with `BlockChecked` as soon as the block is here; fetch what is missing. Asked again at every resend
+    tick until it is answered. `block` is the content that came with the proposal, None where it must be fetched too.
+    """
 
     block_hash: Digest
+    block: ProposedBlock | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WantJustification:
-    """Fetch the justification with this digest from peers; answer with `JustificationReceived`."""
+    """Fetch the justification with this digest from peers; answer with `JustificationReceived`.
+
+    Asked again at every resend tick until it is answered.
+    """
 
     digest: Digest
 
@@ -127,8 +137,17 @@ class ReportEvidence:
     """One validator signed two contradictory statements (section 1.6: E1, E2 or E3)."""
 
     validator: int
-    first: SignedMessage
-    second: SignedMessage
+    first: SignedStatement
+    second: SignedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class VoteStateContradicted:
+    """Somebody shows a statement under this node's own key that this node does not remember: its vote state is lost,
+    old, or its key is used elsewhere. The engine casts nothing any more; neither may an engine of a later height.
+    """
+
+    statement: SignedStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +170,6 @@ Effect: TypeAlias = (
     | WantJustification
     | Commit
     | ReportEvidence
+    | VoteStateContradicted
     | WakeAt
 )

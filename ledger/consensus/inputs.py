@@ -64,22 +64,29 @@ class BlockChecked:
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """The answer to a `BuildBlock`: a fresh block of ours for `round`, checked like any other."""
+    """The answer to a `BuildBlock`: a fresh block of ours for `round`, checked like any other.
+
+    `facts` is None when our own check refuses what we built: such a block is not proposed.
+    """
 
     round: int
     block_hash: Digest
     block: ProposedBlock
-    facts: BlockFacts
+    facts: BlockFacts | None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkPending:
-    """Transactions are waiting to be proposed (the timer of the height starts)."""
+    """Transactions are waiting to be proposed (the timer of the height starts). Saying it twice changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Time has passed: the engine looks at its own deadlines (round timer, resend tick, heartbeat)."""
+    """Time has passed: the engine looks at its own deadlines (round timer, resend tick, heartbeat).
+
+    Handed in once as soon as an engine is made, so that it can say when it wants to be woken, and then at `WakeAt`.
+    An early one changes nothing.
+    """
 
 
 Input: TypeAlias = (

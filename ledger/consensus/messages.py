@@ -12,7 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ledger.consensus.statements import CommitStatement, PrepareStatement, ProposalStatement, TimeoutStatement
+from ledger.consensus.statements import (
+    CommitStatement,
+    PrepareStatement,
+    ProposalStatement,
+    Statement,
+    TimeoutStatement,
+)
 from ledger.primitives import Digest, Signature
 
 
@@ -28,6 +34,15 @@ class ProposedBlock:
 class VoteSignature:
     """One validator's signature in a certificate."""
 
+    validator: int
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStatement:
+    """A bare statement with its signature, without what it travels with: what evidence is made of."""
+
+    statement: Statement
     validator: int
     signature: Signature
 
@@ -85,7 +100,10 @@ class TimeoutCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A leader's proposal. `justification` is None exactly in round 0; `block` may be None when proposed again."""
+    """A leader's proposal. `justification` is None exactly in round 0; `block` may be None when proposed again.
+
+    `block`, where it is there, has the hash that the statement names; whether it is valid is another question.
+    """
 
     statement: ProposalStatement
     validator: int
