@@ -81,9 +81,22 @@ GOSSIP_TRANSACTIONS_PER_FRAME_MAX = 1_000
 PEER_OUTBOX_FRAMES_MAX = 4_096  # beyond, gossip is dropped first, then the link is closed
 PEER_OUTBOX_BYTES_MAX = 64 * MIB
 PEER_LINKS_MAX = 256
-HANDSHAKE_TIMEOUT_MS = 5_000
+HANDSHAKE_TIMEOUT_MS = 5_000  # from accepting or dialling a connection to both hellos
+PEER_HANDSHAKES_MAX = 64  # inbound at once; a connection beyond is closed unread
+PEER_HANDSHAKES_PER_ADDRESS_MAX = 16
+PEER_HEARTBEAT_MS = 20_000  # a ping after so much silence; the link is closed after half as much more
+PEER_CLOSE_TIMEOUT_MS = 1_000
 RECONNECT_DELAY_MS_MIN = 100
 RECONNECT_DELAY_MS_MAX = 10_000
+MISBEHAVIOUR_DELAY_MS = 10_000  # no new link for so long with a peer that sent what no correct node sends
+
+# ---- the runtime's queue in front of the replica
+INBOX_FRAMES_MAX = 1_024  # per peer; beyond, its link is not read until there is room
+INBOX_BYTES_MAX = 8 * MIB  # per peer, likewise
+INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a submission beyond is refused
+INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
+STEP_MESSAGES_MAX = 64  # messages in one step of the replica
+STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
 
 # ---- HTTP
 HTTP_BODY_BYTES_MAX = 8 * MIB
@@ -96,6 +109,15 @@ HTTP_WAITERS_PER_ADDRESS_MAX = 2_000
 HTTP_STREAMS_MAX = 256
 HTTP_STREAMS_PER_ADDRESS_MAX = 32
 HTTP_CONNECTIONS_MAX = 1_024
+HTTP_CONNECTIONS_PER_ADDRESS_MAX = 512
+HTTP_BODIES_BYTES_MAX = 256 * MIB  # of all requests being read at once; beyond, a submission is refused: retry later
+HTTP_LINE_BYTES_MAX = 8_190  # request line, and each header
+HTTP_READ_SECONDS_MAX = 30  # from the first byte of a request to its last; beyond, the connection is closed
+HTTP_IDLE_SECONDS_MAX = 75  # between two requests of a connection
+HTTP_CLOSE_SECONDS_MAX = 5  # that requests get to finish at shutdown
+HTTP_STREAM_KEEP_ALIVE_SECONDS = 15  # between comments on a quiet event stream
+HTTP_STREAM_WRITE_SECONDS_MAX = 30  # that one write may take; a slower reader is disconnected and resumes
+HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 64
 
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256
@@ -103,6 +125,8 @@ DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and comm
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
 assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"
+assert FRAME_BYTES_MAX <= INBOX_BYTES_MAX, "any frame must fit an empty inbox"
+assert FRAME_BYTES_MAX <= PEER_OUTBOX_BYTES_MAX, "any frame must fit an empty outbox"
 assert ENVELOPE_BYTES_MAX + KIB <= GOSSIP_FRAME_BYTES_MAX, "any transaction must fit a gossip frame"
 assert BLOCK_TRANSACTIONS_MAX * 68 + 64 * KIB <= FRAME_BYTES_MAX, "a proposal of hashes must fit a frame"
 assert RECORD_CONTENT_BYTES_MAX < ENVELOPE_BYTES_MAX, "a record must fit its transaction"
