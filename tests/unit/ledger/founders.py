@@ -1,0 +1,69 @@
+"""A small consortium for tests: cards, keys and genesis of n validators, the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ledger.crypto import SigningKey
+from ledger.genesis import Card, Genesis, Operator, assemble_genesis, make_card
+from ledger.parameters import Parameters
+from ledger.state import Account
+from ledger.validators import Quorum, default_quorum
+
+TIME_MS = 1_800_000_000_000
+
+
+def signing_key(label: str) -> SigningKey:
+    """The key that is always the same for `label`."""
+    return SigningKey(hashlib.sha256(b"test key " + label.encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Founder:
+    """One organisation: its card and all of its keys."""
+
+    card: Card
+    operator_key: SigningKey
+    consensus_key: SigningKey
+    node_key: SigningKey
+    cosigning_key: SigningKey
+
+
+def founder(index: int) -> Founder:
+    """The organisation number `index`: validator v<index>, operated by org<index>."""
+    keys = {role: signing_key(f"{role} {index}") for role in ("operator", "consensus", "node", "cosigning")}
+    card = make_card(
+        name=f"v{index}",
+        address=f"127.0.0.1:{9001 + 2 * index}",
+        operator=Operator(f"org{index}", (keys["operator"].public_key,), 1),
+        consensus_key=keys["consensus"],
+        node_key=keys["node"],
+        cosigning_key=keys["cosigning"],
+    )
+    return Founder(card, keys["operator"], keys["consensus"], keys["node"], keys["cosigning"])
+
+
+def founders(count: int) -> tuple[Founder, ...]:
+    """The first `count` organisations."""
+    return tuple(founder(index) for index in range(count))
+
+
+def genesis_of(
+    count: int,
+    *,
+    quorum: Quorum | None = None,
+    parameters: Parameters | None = None,
+    further_accounts: tuple[Account, ...] = (),
+) -> Genesis:
+    """Genesis of `count` validators; org0 is the administrator."""
+    return assemble_genesis(
+        network="test",
+        salt=bytes(16),
+        time_ms=TIME_MS,
+        quorum=quorum or default_quorum(count),
+        parameters=parameters or Parameters(),
+        cards=tuple(f.card for f in founders(count)),
+        administrators=("org0",),
+        further_accounts=further_accounts,
+    )
