@@ -38,11 +38,11 @@ def encode_trusted(value: Json) -> bytes:
         raise MalformedError(f"not canonical JSON: {error}") from None
 
 
-def decode(data: bytes, *, bytes_max: int, what: str = "document") -> Json:
+def decode(data: bytes, *, bytes_max: int, what: str = "document", depth_max: int = JSON_DEPTH_MAX) -> Json:
     """The value that canonical `data` stands for.
 
     Raises `MalformedError`, naming `what`, when `data` is longer than `bytes_max`, is not JSON, or is not the
-    canonical form of a value of the profile.
+    canonical form of a value of the profile. `depth_max` is raised only by documents that contain whole others.
     """
     if len(data) > bytes_max:
         raise MalformedError(f"{what} has {len(data)} bytes, more than {bytes_max}")
@@ -50,7 +50,7 @@ def decode(data: bytes, *, bytes_max: int, what: str = "document") -> Json:
         value: Json = orjson.loads(data)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise MalformedError(f"{what} is not JSON: {error}") from None
-    _check(value, JSON_DEPTH_MAX)
+    _check(value, depth_max)
     if encode_trusted(value) != data:
         raise MalformedError(f"{what} is JSON, but not in canonical form (RFC 8785)")
     return value

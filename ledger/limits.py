@@ -57,13 +57,18 @@ CLOCK_AHEAD_MS_MAX = 10_000  # amendment A7
 ROUNDS_AHEAD_MAX = 64  # votes further ahead are dropped; a timeout certificate moves any distance
 ROUNDS_BEHIND_MAX = 64  # votes further behind are forgotten; certificates are kept
 VOTES_PER_VALIDATOR_MAX = 2  # of one type in one round; the second proves the equivocation
-BLOCKS_WANTED_MAX = 16  # blocks of one height that a validator waits for; the oldest is dropped, and asked again if needed
+BLOCKS_WANTED_MAX = 16  # blocks of one height waited for; the oldest is dropped, and asked for again if needed
 SIGNATURES_REMEMBERED_MAX = 20_000  # verified signatures of one height; beyond, they are verified again
 HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
 CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
 JUSTIFICATION_CHAIN_MAX = 4_096
 RECORD_BYTES_MAX = 4 * MIB
+
+# ---- receipts
+RECEIPT_BYTES_MAX = 16 * MIB
+RECEIPT_TRAIL_MAX = 4_096  # validator-set changes between the anchor and the block
+LOG_PATH_MAX = 64  # hashes of an inclusion path
 
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
@@ -122,6 +127,10 @@ HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 64
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256
 DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and commits still fit
+STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
+TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
+PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
+QUERY_SEEKS_MAX = 2_000  # of one search; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
 assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"
