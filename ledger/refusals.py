@@ -47,6 +47,7 @@ class Code(StrEnum):
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_SURPLUS = "signature_surplus"
     QUOTA_EXCEEDED = "quota_exceeded"
+    BLOCK_FULL = "block_full"
     # failed
     PERMISSION_DENIED = "permission_denied"
     ACCOUNT_EXISTS = "account_exists"
@@ -160,6 +161,11 @@ TABLE: dict[Code, Entry] = {
     Code.QUOTA_EXCEEDED: Entry(
         Kind.INADMISSIBLE,
         "The block already has as many transactions of this sender as the quota allows.",
+        "Nothing: validators hold it back for a later block.",
+    ),
+    Code.BLOCK_FULL: Entry(
+        Kind.INADMISSIBLE,
+        "The block has as many transactions, or bytes, as a block may have.",
         "Nothing: validators hold it back for a later block.",
     ),
     Code.PERMISSION_DENIED: Entry(

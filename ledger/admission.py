@@ -1,0 +1,142 @@
+"""Who may be in a block: the rules that keep a transaction out, judged against the state after the parent block.
+
+Well-formedness was `parse_transaction`'s part. What is asked here, cheapest first (design section 5):
+
+1. `check_authority`, without any curve arithmetic: right chain, not expired and not too far ahead, sender and
+   cosigners exist and are not suspended, every signature is by a key that one of them has, and each of them has as
+   many signatures as its threshold demands.
+2. `check_signatures`: every signature verifies. Once per envelope and node; never again in a block.
+3. `BlockAdmission`, for the transactions of one block together: ids unused, the sender's quota, the block's limits.
+
+So a stranger can neither burn an id nor fill a block. What fails after that is recorded in the block with its code.
+An account whose keys change in a block is judged by its old keys throughout that block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.crypto import Verify
+from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.refusals import Code, Refusal
+from ledger.state import Account, State
+from ledger.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionContext:
+    """What authority is judged against besides the state: the chain, and time (ms) and parameters of the parent."""
+
+    chain: Digest
+    parent_time_ms: int
+    parameters: Parameters
+
+
+def check_authority(transaction: Transaction, state: State, context: AdmissionContext) -> Refusal | None:
+    """Why `transaction` may not be in a child of the block that `state` and `context` are of, or None.
+
+    Signatures are counted, not verified.
+    """
+    body = transaction.body
+    if body.chain != context.chain:
+        return Refusal(Code.CHAIN_WRONG, f"the body names {body.chain.hex()}, this chain is {context.chain.hex()}")
+    if refusal := check_expiry(body.valid_until_ms, context):
+        return refusal
+    account = state.account(body.sender)
+    if account is None:
+        return Refusal(Code.SENDER_UNKNOWN, f"no account {body.sender}")
+    accounts: tuple[Account, ...] = (account,)
+    for name in body.cosigners:
+        account = state.account(name)
+        if account is None:
+            return Refusal(Code.COSIGNER_UNKNOWN, f"no account {name}")
+        accounts = (*accounts, account)
+    for account in accounts:
+        if account.suspended:
+            return Refusal(Code.ACCOUNT_SUSPENDED, f"account {account.name} is suspended")
+    return _check_keys(transaction, accounts)
+
+
+def check_expiry(valid_until_ms: int, context: AdmissionContext) -> Refusal | None:
+    """Includable while parent time < valid_until <= parent time + window."""
+    if valid_until_ms <= context.parent_time_ms:
+        return Refusal(Code.EXPIRED, f"valid until {valid_until_ms}, ledger time is {context.parent_time_ms}")
+    if valid_until_ms > context.parent_time_ms + context.parameters.valid_window_ms:
+        return Refusal(
+            Code.VALID_UNTIL_TOO_FAR,
+            f"valid until {valid_until_ms}, more than {context.parameters.valid_window_ms} ms after ledger time",
+        )
+    return None
+
+
+def _check_keys(transaction: Transaction, accounts: tuple[Account, ...]) -> Refusal | None:
+    """Every signature's key is one of the accounts'; each account's threshold is met."""
+    signatures = transaction.signatures
+    for item in signatures:
+        for account in accounts:
+            if item.key in account.keys:
+                break
+        else:
+            return Refusal(
+                Code.SIGNATURE_SURPLUS, f"key {item.key.hex()} is registered to neither sender nor a cosigner"
+            )
+    for account in accounts:
+        count = 0
+        for item in signatures:
+            if item.key in account.keys:
+                count += 1
+        if count < account.threshold:
+            return Refusal(
+                Code.SIGNATURE_MISSING, f"account {account.name} needs {account.threshold} signatures, has {count}"
+            )
+    return None
+
+
+def check_signatures(transaction: Transaction, verify: Verify) -> Refusal | None:
+    """Whether every signature verifies; the first that does not is named.
+
+    Asked after `check_authority`: only registered keys, whose points were checked, may reach `verify`.
+    """
+    for item in transaction.signatures:
+        if not verify(item.key, transaction.signed_bytes, item.signature):
+            return Refusal(Code.SIGNATURE_INVALID, f"the signature by key {item.key.hex()} does not verify")
+    return None
+
+
+class BlockAdmission:
+    """The transactions of one block, admitted one after the other: the same rules for building and for checking.
+
+    A builder leaves out what is refused; a checker finds the block invalid at the first refusal. `committed` says
+    whether an id is in a block up to the parent.
+    """
+
+    __slots__ = ("_bytes", "_committed", "_context", "_ids", "_per_sender", "_state")
+
+    def __init__(self, state: State, context: AdmissionContext, committed: Callable[[Digest], bool]) -> None:
+        self._state = state
+        self._context = context
+        self._committed = committed
+        self._bytes = 0
+        self._ids: set[Digest] = set()
+        self._per_sender: dict[str, int] = {}
+
+    def admit(self, transaction: Transaction) -> Refusal | None:
+        """Admit `transaction` as the next of the block, or say why it may not be."""
+        parameters = self._context.parameters
+        block_bytes = self._bytes + len(transaction.envelope)
+        if len(self._ids) >= parameters.block_transactions_max or block_bytes > parameters.block_bytes_max:
+            return Refusal(Code.BLOCK_FULL, f"the block has {len(self._ids)} transactions of {self._bytes} bytes")
+        if transaction.id in self._ids or self._committed(transaction.id):
+            return Refusal(Code.ALREADY_COMMITTED, f"transaction {transaction.id.hex()} is in a block")
+        sender = transaction.body.sender
+        count = self._per_sender.get(sender, 0)
+        if count >= parameters.sender_quota:
+            return Refusal(Code.QUOTA_EXCEEDED, f"the block has {count} transactions of {sender}")
+        if refusal := check_authority(transaction, self._state, self._context):
+            return refusal
+        self._ids.add(transaction.id)
+        self._bytes = block_bytes
+        self._per_sender[sender] = count + 1
+        return None

@@ -1,0 +1,42 @@
+"""What executing a block did, in the terms by which storage indexes it and people search.
+
+Only applied operations have events. That a transaction is by an account (its sender, its cosigners, the `by` of its
+operations), applied or failed, stands in the transaction and needs none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTouched:
+    """The row of `account` was created or changed by that operation of that transaction of the block."""
+
+    account: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTouched:
+    """The row of `stream` was created or changed (other than by appending) by that operation."""
+
+    stream: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAppended:
+    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any."""
+
+    stream: str
+    revision: int
+    key: str | None
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended

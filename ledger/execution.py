@@ -1,0 +1,67 @@
+"""Executing a block: its transactions in order, each all or none, over one overlay of the parent's state.
+
+What comes in was admitted (`ledger.admission`). An operation that is refused takes its whole transaction back and
+leaves the refusal's code as the transaction's result; the id is used nevertheless. Results, writes and events are a
+function of the parent's state, height, time and transactions alone: every validator finds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.events import AccountTouched, Event, RecordAppended, StreamTouched
+from ledger.operations.kinds import Place
+from ledger.refusals import Refusal
+from ledger.state import Overlay, State
+from ledger.transaction import Transaction
+
+__all__ = ["APPLIED", "AccountTouched", "Event", "Execution", "RecordAppended", "StreamTouched", "execute"]
+
+APPLIED: Final = "applied"
+"""The result of a transaction all of whose operations were applied; any other result is a refusal's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What executing a block did.
+
+    `results` has one entry per transaction, `APPLIED` or a code; `writes` the changed state rows (None deletes);
+    `events` are those of applied transactions, in order.
+    """
+
+    results: tuple[str, ...]
+    writes: Mapping[bytes, bytes | None]
+    events: tuple[Event, ...]
+
+
+def execute(state: State, *, height: int, time_ms: int, transactions: Sequence[Transaction]) -> Execution:
+    """Execute the `transactions` of the block at `height` with time `time_ms`, over the `state` after its parent."""
+    overlay = Overlay(state)
+    results: list[str] = []
+    events: list[Event] = []
+    for index, transaction in enumerate(transactions):
+        outcome = _execute_one(overlay, transaction, index, height, time_ms)
+        if isinstance(outcome, Refusal):
+            results.append(str(outcome.code))
+        else:
+            results.append(APPLIED)
+            events += outcome
+    return Execution(tuple(results), overlay.writes(), tuple(events))
+
+
+def _execute_one(
+    overlay: Overlay, transaction: Transaction, index: int, height: int, time_ms: int
+) -> list[Event] | Refusal:
+    """The events of one transaction, or the refusal of its first refused operation, everything taken back."""
+    savepoint = overlay.savepoint()
+    events: list[Event] = []
+    for operation_index, operation in enumerate(transaction.body.operations):
+        outcome = operation.apply(overlay, Place(height, time_ms, transaction.id, index, operation_index))
+        if isinstance(outcome, Refusal):
+            overlay.roll_back(savepoint)
+            return outcome
+        events += outcome
+    overlay.release()
+    return events

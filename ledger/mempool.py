@@ -1,0 +1,145 @@
+"""The transactions that wait for a block: bounded, free of duplicates, fair between senders.
+
+Only transactions that were admitted and verified come in. They keep the order of their arrival within each sender;
+senders stand in a ring, the one served longest ago first. `take` goes round the ring, one transaction of each sender
+per turn, so that nobody waits for another's backlog; it removes nothing, because a proposed block may fail. `remove`,
+told what was committed, moves the senders that were served to the end of the ring.
+
+The first envelope of an id stays: another one with the same id (the same body, other signatures) never evicts it, so
+that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes in all, and
+transactions per sender (design section 6); what is beyond is refused and may be submitted again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_SENDER_TRANSACTIONS_MAX, MEMPOOL_TRANSACTIONS_MAX
+from ledger.primitives import Digest
+from ledger.refusals import Code, Refusal
+from ledger.transaction import Transaction
+
+
+class Mempool:
+    """Pending transactions by id and by envelope hash."""
+
+    def __init__(
+        self,
+        *,
+        transactions_max: int = MEMPOOL_TRANSACTIONS_MAX,
+        bytes_max: int = MEMPOOL_BYTES_MAX,
+        sender_transactions_max: int = MEMPOOL_SENDER_TRANSACTIONS_MAX,
+    ) -> None:
+        self._transactions_max = transactions_max
+        self._bytes_max = bytes_max
+        self._sender_transactions_max = sender_transactions_max
+        self._by_id: dict[Digest, Transaction] = {}
+        self._by_envelope_hash: dict[Digest, Transaction] = {}
+        self._ring: dict[str, dict[Digest, Transaction]] = {}  # no sender without a transaction
+        self._bytes = 0
+        # (valid_until, id) of every transaction, and of some that are gone: see `_compact`.
+        self._expiries: list[tuple[int, Digest]] = []
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all pending envelopes together."""
+        return self._bytes
+
+    def pending(self, transaction_id: Digest) -> bool:
+        """Whether a transaction with this id waits."""
+        return transaction_id in self._by_id
+
+    def get(self, envelope_hash: Digest) -> Transaction | None:
+        """The pending transaction with exactly this envelope, or None."""
+        return self._by_envelope_hash.get(envelope_hash)
+
+    def add(self, transaction: Transaction) -> Refusal | None:
+        """Take in a verified transaction; refuse when full. One whose id is pending already changes nothing."""
+        if transaction.id in self._by_id:
+            return None
+        size = len(transaction.envelope)
+        if len(self._by_id) >= self._transactions_max or self._bytes + size > self._bytes_max:
+            return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
+        sender = transaction.body.sender
+        queue = self._ring.get(sender)
+        if queue is None:
+            queue = self._ring[sender] = {}
+        elif len(queue) >= self._sender_transactions_max:
+            return Refusal(Code.SENDER_MEMPOOL_FULL, f"{len(queue)} transactions of {sender} are pending")
+        queue[transaction.id] = transaction
+        self._by_id[transaction.id] = transaction
+        self._by_envelope_hash[transaction.envelope_hash] = transaction
+        self._bytes += size
+        heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
+        return None
+
+    def add_all(self, transactions: Iterable[Transaction]) -> tuple[Refusal | None, ...]:
+        """`add` each, in order."""
+        return tuple([self.add(transaction) for transaction in transactions])
+
+    def take(self, *, count_max: int, bytes_max: int, quota: int) -> tuple[Transaction, ...]:
+        """The next at most `count_max` transactions, of `bytes_max` bytes together, at most `quota` per sender.
+
+        They stay until `remove`. A sender's transaction that no longer fits ends its turns: none overtakes it.
+        """
+        taken: list[Transaction] = []
+        bytes_left = bytes_max
+        turns = [iter(queue.values()) for queue in self._ring.values()]
+        for _ in range(quota):
+            going_on = []
+            for queue in turns:
+                if len(taken) == count_max:
+                    return tuple(taken)
+                transaction = next(queue, None)
+                if transaction is not None and len(transaction.envelope) <= bytes_left:
+                    bytes_left -= len(transaction.envelope)
+                    taken.append(transaction)
+                    going_on.append(queue)
+            if not going_on:
+                break
+            turns = going_on
+        return tuple(taken)
+
+    def remove(self, transaction_ids: Iterable[Digest]) -> None:
+        """Forget the transactions with these ids (committed ones, or those a builder found inadmissible).
+
+        Their senders move to the end of the ring. Ids that are not pending are passed over.
+        """
+        for transaction_id in transaction_ids:
+            transaction = self._by_id.get(transaction_id)
+            if transaction is not None:
+                self._forget(transaction)
+                queue = self._ring.pop(transaction.body.sender, None)
+                if queue is not None:
+                    self._ring[transaction.body.sender] = queue
+        self._compact()
+
+    def drop_expired(self, ledger_time_ms: int) -> tuple[Digest, ...]:
+        """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""
+        dropped = []
+        while self._expiries and self._expiries[0][0] <= ledger_time_ms:
+            _, transaction_id = heapq.heappop(self._expiries)
+            transaction = self._by_id.get(transaction_id)
+            if transaction is not None:
+                self._forget(transaction)
+                dropped.append(transaction_id)
+        return tuple(dropped)
+
+    def _forget(self, transaction: Transaction) -> None:
+        del self._by_id[transaction.id]
+        del self._by_envelope_hash[transaction.envelope_hash]
+        self._bytes -= len(transaction.envelope)
+        queue = self._ring[transaction.body.sender]
+        del queue[transaction.id]
+        if not queue:
+            del self._ring[transaction.body.sender]
+
+    def _compact(self) -> None:
+        """Rebuild the heap of expiries when most of it is about transactions that are gone: it stays bounded."""
+        if len(self._expiries) > 2 * len(self._by_id) + 1_000:
+            self._expiries = [(item.body.valid_until_ms, item.id) for item in self._by_id.values()]
+            heapq.heapify(self._expiries)

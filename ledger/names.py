@@ -1,0 +1,46 @@
+"""Names of accounts and streams: one grammar, and what a dot means in each.
+
+    label    = letter *( letter / digit ) *( "-" 1*( letter / digit ) )      lower case only
+    account  = label *( "." label )          at most NAME_BYTES_MAX bytes
+    stream   = label *( "." label )          at most NAME_BYTES_MAX bytes
+
+The dots of an account's name are a hierarchy that reads like a host name: `alice.acme` stands under `acme`, and
+only `acme` or an administrator adds it. The dots of a stream's name carry no meaning. A name has no colon, so that
+`validator:<name>` can never be an account, and no slash, which separates the parts of a state key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ledger.errors import MalformedError
+from ledger.limits import NAME_BYTES_MAX
+
+NAME_PATTERN = r"[a-z][a-z0-9]*(-[a-z0-9]+)*(\.[a-z][a-z0-9]*(-[a-z0-9]+)*)*"
+"""The grammar as a regular expression (to be matched in full), for documentation and JSON Schema."""
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+def parse_account_name(value: object, what: str) -> str:
+    """`value` as the name of an account. Raises `MalformedError`, naming `what`."""
+    return _parse_name(value, what)
+
+
+def parse_stream_name(value: object, what: str) -> str:
+    """`value` as the name of a stream. Raises `MalformedError`, naming `what`."""
+    return _parse_name(value, what)
+
+
+def parent_account(name: str) -> str | None:
+    """The account under which `name` stands (`acme` for `alice.acme`), or None for a top-level name."""
+    return name.partition(".")[2] or None
+
+
+def _parse_name(value: object, what: str) -> str:
+    if not isinstance(value, str) or len(value) > NAME_BYTES_MAX or not _NAME.fullmatch(value):
+        raise MalformedError(
+            f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
+            f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
+        )
+    return value

@@ -1,0 +1,127 @@
+"""The types of fields that operations are made of: how each is read, and its JSON Schema.
+
+Reading is strict and says what it wanted. Writing needs no declaration: `to_json` knows every type that a parser
+here returns, so that what is read and written again is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ledger.encoding import Json, encode_trusted, expect_integer, expect_list
+from ledger.errors import MalformedError
+from ledger.limits import (
+    INTEGER_MAX,
+    KEYS_PER_ACCOUNT_MAX,
+    NAME_BYTES_MAX,
+    RECORD_CONTENT_BYTES_MAX,
+    RECORD_KEY_BYTES_MAX,
+    ROLES_PER_ACCOUNT_MAX,
+    WRITERS_PER_STREAM_MAX,
+)
+from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
+from ledger.operations.kinds import FieldType
+from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
+from ledger.roles import ROLES
+from ledger.state import parse_role
+
+_HEX_32: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_NAME: dict[str, Json] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of a record: any JSON value of the profile, `null` included."""
+
+    value: Json
+
+
+def to_json(value: object) -> Json:
+    """The JSON form of a field's value, of any type that the parsers below return."""
+    match value:
+        case str() | int():
+            return value
+        case bytes():
+            return value.hex()
+        case tuple():
+            return [to_json(item) for item in value]
+        case Content():
+            return value.value
+        case _:
+            raise AssertionError(f"no field has the type {type(value).__name__}")
+
+
+def _parse_keys(value: Json, what: str) -> tuple[PublicKey, ...]:
+    items = expect_list(value, what=what, items_max=KEYS_PER_ACCOUNT_MAX, items_min=1)
+    return tuple(parse_public_key(item, "a key") for item in items)
+
+
+def _parse_threshold(value: Json, what: str) -> int:
+    return expect_integer(value, what=what, minimum=0, maximum=KEYS_PER_ACCOUNT_MAX)
+
+
+def _parse_roles(value: Json, what: str) -> tuple[str, ...]:
+    items = expect_list(value, what=what, items_max=ROLES_PER_ACCOUNT_MAX, items_min=1)
+    return _ascending(tuple(parse_role(item) for item in items), what)
+
+
+def _parse_accounts(value: Json, what: str) -> tuple[str, ...]:
+    items = expect_list(value, what=what, items_max=WRITERS_PER_STREAM_MAX, items_min=1)
+    return _ascending(tuple(parse_account_name(item, "an account") for item in items), what)
+
+
+def _ascending(items: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """`items`, which must be sorted and unique: one meaning has one form."""
+    if any(left >= right for left, right in pairwise(items)):
+        raise MalformedError(f"{what} must be in ascending order, each once")
+    return items
+
+
+def _parse_content(value: Json, what: str) -> Content:
+    size = len(encode_trusted(value))
+    if size > RECORD_CONTENT_BYTES_MAX:
+        raise MalformedError(
+            f"{what} has {size} bytes, more than {RECORD_CONTENT_BYTES_MAX}; record a content_digest instead"
+        )
+    return Content(value)
+
+
+def _parse_content_digest(value: Json, what: str) -> Digest:
+    return parse_digest(value, what)
+
+
+def _parse_entity_key(value: Json, what: str) -> str:
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= RECORD_KEY_BYTES_MAX:
+        raise MalformedError(f"{what} must be a string of 1 to {RECORD_KEY_BYTES_MAX} bytes")
+    return value
+
+
+def _parse_revision(value: Json, what: str) -> int:
+    return expect_integer(value, what=what)
+
+
+ACCOUNT_NAME = FieldType(parse_account_name, _NAME)
+STREAM_NAME = FieldType(parse_stream_name, _NAME)
+ACCOUNT_NAMES = FieldType(
+    _parse_accounts,
+    {"type": "array", "items": _NAME, "minItems": 1, "maxItems": WRITERS_PER_STREAM_MAX, "uniqueItems": True},
+)
+PUBLIC_KEYS = FieldType(
+    _parse_keys, {"type": "array", "items": _HEX_32, "minItems": 1, "maxItems": KEYS_PER_ACCOUNT_MAX}
+)
+THRESHOLD = FieldType(_parse_threshold, {"type": "integer", "minimum": 0, "maximum": KEYS_PER_ACCOUNT_MAX})
+ROLE_NAMES = FieldType(
+    _parse_roles,
+    {
+        "type": "array",
+        "items": {"type": "string", "enum": list[Json](ROLES)},
+        "minItems": 1,
+        "maxItems": ROLES_PER_ACCOUNT_MAX,
+        "uniqueItems": True,
+    },
+)
+CONTENT = FieldType(_parse_content, {})
+CONTENT_DIGEST = FieldType(_parse_content_digest, _HEX_32)
+ENTITY_KEY = FieldType(_parse_entity_key, {"type": "string", "minLength": 1, "maxLength": RECORD_KEY_BYTES_MAX})
+REVISION = FieldType(_parse_revision, {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX})

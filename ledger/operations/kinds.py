@@ -1,0 +1,92 @@
+"""What an operation is: a value with a rule, and the declaration that parser, schema and documentation come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Protocol
+
+from ledger.encoding import Json
+from ledger.events import Event
+from ledger.primitives import Digest
+from ledger.refusals import Code, Refusal
+from ledger.state import Overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation stands: the block's height and time (ms), the transaction, and both indexes (from 0)."""
+
+    height: int
+    time_ms: int
+    transaction_id: Digest
+    transaction_index: int
+    operation_index: int
+
+
+class Operation(Protocol):
+    """One operation of a transaction, well formed. `by` is the account that does it: the sender or a cosigner.
+
+    Its other attributes are the declared fields of its kind, under their JSON names; an absent optional one is None.
+    """
+
+    kind: ClassVar[OperationKind]
+
+    @property
+    def by(self) -> str:
+        """The account that the operation is by; admission saw to it that it exists and has signed."""
+        ...
+
+    def apply(self, state: Overlay, place: Place) -> tuple[Event, ...] | Refusal:
+        """Do it: change `state` and say what happened, or refuse with one of the kind's codes.
+
+        What a refused operation changed is rolled back by the caller.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """How one kind of field is read: `parse(value, name)` raises `MalformedError`; `schema` is JSON Schema."""
+
+    parse: Callable[[Json, str], object]
+    schema: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of an operation, with what it means in one sentence."""
+
+    name: str
+    type: FieldType
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class OperationKind:
+    """All that is declared about a type of operation. `type` and `by` are fields of every one and not listed.
+
+    `operation` is the dataclass. `check` says what is wrong with the fields together, or None. `permission` is a
+    sentence. `codes` are those that `apply` may refuse with. `example` is a whole operation in its JSON form.
+    """
+
+    type: str
+    operation: Callable[..., Operation]
+    summary: str
+    fields: tuple[Field, ...]
+    permission: str
+    codes: frozenset[Code]
+    example: Mapping[str, Json]
+    check: Callable[[Mapping[str, object]], str | None] = lambda _fields: None
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the fields that must be there, besides `type` and `by`."""
+        return frozenset(field.name for field in self.fields if field.required)
+
+    @cached_property
+    def parsers(self) -> tuple[tuple[str, Callable[[Json, str], object]], ...]:
+        """(name, parse) of each field."""
+        return tuple((field.name, field.type.parse) for field in self.fields)

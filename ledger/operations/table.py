@@ -1,0 +1,73 @@
+"""All operations of this protocol version by type: parsing, writing, and the schema that documentation is made from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger.encoding import Json, expect_fields
+from ledger.errors import MalformedError
+from ledger.operations import accounts, streams
+from ledger.operations.fields import ACCOUNT_NAME, to_json
+from ledger.operations.kinds import Operation, OperationKind
+
+OPERATIONS: Final[dict[str, OperationKind]] = {kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS)}
+"""Every type of operation."""
+
+
+class UnknownOperationError(MalformedError):
+    """An operation of a type that the table does not have."""
+
+
+def parse_operation(value: Json) -> Operation:
+    """The operation that `value` stands for; its `by` is checked to be a string only, by the form of a transaction.
+
+    Raises `MalformedError`, or `UnknownOperationError` when there is no such type.
+    """
+    if not isinstance(value, dict):
+        raise MalformedError("an operation must be a JSON object")
+    kind = OPERATIONS.get(type_name) if isinstance(type_name := value.get("type"), str) else None
+    if kind is None:
+        raise UnknownOperationError(f"there is no operation of type {type_name!r}")
+    by = value.get("by")
+    if not isinstance(by, str):
+        raise MalformedError(f"{kind.type}: by must be the name of an account")
+    parsed: dict[str, object] = {}
+    for name, parse in kind.parsers:
+        if name in value:
+            parsed[name] = parse(value[name], name)
+    if len(parsed) + 2 != len(value) or not parsed.keys() >= kind.required:
+        # Rare: expect_fields finds out which field is missing or surplus, and says so.
+        names = frozenset(field.name for field in kind.fields)
+        expect_fields(value, what=kind.type, required=kind.required | {"type", "by"}, optional=names)
+    if problem := kind.check(parsed):
+        raise MalformedError(f"{kind.type}: {problem}")
+    return kind.operation(by=by, **parsed)
+
+
+def operation_to_json(operation: Operation) -> dict[str, Json]:
+    """The JSON form of an operation; `parse_operation` undoes it."""
+    value: dict[str, Json] = {"type": operation.kind.type, "by": operation.by}
+    for field in operation.kind.fields:
+        attribute: object = getattr(operation, field.name)
+        if attribute is not None:
+            value[field.name] = to_json(attribute)
+    return value
+
+
+def operation_schema(kind: OperationKind) -> dict[str, Json]:
+    """The JSON Schema of one type of operation, with its summary and its fields' descriptions."""
+    properties: dict[str, Json] = {
+        "type": {"const": kind.type},
+        "by": {**ACCOUNT_NAME.schema, "description": "The account that does it: the sender or a declared cosigner."},
+    }
+    for field in kind.fields:
+        properties[field.name] = {**field.type.schema, "description": field.description}
+    return {
+        "type": "object",
+        "title": kind.type,
+        "description": f"{kind.summary} Who may: {kind.permission}",
+        "properties": properties,
+        "required": ["type", "by", *(field.name for field in kind.fields if field.required)],
+        "additionalProperties": False,
+        "examples": [dict(kind.example)],
+    }

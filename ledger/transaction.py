@@ -1,0 +1,265 @@
+"""Transactions: the envelope, what is signed, and the two names that a transaction has.
+
+    envelope   {"body": {...}, "signatures": [{"key": hex, "signature": hex}, ...]}       signatures sorted by key
+    body       version         1
+               chain           hash of genesis, hex
+               sender          account name
+               nonce           16 random bytes, hex
+               valid_until     ledger time (ms) before which it must be committed
+               operations      1..64 objects {"type", "by", ...}, applied all or none
+               cosigners       optional: account names, ascending, without the sender; never empty
+               memo            optional: text, never empty
+
+All of it is canonical JSON (`ledger.encoding`), so a body has one form. What has one meaning has one form too: lists
+of names are sorted, and what is empty is absent.
+
+**Signed bytes** are tag("transaction") and the canonical body. The **id** is SHA-256 of the signed bytes: known
+before sending, independent of who signed, the key of deduplication. The **envelope hash** is a tagged SHA-256 of the
+envelope's exact bytes: what proposals, fetching and the memory of verified signatures go by, so that nobody can swap
+a signature (design section 5).
+
+**Cosigners** agree to the whole body, with as many signatures as their own threshold demands. Every operation is
+`by` the sender or a cosigner; a cosigner needs no operation of its own, so that a second party can countersign what
+the sender records. A key that is registered to several of them counts for each.
+
+Bytes become a `Transaction` only here. Signatures are well formed then, not verified: see `ledger.admission`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from ledger.crypto import SigningKey, digest, tag
+from ledger.encoding import (
+    Json,
+    decode_object,
+    encode,
+    encode_trusted,
+    expect_fields,
+    expect_integer,
+    expect_list,
+)
+from ledger.errors import MalformedError
+from ledger.limits import (
+    COSIGNERS_PER_TRANSACTION_MAX,
+    ENVELOPE_BYTES_MAX,
+    MEMO_BYTES_MAX,
+    NONCE_BYTES,
+    OPERATIONS_PER_TRANSACTION_MAX,
+    SIGNATURES_PER_TRANSACTION_MAX,
+)
+from ledger.names import parse_account_name
+from ledger.operations.kinds import Operation
+from ledger.operations.table import UnknownOperationError, operation_to_json, parse_operation
+from ledger.primitives import (
+    Digest,
+    PublicKey,
+    Signature,
+    parse_digest,
+    parse_hex,
+    parse_public_key,
+    parse_signature,
+)
+from ledger.refusals import Code, Refusal
+
+TRANSACTION_VERSION: Final = 1
+
+_TRANSACTION_TAG = tag("transaction")
+_ENVELOPE_TAG = tag("envelope")
+_ENVELOPE_FIELDS = frozenset({"body", "signatures"})
+_SIGNATURE_FIELDS = frozenset({"key", "signature"})
+_BODY_FIELDS = frozenset({"version", "chain", "sender", "nonce", "valid_until", "operations"})
+_BODY_OPTIONAL = frozenset({"cosigners", "memo"})
+
+
+@dataclass(frozen=True, slots=True)
+class KeySignature:
+    """A signature, and the key that it claims to be by."""
+
+    key: PublicKey
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionBody:
+    """The content that is signed (see the module's docstring). `memo` is None and `cosigners` empty when absent."""
+
+    version: int
+    chain: Digest
+    sender: str
+    nonce: bytes
+    valid_until_ms: int
+    operations: tuple[Operation, ...]
+    cosigners: tuple[str, ...]
+    memo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A well-formed transaction with its exact bytes and both its names. `signatures` ascend by key."""
+
+    envelope: bytes
+    id: Digest
+    envelope_hash: Digest
+    signed_bytes: bytes
+    body: TransactionBody
+    signatures: tuple[KeySignature, ...]
+
+
+def parse_transaction(envelope: bytes) -> Transaction | Refusal:
+    """The transaction in an envelope, or why it is none (a refusal of kind *malformed*)."""
+    if len(envelope) > ENVELOPE_BYTES_MAX:
+        return Refusal(
+            Code.TRANSACTION_TOO_LARGE, f"the envelope has {len(envelope)} bytes, more than {ENVELOPE_BYTES_MAX}"
+        )
+    try:
+        fields = decode_object(envelope, bytes_max=ENVELOPE_BYTES_MAX, what="envelope")
+        if fields.keys() != _ENVELOPE_FIELDS:
+            expect_fields(fields, what="envelope", required=_ENVELOPE_FIELDS)
+        body = _parse_body(fields["body"])
+        if isinstance(body, Refusal):
+            return body
+        signatures = _parse_signatures(fields["signatures"])
+    except UnknownOperationError as error:
+        return Refusal(Code.OPERATION_UNKNOWN, str(error))
+    except MalformedError as error:
+        return Refusal(Code.TRANSACTION_MALFORMED, str(error))
+    signed = _TRANSACTION_TAG + encode_trusted(fields["body"])
+    return Transaction(
+        envelope=envelope,
+        id=digest(signed, b""),
+        envelope_hash=digest(_ENVELOPE_TAG, envelope),
+        signed_bytes=signed,
+        body=body,
+        signatures=signatures,
+    )
+
+
+def parse_body(body: bytes) -> TransactionBody | Refusal:
+    """The body in its canonical bytes, as it is before anyone has signed, or why it is none."""
+    try:
+        return _parse_body(decode_object(body, bytes_max=ENVELOPE_BYTES_MAX, what="body"))
+    except UnknownOperationError as error:
+        return Refusal(Code.OPERATION_UNKNOWN, str(error))
+    except MalformedError as error:
+        return Refusal(Code.TRANSACTION_MALFORMED, str(error))
+
+
+def build_body(
+    *,
+    chain: Digest,
+    sender: str,
+    nonce: bytes,
+    valid_until_ms: int,
+    operations: Sequence[Operation],
+    cosigners: Iterable[str] = (),
+    memo: str | None = None,
+) -> bytes:
+    """Canonical bytes of a body, ready to be signed. `nonce` is NONCE_BYTES of randomness.
+
+    Raises `MalformedError` when `parse_body` would refuse the result.
+    """
+    value: dict[str, Json] = {
+        "version": TRANSACTION_VERSION,
+        "chain": chain.hex(),
+        "sender": sender,
+        "nonce": nonce.hex(),
+        "valid_until": valid_until_ms,
+        "operations": [operation_to_json(operation) for operation in operations],
+    }
+    if names := sorted(set(cosigners)):
+        value["cosigners"] = list[Json](names)
+    if memo is not None:
+        value["memo"] = memo
+    body = encode(value)
+    parsed = parse_body(body)
+    if isinstance(parsed, Refusal):
+        raise MalformedError(parsed.detail)
+    return body
+
+
+def transaction_id(body: bytes) -> Digest:
+    """The id of the transaction with these body bytes."""
+    return digest(_TRANSACTION_TAG, body)
+
+
+def sign_body(body: bytes, key: SigningKey) -> KeySignature:
+    """`key`'s signature over body bytes."""
+    return KeySignature(key.public_key, key.sign(_TRANSACTION_TAG + body))
+
+
+def assemble(body: bytes, signatures: Iterable[KeySignature]) -> bytes:
+    """The envelope of body bytes and signatures in any order; of several by one key, the last is taken.
+
+    Does not check what `parse_transaction` refuses.
+    """
+    by_key = {item.key: item.signature for item in signatures}
+    items = b",".join(
+        b'{"key":"%b","signature":"%b"}' % (key.hex().encode(), by_key[key].hex().encode()) for key in sorted(by_key)
+    )
+    return b'{"body":%b,"signatures":[%b]}' % (body, items)
+
+
+def _parse_body(value: Json) -> TransactionBody | Refusal:
+    """A body from its JSON form; a refusal for a version of another protocol. Raises `MalformedError`."""
+    if not isinstance(value, dict):
+        raise MalformedError("body must be a JSON object")
+    # The version comes first: another one may have other fields.
+    version = value.get("version")
+    if version != TRANSACTION_VERSION or type(version) is not int:
+        expect_integer(version, what="version", minimum=1)
+        return Refusal(Code.VERSION_UNSUPPORTED, f"version {version}; this chain knows version {TRANSACTION_VERSION}")
+    if value.keys() != _BODY_FIELDS:
+        expect_fields(value, what="body", required=_BODY_FIELDS, optional=_BODY_OPTIONAL)
+    sender = parse_account_name(value["sender"], "sender")
+    cosigners = _parse_cosigners(value["cosigners"], sender) if "cosigners" in value else ()
+    items = expect_list(value["operations"], what="operations", items_max=OPERATIONS_PER_TRANSACTION_MAX, items_min=1)
+    operations = tuple([parse_operation(item) for item in items])
+    for operation in operations:
+        if operation.by != sender and operation.by not in cosigners:
+            raise MalformedError(f"an operation is by {operation.by!r}, neither the sender nor a cosigner")
+    return TransactionBody(
+        version=version,
+        chain=parse_digest(value["chain"], "chain"),
+        sender=sender,
+        nonce=parse_hex(value["nonce"], size=NONCE_BYTES, what="nonce"),
+        valid_until_ms=expect_integer(value["valid_until"], what="valid_until"),
+        operations=operations,
+        cosigners=cosigners,
+        memo=_parse_memo(value["memo"]) if "memo" in value else None,
+    )
+
+
+def _parse_cosigners(value: Json, sender: str) -> tuple[str, ...]:
+    items = expect_list(value, what="cosigners", items_max=COSIGNERS_PER_TRANSACTION_MAX, items_min=1)
+    names = tuple(parse_account_name(item, "a cosigner") for item in items)
+    if any(left >= right for left, right in pairwise(names)):
+        raise MalformedError("cosigners must be in ascending order, each once")
+    if sender in names:
+        raise MalformedError("the sender must not be among the cosigners")
+    return names
+
+
+def _parse_memo(value: Json) -> str:
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= MEMO_BYTES_MAX:
+        raise MalformedError(f"memo must be a string of 1 to {MEMO_BYTES_MAX} bytes")
+    return value
+
+
+def _parse_signatures(value: Json) -> tuple[KeySignature, ...]:
+    items = expect_list(value, what="signatures", items_max=SIGNATURES_PER_TRANSACTION_MAX, items_min=1)
+    signatures = []
+    previous = b""
+    for item in items:
+        if not isinstance(item, dict) or item.keys() != _SIGNATURE_FIELDS:
+            expect_fields(item, what="a signature", required=_SIGNATURE_FIELDS)
+            raise AssertionError("expect_fields refuses what is not these fields")
+        key = parse_public_key(item["key"], "key")
+        if key <= previous:
+            raise MalformedError("signatures must be in ascending order of key, one per key")
+        previous = key
+        signatures.append(KeySignature(key, parse_signature(item["signature"], "signature")))
+    return tuple(signatures)
