@@ -1,0 +1,34 @@
+"""`quorum-node`: what an operator types. Each command's work is in `node.commands`; here they get their names."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from node.commands.founding import genesis, identity, init
+from node.commands.running import config, devnet, start, status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="quorum-ledger", prog_name="quorum-node")
+def main() -> None:
+    """Run a validator of a permissioned ledger, and know that it is healthy.
+
+    \b
+    A new network:
+      quorum-node init …              each organisation: keys, configuration, public card
+      quorum-node genesis assemble …  one of them: genesis from the cards
+      quorum-node genesis adopt …     each: compare the hash, take the chain up
+      quorum-node start               each: run
+      quorum-node status              where it is, and what one more failure would do
+
+    To try it on one machine: quorum-node devnet
+    """
+    if not __debug__:
+        click.echo("error: quorum-node does not run with assertions off (python -O): they guard its safety", err=True)
+        sys.exit(1)
+
+
+for _command in (init, identity, genesis, start, status, config, devnet):
+    main.add_command(_command)
