@@ -1,0 +1,98 @@
+"""A node's status in words: where it is, who is missing, and what one more failure would do."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+
+class _Head(msgspec.Struct):
+    height: int
+    block_hash: str
+    time_ms: int
+
+
+class _Tolerance(msgspec.Struct):
+    stopped: int
+    double_signing: int
+
+
+class _Deciding(msgspec.Struct):
+    height: int
+    round: int
+    leader: str
+    prepared: list[str]
+    committed: list[str]
+    timed_out: list[str]
+    missing: list[str]
+
+
+class _Peer(msgspec.Struct):
+    node_key: str
+    validator: str | None
+    deciding: int
+
+
+class _Mempool(msgspec.Struct):
+    transactions: int
+
+
+class _Status(msgspec.Struct):
+    network: str
+    chain: str
+    head: _Head
+    role: str
+    reason: str
+    validator: str | None
+    n: int
+    q: int
+    tolerance: _Tolerance
+    sentence: str
+    deciding: _Deciding
+    explanation: str
+    mempool: _Mempool
+    peers: list[_Peer]
+
+
+def describe(body: bytes) -> str:
+    """The answer of `/v1/status` as lines for people. Raises `msgspec.DecodeError` for another document."""
+    status = msgspec.json.decode(body, type=_Status)
+    age_seconds = max(0, time.time_ns() // 1_000_000 - status.head.time_ms) // 1_000
+    deciding = status.deciding
+    lines = [
+        f"chain      {status.chain} ({status.network})",
+        f"height     {status.head.height}, {age_seconds} s ago, block {status.head.block_hash}",
+        f"role       {status.role}{f' as {status.validator}' if status.validator else ''}: {status.reason}".rstrip(
+            ": "
+        ),
+        f"quorum     {status.sentence}",
+        f"reach      {_reach(status)}",
+        f"deciding   height {deciding.height}, round {deciding.round}, led by {deciding.leader}",
+        f"           prepare votes: {_names(deciding.prepared)}; commit votes: {_names(deciding.committed)}; "
+        f"timeouts: {_names(deciding.timed_out)}",
+        f"           no vote seen from: {_names(deciding.missing)}",
+        f"waiting    {status.explanation}",
+        f"mempool    {status.mempool.transactions} transactions",
+        *(
+            f"peer       {peer.validator or peer.node_key[:16]} deciding height {peer.deciding}"
+            for peer in status.peers
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _reach(status: _Status) -> str:
+    """How many validators this node is connected to, itself included, and what one more failure would do."""
+    names = {peer.validator for peer in status.peers if peer.validator} | ({status.validator} - {None})
+    there = f"{len(names)} of {status.n} validators"
+    spare = len(names) - status.q
+    if spare < 0:
+        return f"{there}: {-spare} too few for the quorum of {status.q}, so nothing is appended"
+    if spare == 0:
+        return f"{there}: one more failure stops the chain until it is back"
+    return f"{there}: after one more failure blocks are still appended"
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names) or "none"
