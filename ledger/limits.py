@@ -60,6 +60,9 @@ VOTES_PER_VALIDATOR_MAX = 2  # of one type in one round; the second proves the e
 BLOCKS_WANTED_MAX = 16  # blocks of one height waited for; the oldest is dropped, and asked for again if needed
 SIGNATURES_REMEMBERED_MAX = 20_000  # verified signatures of one height; beyond, they are verified again
 HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
+HEIGHT_MESSAGES_BUFFERED_BYTES_MAX = 8 * MIB  # per peer, likewise
+RECORD_REQUESTS_MAX = 2  # requests for certified blocks under way at once, one per peer
+CONTENTS_PER_BLOCK_MAX = 4  # different bodies under one block hash that are tried; all but one are lies
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
 CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
 JUSTIFICATION_CHAIN_MAX = 4_096
@@ -75,6 +78,7 @@ MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FUL
 MEMPOOL_BYTES_MAX = 256 * MIB
 MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten
+EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state
 STATE_ROWS_CACHED_MAX = 50_000  # decoded rows of one height; beyond, all are forgotten and read again

@@ -21,12 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger.block import Header, block_hash, parse_header
-from ledger.consensus.codec import justification_digest
-from ledger.consensus.messages import CommitRecord, TimeoutCertificate
-from ledger.consensus.statements import NO_ROUND
+from ledger.consensus.justification import flaw_in_chain
+from ledger.consensus.messages import CommitRecord
 from ledger.consensus.verification import HeightKeys, verify_commit_certificate, verify_timeout_certificate
 from ledger.errors import VerificationError
-from ledger.primitives import ZERO_DIGEST, Digest
+from ledger.primitives import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +52,12 @@ def verify_commit_record(record: CommitRecord, *, keys: HeightKeys, parent_hash:
     verify_commit_certificate(certificate, keys)
     for justification in record.justifications:
         verify_timeout_certificate(justification, keys)
-    check_justifications(record.justifications, certificate.round, hash_of_header, header.round)
+    flaw = flaw_in_chain(
+        record.justifications, round=certificate.round, block_hash=hash_of_header, fresh_round=header.round
+    )
+    if flaw is not None:
+        raise VerificationError(flaw)
     return CertifiedHeader(header, hash_of_header)
-
-
-def check_justifications(
-    justifications: tuple[TimeoutCertificate, ...], round: int, hash_of_header: Digest, fresh_round: int
-) -> None:
-    """Raise `VerificationError` unless `justifications` lead from `round` down to `fresh_round` (amendment A8)."""
-    bound: Digest | None = None
-    for justification in justifications:
-        if round == 0:
-            raise VerificationError("a justification beyond the round in which the block was fresh")
-        if justification.round != round - 1:
-            raise VerificationError(f"a justification of round {justification.round + 1} where {round} needs one")
-        if bound is not None and justification_digest(justification) != bound:
-            raise VerificationError(f"round {round} was prepared with another justification")
-        prepared = justification.prepare_certificate
-        if prepared is None:
-            assert justification.high_round == NO_ROUND
-            if fresh_round != round or justification is not justifications[-1]:
-                raise VerificationError(f"the block was fresh in round {fresh_round}, not in {round}")
-            return
-        if prepared.block_hash != hash_of_header:
-            raise VerificationError(f"round {round} was bound to another block")
-        round, bound = prepared.round, prepared.justification_digest
-    if round != 0 or fresh_round != 0 or (bound is not None and bound != ZERO_DIGEST):
-        raise VerificationError(f"the justifications do not lead to round {fresh_round}, in which the block was fresh")
 
 
 def _check_header(header: Header, keys: HeightKeys, parent_hash: Digest | None) -> None:

@@ -91,20 +91,31 @@ class SigningContext:
     epoch: int
 
 
-def signed_bytes(context: SigningContext, statement: Statement) -> bytes:
-    """The exact bytes that a validator signs for `statement`."""
-
-    def head(kind: StatementType) -> bytes:
-        return _TAG + _HEAD.pack(context.chain, context.epoch, kind, statement.height, statement.round)
-
+def statement_type(statement: Statement) -> StatementType:
+    """The type byte of `statement`."""
     match statement:
         case ProposalStatement():
-            return head(StatementType.PROPOSAL) + statement.block_hash + statement.justification_digest
+            return StatementType.PROPOSAL
         case PrepareStatement():
-            return head(StatementType.PREPARE) + statement.block_hash + statement.justification_digest
+            return StatementType.PREPARE
         case CommitStatement():
-            return head(StatementType.COMMIT) + statement.block_hash
+            return StatementType.COMMIT
         case TimeoutStatement():
-            return head(StatementType.TIMEOUT) + _TIMEOUT_BODY.pack(statement.high_round, statement.high_hash)
+            return StatementType.TIMEOUT
+        case _:
+            assert_never(statement)
+
+
+def signed_bytes(context: SigningContext, statement: Statement) -> bytes:
+    """The exact bytes that a validator signs for `statement`."""
+    kind = statement_type(statement)
+    head = _TAG + _HEAD.pack(context.chain, context.epoch, kind, statement.height, statement.round)
+    match statement:
+        case ProposalStatement() | PrepareStatement():
+            return head + statement.block_hash + statement.justification_digest
+        case CommitStatement():
+            return head + statement.block_hash
+        case TimeoutStatement():
+            return head + _TIMEOUT_BODY.pack(statement.high_round, statement.high_hash)
         case _:
             assert_never(statement)
