@@ -27,10 +27,10 @@ is the prover's choice but where it stops.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TypeAlias
 
 from ledger.crypto import digest, tag
@@ -42,19 +42,24 @@ _KEY_TAG = tag("state-key")
 _VALUE_TAG = tag("state-value")
 _NODE_TAG = tag("state-node")
 
-_MAPS = struct.Struct(">HH")
+_MAPS = struct.Struct(">I")
 _VERSION = struct.Struct(">Q")
-_NODE_ENTRY_BYTES = DIGEST_BYTES
-_LEAF_ENTRY_BYTES = 2 * DIGEST_BYTES
+_LEAF_BYTES = 2 * DIGEST_BYTES
 _NO_ENTRY = b""
-_EMPTY_ROW = _MAPS.pack(0, 0)
+_EMPTY_ROW = _MAPS.pack(0)
+
+# Both maps are handled as one integer, occupied << 16 | leaves: a node has one bit in it and 32 bytes of entry, a leaf
+# two bits and 64 bytes, so that the place of an entry is one count of the bits below its slot in both maps.
+_NODE_AT = tuple(0x10000 << slot for slot in range(16))
+_LEAF_AT = tuple(0x10001 << slot for slot in range(16))
+_BELOW = tuple(((1 << slot) - 1) * 0x10001 for slot in range(16))
 _NIBBLE = tuple(bytes((nibble,)) for nibble in range(16))
 _FROM_HEX_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
 DEPTH_MAX = 2 * DIGEST_BYTES
 """The number of nibbles of a key hash, and so of nodes on a path."""
 
-PREIMAGE_BYTES_MAX = _MAPS.size + 16 * _LEAF_ENTRY_BYTES
+PREIMAGE_BYTES_MAX = _MAPS.size + 16 * _LEAF_BYTES
 """The longest preimage: sixteen leaves."""
 
 NodeReader: TypeAlias = Callable[[int, bytes], bytes | None]
@@ -109,18 +114,20 @@ def parse_proof(value: Json) -> StateProof:
 def update(root: TrieRoot, writes: Mapping[bytes, bytes | None], version: int, read: NodeReader) -> TrieChange:
     """The trie after `writes` (None deletes; deleting what is not there changes nothing).
 
-    `version` is above that of every row so far; rows are read through `read`, each at most once. Nodes that come out
-    the same are not written again. Raises `VerificationError` when a row is missing.
+    `version` is above that of every row so far. Each row touched is read once, and written unless it came out the
+    same. Raises `VerificationError` when a row is missing.
     """
-    items = sorted(_item(key, value) for key, value in writes.items())
-    change = _Change(version, read)
-    row = _EMPTY_ROW if root.hash == EMPTY.hash else change.read_row(root.version, b"")
-    entry = change.rewrite(row, root.hash, b"", items)
-    if entry == root.hash:
+    if not writes:
         return TrieChange(root, (), ())
-    if root.hash != EMPTY.hash:
-        change.stale.append((root.version, b""))
-    new_root = EMPTY if entry == EMPTY.hash else TrieRoot(version, Digest(entry))
+    items = sorted([_item(key, value) for key, value in writes.items()])
+    change = _Change(version, read)
+    if root.hash == EMPTY.hash:
+        root_hash = change.rewrite(_EMPTY_ROW, 0, items)
+    else:
+        root_hash = change.descend(root.version, 0, items)
+    if root_hash is None:
+        return TrieChange(root, (), ())
+    new_root = EMPTY if root_hash == EMPTY.hash else TrieRoot(version, Digest(root_hash))
     return TrieChange(new_root, tuple(change.new_nodes), tuple(change.stale))
 
 
@@ -129,17 +136,15 @@ def prove(root: TrieRoot, key: bytes, read: NodeReader) -> StateProof:
     if root.hash == EMPTY.hash:
         return StateProof((_EMPTY_ROW,))
     nibbles = _nibbles(digest(_KEY_TAG, key))
-    nodes = []
+    nodes: list[bytes] = []
     version = root.version
-    for depth in range(DEPTH_MAX):
+    for depth, slot in enumerate(nibbles):
         row = _read_row(read, version, nibbles[:depth])
-        occupied, leaves = _MAPS.unpack_from(row)
-        end = _entries_end(occupied, leaves)
-        nodes.append(row[:end])
-        bit = 1 << nibbles[depth]
-        if not occupied & ~leaves & bit:
+        (maps,) = _MAPS.unpack_from(row)
+        nodes.append(row[: _versions_start(maps)])
+        if maps & _LEAF_AT[slot] != _NODE_AT[slot]:
             break
-        (version,) = _VERSION.unpack_from(row, end + _version_offset(occupied, leaves, bit))
+        (version,) = _VERSION.unpack_from(row, _version_at(maps, slot))
     return StateProof(tuple(nodes))
 
 
@@ -150,24 +155,23 @@ def check_proof(state_root: Digest, key: bytes, value: bytes | None, proof: Stat
     """
     key_hash = digest(_KEY_TAG, key)
     nibbles = _nibbles(key_hash)
+    if not 1 <= len(proof.nodes) <= DEPTH_MAX:
+        return False
     expected: bytes = state_root
-    for depth, preimage in enumerate(proof.nodes):
-        if depth == DEPTH_MAX or digest(_NODE_TAG, preimage) != expected:
-            return False
-        entry = _entry_of_preimage(preimage, nibbles[depth])
-        if entry is None:
-            return False
-        if len(entry) == _NODE_ENTRY_BYTES:
-            expected = entry
-            continue
-        if depth != len(proof.nodes) - 1:
-            return False
-        if entry[:DIGEST_BYTES] == key_hash:
-            return value is not None and entry[DIGEST_BYTES:] == digest(_VALUE_TAG, value)
-        # Another key's leaf proves absence only where it shares the path: else it does not belong in this node.
-        stranger = entry == _NO_ENTRY or _nibbles(entry[:DIGEST_BYTES])[: depth + 1] == nibbles[: depth + 1]
-        return value is None and stranger
-    return False
+    for slot, preimage in zip(nibbles, proof.nodes, strict=False):
+        entry = _entry_of(preimage, slot)
+        if len(expected) != DIGEST_BYTES or digest(_NODE_TAG, preimage) != expected or entry is None:
+            return False  # the path goes on below a leaf or nothing, or this is not the node it leads to
+        expected = entry
+    if expected == _NO_ENTRY:
+        return value is None
+    if len(expected) != _LEAF_BYTES:
+        return False  # the path stops at a node: what is below it is not shown
+    if expected[:DIGEST_BYTES] == key_hash:
+        return value is not None and expected[DIGEST_BYTES:] == digest(_VALUE_TAG, value)
+    # Another key's leaf shows absence only where that key shares the path; elsewhere it has no business.
+    depth = len(proof.nodes)
+    return value is None and _nibbles(expected[:DIGEST_BYTES])[:depth] == nibbles[:depth]
 
 
 _Item: TypeAlias = tuple[bytes, bytes]
@@ -175,7 +179,14 @@ _Item: TypeAlias = tuple[bytes, bytes]
 
 
 class _Change:
-    """One update in the making: it walks the sorted writes and the rows they touch once, from the root down."""
+    """One update in the making: it walks the sorted writes and the rows they touch once, from the root down.
+
+    This is the hot path of a block's state root, so rows are spliced as bytes and never taken apart into objects.
+    Near the root, where many writes share a node, `_rewrite` deals them out to its children; once a write is alone
+    below a node, as nearly all are after a few levels, `_follow` takes it down and up again in two loops.
+    Each returns the entry that the parent now has: the hash of the node, or the leaf it collapsed into, or nothing;
+    or None where nothing changed.
+    """
 
     __slots__ = ("_packed_version", "_read", "new_nodes", "stale")
 
@@ -185,83 +196,134 @@ class _Change:
         self.new_nodes: list[tuple[bytes, bytes]] = []
         self.stale: list[tuple[int, bytes]] = []
 
-    def read_row(self, version: int, path: bytes) -> bytes:
-        """The row at (version, path), which must be there."""
-        return _read_row(self._read, version, path)
+    def descend(self, version: int, depth: int, items: list[_Item]) -> bytes | None:
+        """Apply `items` (not empty, sorted, sharing `depth` nibbles) to the node at (version, those nibbles)."""
+        if len(items) == 1:
+            return self._follow(version, depth, items)
+        path = items[0][0][:depth]
+        entry = self.rewrite(_read_row(self._read, version, path), depth, items)
+        if entry is not None:
+            self.stale.append((version, path))
+        return entry
 
-    def rewrite(self, row: bytes, old_entry: bytes, path: bytes, items: list[_Item]) -> bytes:
-        """Apply `items` (not empty, sorted, all below `path`) to the node of `row`; the entry that its parent now has.
+    def _follow(self, version: int, depth: int, items: list[_Item]) -> bytes | None:
+        """`descend` for one item: down while its path leads through nodes, and up again."""
+        ((nibbles, leaf),) = items
+        read, unpack_maps, unpack_version = self._read, _MAPS.unpack_from, _VERSION.unpack_from
+        steps = []  # of each node: what stays of it when the entry on the path is replaced by one of the same size
+        while True:
+            path = nibbles[:depth]
+            row = _read_row(read, version, path)
+            (maps,) = unpack_maps(row)
+            slot = nibbles[depth]
+            below = _BELOW[slot]
+            start = 4 + 32 * (maps & below).bit_count()
+            end = 4 + 32 * maps.bit_count()
+            present = maps & _LEAF_AT[slot]
+            if present != _NODE_AT[slot]:
+                break
+            at = end + 8 * (maps >> 16 & ~maps & below).bit_count()
+            versions = row[end:at] + self._packed_version + row[at + 8 :]
+            steps.append((version, path, row, row[:start], row[start + 32 : end], versions))
+            (version,) = unpack_version(row, at)
+            depth += 1
+        entry = leaf
+        if leaf == row[start : start + 32 * present.bit_count()]:
+            return None  # what is there already, or nothing where there is nothing
+        if not present:
+            maps |= _LEAF_AT[slot]
+            steps.append((version, path, row, _MAPS.pack(maps) + row[4:start], row[start:end], row[end:]))
+        elif leaf[:32] == row[start : start + 32]:
+            steps.append((version, path, row, row[:start], row[start + 64 : end], row[end:]))
+        else:
+            changed = self.rewrite(row, depth, items)
+            if changed is None:
+                return None
+            entry = changed
+            self.stale.append((version, path))
+            while steps and len(entry) != 32:  # the node collapsed, and perhaps those above it
+                version, path, row, *_ = steps.pop()
+                self.stale.append((version, path))
+                entry = self._finish(self._reshape(row, nibbles[len(path)], entry), path)
+        for version, path, _, before, after, versions in reversed(steps):
+            preimage = before + entry + after
+            entry = sha256(_NODE_TAG + preimage).digest()
+            self.stale.append((version, path))
+            self.new_nodes.append((path, preimage + versions))
+        return entry
 
-        `old_entry` is what the parent had. The new entry is the hash of the node, or the leaf it collapsed into, or
-        nothing; when it differs from `old_entry`, what was to be stored is in `new_nodes`.
-        """
-        occupied, leaves = _MAPS.unpack_from(row)
-        end = _entries_end(occupied, leaves)
-        entries, versions = bytearray(row[_MAPS.size : end]), bytearray(row[end:])
-        depth, changed = len(path), False
-        first, last = 0, len(items)
-        while first < last:
-            slot = items[first][0][depth]
-            stop = first + 1
-            while stop < last and items[stop][0][depth] == slot:
+    def rewrite(self, row: bytes, depth: int, items: list[_Item]) -> bytes | None:
+        """Apply `items` (not empty, sorted, sharing `depth` nibbles) to the node of `row`."""
+        changed, first, count = False, 0, len(items)
+        while first < count:
+            slot, stop = items[first][0][depth], first + 1
+            while stop < count and items[stop][0][depth] == slot:
                 stop += 1
-            bit = 1 << slot
-            start = _entry_offset(occupied, leaves, bit)
-            version_start = _version_offset(occupied, leaves, bit)
-            if leaves & bit:
-                old = bytes(entries[start : start + _LEAF_ENTRY_BYTES])
-                new = self._into_leaf(old, path + _NIBBLE[slot], items[first:stop])
-            elif occupied & bit:
-                old = bytes(entries[start : start + _NODE_ENTRY_BYTES])
-                (version,) = _VERSION.unpack_from(versions, version_start)
-                new = self._into_node(old, version, path + _NIBBLE[slot], items[first:stop])
-            else:
-                old = _NO_ENTRY
-                new = self._into_nothing(path + _NIBBLE[slot], items[first:stop])
+            group = items[first:stop]
             first = stop
-            if new == old:
-                continue
-            changed = True
-            entries[start : start + len(old)] = new
-            old_version_bytes = _VERSION.size if len(old) == _NODE_ENTRY_BYTES else 0
-            new_version = self._packed_version if len(new) == _NODE_ENTRY_BYTES else b""
-            versions[version_start : version_start + old_version_bytes] = new_version
-            occupied = occupied | bit if new else occupied & ~bit
-            leaves = leaves | bit if len(new) == _LEAF_ENTRY_BYTES else leaves & ~bit
-        if not changed:
-            return old_entry
-        if path and leaves == occupied and len(entries) <= _LEAF_ENTRY_BYTES:
-            return bytes(entries)  # one leaf is left, or nothing: it stands in the parent
-        preimage = _MAPS.pack(occupied, leaves) + entries
-        if occupied:
-            self.new_nodes.append((path, bytes(preimage + versions)))
-        return hashlib.sha256(_NODE_TAG + preimage).digest()
+            (maps,) = _MAPS.unpack_from(row)
+            start = _MAPS.size + DIGEST_BYTES * (maps & _BELOW[slot]).bit_count()
+            present = maps & _LEAF_AT[slot]
+            if present == _NODE_AT[slot]:
+                at = _version_at(maps, slot)
+                (version,) = _VERSION.unpack_from(row, at)
+                entry = self.descend(version, depth + 1, group)
+                if entry is not None and len(entry) == DIGEST_BYTES:
+                    middle = row[start + DIGEST_BYTES : at] + self._packed_version
+                    row = row[:start] + entry + middle + row[at + _VERSION.size :]
+                    changed = True
+                    continue
+            elif present:
+                entry = self._into_leaf(row[start : start + _LEAF_BYTES], depth + 1, group)
+            else:
+                entry = self._into_nothing(depth + 1, group)
+            if entry is not None:
+                row = self._reshape(row, slot, entry)
+                changed = True
+        return self._finish(row, items[0][0][:depth]) if changed else None
 
-    def _into_leaf(self, leaf: bytes, path: bytes, items: list[_Item]) -> bytes:
-        """Apply `items` where the subtree at `path` is one leaf."""
+    def _into_leaf(self, leaf: bytes, depth: int, items: list[_Item]) -> bytes | None:
+        """Apply `items` where the subtree was one leaf."""
         nibbles = _nibbles(leaf[:DIGEST_BYTES])
         if all(item[0] != nibbles for item in items):
             items = sorted([*items, (nibbles, leaf)])
-        return self._into_nothing(path, items)
+        entry = self._into_nothing(depth, items) or _NO_ENTRY
+        return None if entry == leaf else entry
 
-    def _into_nothing(self, path: bytes, items: list[_Item]) -> bytes:
-        """Apply `items` where the subtree at `path` is empty."""
+    def _into_nothing(self, depth: int, items: list[_Item]) -> bytes | None:
+        """Apply `items` where the subtree was empty."""
         if len(items) == 1:
-            return items[0][1]
-        return self.rewrite(_EMPTY_ROW, _NO_ENTRY, path, items)
+            return items[0][1] or None
+        return self.rewrite(_EMPTY_ROW, depth, items)
 
-    def _into_node(self, old: bytes, version: int, path: bytes, items: list[_Item]) -> bytes:
-        """Apply `items` to the child node at (version, path), whose hash was `old`."""
-        new = self.rewrite(self.read_row(version, path), old, path, items)
-        if new != old:
-            self.stale.append((version, path))
-        return new
+    def _reshape(self, row: bytes, slot: int, entry: bytes) -> bytes:
+        """`row` once the entry of `slot` is `entry`, which may be of another kind than it was."""
+        (maps,) = _MAPS.unpack_from(row)
+        present = maps & _LEAF_AT[slot]
+        start = _MAPS.size + DIGEST_BYTES * (maps & _BELOW[slot]).bit_count()
+        stop = start + DIGEST_BYTES * present.bit_count()
+        at = _version_at(maps, slot)
+        after = at + (_VERSION.size if present == _NODE_AT[slot] else 0)
+        version = self._packed_version if len(entry) == DIGEST_BYTES else b""
+        maps &= ~_LEAF_AT[slot]
+        if entry:
+            maps |= _LEAF_AT[slot] if len(entry) == _LEAF_BYTES else _NODE_AT[slot]
+        return _MAPS.pack(maps) + row[_MAPS.size : start] + entry + row[stop:at] + version + row[after:]
+
+    def _finish(self, row: bytes, path: bytes) -> bytes:
+        """Record the new `row` of the node at `path`, unless it collapses; the entry that its parent gets."""
+        (maps,) = _MAPS.unpack_from(row)
+        if path and maps.bit_count() <= 2 and not _nodes(maps):
+            return row[_MAPS.size :]  # one leaf is left, or nothing: it stands in the parent
+        if maps:
+            self.new_nodes.append((path, row))
+        return sha256(_NODE_TAG + row[: _versions_start(maps)]).digest()
 
 
 def _item(key: bytes, value: bytes | None) -> _Item:
     """The place of `key` and the leaf entry that `value` makes of it."""
-    key_hash = digest(_KEY_TAG, key)
-    return _nibbles(key_hash), _NO_ENTRY if value is None else key_hash + digest(_VALUE_TAG, value)
+    key_hash = sha256(_KEY_TAG + key).digest()
+    return _nibbles(key_hash), _NO_ENTRY if value is None else key_hash + sha256(_VALUE_TAG + value).digest()
 
 
 def _nibbles(key_hash: bytes) -> bytes:
@@ -273,35 +335,31 @@ def _read_row(read: NodeReader, version: int, path: bytes) -> bytes:
     """The row at (version, path). Raises `VerificationError` when it is missing."""
     row = read(version, path)
     if row is None:
-        raise VerificationError(f"the state trie has no node of version {version} at path {path.hex()[1::2]!r}")
+        raise VerificationError(f"the state trie lacks the node of version {version} at path {path.hex()[1::2]!r}")
     return row
 
 
-def _entry_offset(occupied: int, leaves: int, bit: int) -> int:
-    """Where the entry of `bit` starts (or would) among the entries."""
-    below = bit - 1
-    return _NODE_ENTRY_BYTES * ((occupied & below).bit_count() + (leaves & below).bit_count())
+def _nodes(maps: int) -> int:
+    """The map (16 bits) of the children that are nodes: occupied and no leaf."""
+    return maps >> 16 & ~maps
 
 
-def _version_offset(occupied: int, leaves: int, bit: int) -> int:
-    """Where the version of the child node of `bit` starts (or would) among the versions."""
-    return _VERSION.size * (occupied & ~leaves & (bit - 1)).bit_count()
+def _versions_start(maps: int) -> int:
+    """Where the preimage ends in a row with these maps, and the versions start."""
+    return _MAPS.size + DIGEST_BYTES * maps.bit_count()
 
 
-def _entries_end(occupied: int, leaves: int) -> int:
-    """The length of the preimage with these maps."""
-    return _MAPS.size + _NODE_ENTRY_BYTES * (occupied.bit_count() + leaves.bit_count())
+def _version_at(maps: int, slot: int) -> int:
+    """Where the version of the node in `slot` stands (or would) in a row with these maps."""
+    return _versions_start(maps) + _VERSION.size * (_nodes(maps) & _BELOW[slot]).bit_count()
 
 
-def _entry_of_preimage(preimage: bytes, slot: int) -> bytes | None:
-    """The entry of `slot` in a preimage from a proof (empty when there is none), or None when it is no preimage."""
+def _entry_of(preimage: bytes, slot: int) -> bytes | None:
+    """The entry of `slot` in `preimage` (empty when there is none), or None when this is no preimage of a node."""
     if len(preimage) < _MAPS.size:
         return None
-    occupied, leaves = _MAPS.unpack_from(preimage)
-    if leaves & ~occupied or len(preimage) != _entries_end(occupied, leaves):
+    (maps,) = _MAPS.unpack_from(preimage)
+    if maps & 0xFFFF & ~(maps >> 16) or len(preimage) != _versions_start(maps):
         return None
-    bit = 1 << slot
-    if not occupied & bit:
-        return _NO_ENTRY
-    start = _MAPS.size + _entry_offset(occupied, leaves, bit)
-    return preimage[start : start + (_LEAF_ENTRY_BYTES if leaves & bit else _NODE_ENTRY_BYTES)]
+    start = _MAPS.size + DIGEST_BYTES * (maps & _BELOW[slot]).bit_count()
+    return preimage[start : start + DIGEST_BYTES * (maps & _LEAF_AT[slot]).bit_count()]
