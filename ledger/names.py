@@ -12,6 +12,7 @@ only `acme` or an administrator adds it. The dots of a stream's name carry no me
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ledger.errors import MalformedError
 from ledger.limits import NAME_BYTES_MAX
@@ -38,9 +39,15 @@ def parent_account(name: str) -> str | None:
 
 
 def _parse_name(value: object, what: str) -> str:
-    if not isinstance(value, str) or len(value) > NAME_BYTES_MAX or not _NAME.fullmatch(value):
-        raise MalformedError(
-            f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
-            f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
-        )
-    return value
+    if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and _is_name(value):
+        return value
+    raise MalformedError(
+        f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
+        f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
+    )
+
+
+# The same few names are in every transaction, and the expression costs more than the memory of its answers.
+@lru_cache(maxsize=4_096)
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None

@@ -22,22 +22,24 @@ a signature (design section 5).
 `by` the sender or a cosigner; a cosigner needs no operation of its own, so that a second party can countersign what
 the sender records. A key that is registered to several of them counts for each.
 
+The values are named tuples, not dataclasses: every validator makes three of them per transaction, and a frozen
+dataclass takes 3 us longer for that.
+
 Bytes become a `Transaction` only here. Signatures are well formed then, not verified: see `ledger.admission`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.crypto import SigningKey, digest, tag
 from ledger.encoding import (
     Json,
     decode_object,
     encode,
-    encode_trusted,
     expect_fields,
     expect_integer,
     expect_list,
@@ -55,13 +57,13 @@ from ledger.names import parse_account_name
 from ledger.operations.kinds import Operation
 from ledger.operations.table import UnknownOperationError, operation_to_json, parse_operation
 from ledger.primitives import (
+    PUBLIC_KEY_BYTES,
+    SIGNATURE_BYTES,
     Digest,
     PublicKey,
     Signature,
     parse_digest,
     parse_hex,
-    parse_public_key,
-    parse_signature,
 )
 from ledger.refusals import Code, Refusal
 
@@ -74,17 +76,20 @@ _SIGNATURE_FIELDS = frozenset({"key", "signature"})
 _BODY_FIELDS = frozenset({"version", "chain", "sender", "nonce", "valid_until", "operations"})
 _BODY_OPTIONAL = frozenset({"cosigners", "memo"})
 
+_BODY_OPENING = b'{"body":'
+_SIGNATURES_OPENING = b',"signatures":['
+_SIGNATURE = b'{"key":"%b","signature":"%b"}'
+_SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BYTES
 
-@dataclass(frozen=True, slots=True)
-class KeySignature:
+
+class KeySignature(NamedTuple):
     """A signature, and the key that it claims to be by."""
 
     key: PublicKey
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionBody:
+class TransactionBody(NamedTuple):
     """The content that is signed (see the module's docstring). `memo` is None and `cosigners` empty when absent."""
 
     version: int
@@ -97,8 +102,7 @@ class TransactionBody:
     memo: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """A well-formed transaction with its exact bytes and both its names. `signatures` ascend by key."""
 
     envelope: bytes
@@ -127,15 +131,12 @@ def parse_transaction(envelope: bytes) -> Transaction | Refusal:
         return Refusal(Code.OPERATION_UNKNOWN, str(error))
     except MalformedError as error:
         return Refusal(Code.TRANSACTION_MALFORMED, str(error))
-    signed = _TRANSACTION_TAG + encode_trusted(fields["body"])
-    return Transaction(
-        envelope=envelope,
-        id=digest(signed, b""),
-        envelope_hash=digest(_ENVELOPE_TAG, envelope),
-        signed_bytes=signed,
-        body=body,
-        signatures=signatures,
+    # The envelope is canonical, so its signatures have a fixed length, and the body's bytes are what is left.
+    signed = (
+        _TRANSACTION_TAG
+        + envelope[len(_BODY_OPENING) : -len(_SIGNATURES_OPENING) - len(signatures) * (_SIGNATURE_BYTES + 1) - 1]
     )
+    return Transaction(envelope, digest(signed, b""), digest(_ENVELOPE_TAG, envelope), signed, body, signatures)
 
 
 def parse_body(body: bytes) -> TransactionBody | Refusal:
@@ -197,10 +198,8 @@ def assemble(body: bytes, signatures: Iterable[KeySignature]) -> bytes:
     Does not check what `parse_transaction` refuses.
     """
     by_key = {item.key: item.signature for item in signatures}
-    items = b",".join(
-        b'{"key":"%b","signature":"%b"}' % (key.hex().encode(), by_key[key].hex().encode()) for key in sorted(by_key)
-    )
-    return b'{"body":%b,"signatures":[%b]}' % (body, items)
+    items = b",".join(_SIGNATURE % (key.hex().encode(), by_key[key].hex().encode()) for key in sorted(by_key))
+    return b"%b%b%b%b]}" % (_BODY_OPENING, body, _SIGNATURES_OPENING, items)
 
 
 def _parse_body(value: Json) -> TransactionBody | Refusal:
@@ -222,15 +221,37 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
         if operation.by != sender and operation.by not in cosigners:
             raise MalformedError(f"an operation is by {operation.by!r}, neither the sender nor a cosigner")
     return TransactionBody(
-        version=version,
-        chain=parse_digest(value["chain"], "chain"),
-        sender=sender,
-        nonce=parse_hex(value["nonce"], size=NONCE_BYTES, what="nonce"),
-        valid_until_ms=expect_integer(value["valid_until"], what="valid_until"),
-        operations=operations,
-        cosigners=cosigners,
-        memo=_parse_memo(value["memo"]) if "memo" in value else None,
+        version,
+        _parse_chain(value["chain"]),
+        sender,
+        _parse_hex(value["nonce"], NONCE_BYTES, "nonce"),
+        expect_integer(value["valid_until"], what="valid_until"),
+        operations,
+        cosigners,
+        _parse_memo(value["memo"]) if "memo" in value else None,
     )
+
+
+def _parse_hex(text: Json, size: int, what: str) -> bytes:
+    """Like `parse_hex`, three times as fast on what is well formed."""
+    if isinstance(text, str) and len(text) == 2 * size:
+        try:
+            data = bytes.fromhex(text)
+        except ValueError:
+            data = b""
+        if data.hex() == text:
+            return data
+    return parse_hex(text, size=size, what=what)
+
+
+def _parse_chain(value: Json) -> Digest:
+    return _known_chain(value) if isinstance(value, str) else parse_digest(value, "chain")
+
+
+# All transactions of a node name the same chain.
+@lru_cache(maxsize=16)
+def _known_chain(text: str) -> Digest:
+    return parse_digest(text, "chain")
 
 
 def _parse_cosigners(value: Json, sender: str) -> tuple[str, ...]:
@@ -257,9 +278,9 @@ def _parse_signatures(value: Json) -> tuple[KeySignature, ...]:
         if not isinstance(item, dict) or item.keys() != _SIGNATURE_FIELDS:
             expect_fields(item, what="a signature", required=_SIGNATURE_FIELDS)
             raise AssertionError("expect_fields refuses what is not these fields")
-        key = parse_public_key(item["key"], "key")
+        key = PublicKey(_parse_hex(item["key"], PUBLIC_KEY_BYTES, "key"))
         if key <= previous:
             raise MalformedError("signatures must be in ascending order of key, one per key")
         previous = key
-        signatures.append(KeySignature(key, parse_signature(item["signature"], "signature")))
+        signatures.append(KeySignature(key, Signature(_parse_hex(item["signature"], SIGNATURE_BYTES, "signature"))))
     return tuple(signatures)

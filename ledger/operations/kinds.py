@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from ledger.encoding import Json
 from ledger.events import Event
@@ -14,9 +14,11 @@ from ledger.refusals import Code, Refusal
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an operation stands: the block's height and time (ms), the transaction, and both indexes (from 0)."""
+class Place(NamedTuple):
+    """Where an operation stands: the block's height and time (ms), the transaction, and both indexes (from 0).
+
+    A named tuple because there is one per operation, and it is made three times as fast as a frozen dataclass.
+    """
 
     height: int
     time_ms: int
@@ -82,11 +84,11 @@ class OperationKind:
     check: Callable[[Mapping[str, object]], str | None] = lambda _fields: None
 
     @cached_property
-    def required(self) -> frozenset[str]:
+    def required(self) -> tuple[str, ...]:
         """The names of the fields that must be there, besides `type` and `by`."""
-        return frozenset(field.name for field in self.fields if field.required)
+        return tuple(field.name for field in self.fields if field.required)
 
     @cached_property
-    def parsers(self) -> tuple[tuple[str, Callable[[Json, str], object]], ...]:
-        """(name, parse) of each field."""
-        return tuple((field.name, field.type.parse) for field in self.fields)
+    def parsers(self) -> Mapping[str, Callable[[Json, str], object]]:
+        """How each field is read, by its name."""
+        return {field.name: field.type.parse for field in self.fields}

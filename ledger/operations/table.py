@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ledger.encoding import Json, expect_fields
+from ledger.encoding import Json
 from ledger.errors import MalformedError
 from ledger.operations import accounts, streams
 from ledger.operations.fields import ACCOUNT_NAME, to_json
@@ -25,20 +25,23 @@ def parse_operation(value: Json) -> Operation:
     """
     if not isinstance(value, dict):
         raise MalformedError("an operation must be a JSON object")
-    kind = OPERATIONS.get(type_name) if isinstance(type_name := value.get("type"), str) else None
+    type_name = value.get("type")
+    kind = OPERATIONS.get(type_name) if isinstance(type_name, str) else None
     if kind is None:
         raise UnknownOperationError(f"there is no operation of type {type_name!r}")
     by = value.get("by")
     if not isinstance(by, str):
         raise MalformedError(f"{kind.type}: by must be the name of an account")
+    parsers = kind.parsers
     parsed: dict[str, object] = {}
-    for name, parse in kind.parsers:
-        if name in value:
-            parsed[name] = parse(value[name], name)
-    if len(parsed) + 2 != len(value) or not parsed.keys() >= kind.required:
-        # Rare: expect_fields finds out which field is missing or surplus, and says so.
-        names = frozenset(field.name for field in kind.fields)
-        expect_fields(value, what=kind.type, required=kind.required | {"type", "by"}, optional=names)
+    for name, item in value.items():
+        if name in parsers:
+            parsed[name] = parsers[name](item, name)
+        elif name not in ("type", "by"):
+            raise MalformedError(f"{kind.type} has an unknown field {name!r}")
+    for name in kind.required:
+        if name not in parsed:
+            raise MalformedError(f"{kind.type} lacks the field {name!r}")
     if problem := kind.check(parsed):
         raise MalformedError(f"{kind.type}: {problem}")
     return kind.operation(by=by, **parsed)
