@@ -1,0 +1,186 @@
+"""The rows of one block: header, record, body and outcomes; written at commit, checked against each other when read.
+
+Row checksums catch what a disk does. What is read of a committed block is also held against the chain's own hashes,
+so that nothing is served that this chain did not commit: a header must hash to a block hash that is known at its
+height, and an envelope, with its id and result, must hash to its leaf in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ledger import framing
+from ledger.block import Header, Leaf, block_hash, leaf_hash, parse_header
+from ledger.chain import CandidateBlock
+from ledger.crypto import digest, tag
+from ledger.errors import MalformedError
+from ledger.limits import ENVELOPE_BYTES_MAX
+from ledger.primitives import DIGEST_BYTES, Digest
+from node.ports import Reader
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.errors import DamagedError
+from node.storage.log_tiles import TileReader
+
+_ENVELOPE_TAG = tag("envelope")  # the envelope hash of ledger.transaction, without parsing what was parsed once
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a transaction stands: the height of its block, and its index in it. Places are in the order of the log."""
+
+    height: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHeader:
+    """A committed header that was checked against its block hash."""
+
+    header: Header
+    header_bytes: bytes
+    block_hash: Digest
+
+
+def write_header(batch: Batch, height: int, header_bytes: bytes, hash_of_header: Digest) -> None:
+    """Add the header row and the way back from the block hash."""
+    batch.puts[keys.header(height)] = header_bytes
+    batch.puts[keys.block_hash(hash_of_header)] = keys.pack_height(height)
+
+
+def write_body(batch: Batch, height: int, hash_of_block: Digest, envelopes: Sequence[bytes]) -> None:
+    """Add the body, in chunks."""
+    for chunk, start in enumerate(range(0, len(envelopes), keys.CHUNK_TRANSACTIONS)):
+        packed = framing.pack(envelopes[start : start + keys.CHUNK_TRANSACTIONS])
+        batch.puts[keys.body_chunk(height, hash_of_block, chunk)] = packed
+
+
+def write_outcomes(batch: Batch, block: CandidateBlock) -> None:
+    """Add ids and results, in chunks, and each transaction's place."""
+    height, puts = block.header.height, batch.puts
+    packed_height = keys.pack_height(height)
+    ids = [transaction.id for transaction in block.transactions]
+    for chunk, start in enumerate(range(0, len(ids), keys.CHUNK_TRANSACTIONS)):
+        stop = start + keys.CHUNK_TRANSACTIONS
+        puts[keys.outcomes(height, chunk)] = b"".join(ids[start:stop]) + " ".join(block.results[start:stop]).encode()
+    for index, transaction_id in enumerate(ids):
+        puts[b"x" + transaction_id] = packed_height + index.to_bytes(4, "big")  # keys.transaction, without the call
+    if ids:
+        puts[keys.first_leaf(block.log.size - len(ids))] = packed_height
+
+
+def read_header(reader: Reader, height: int) -> StoredHeader:
+    """The header of the committed block at `height`. Raises `DamagedError`."""
+    header_bytes = reader.get(keys.header(height))
+    if header_bytes is None:
+        raise DamagedError(f"the header of block {height} is missing")
+    hash_of_header = block_hash(header_bytes)
+    if reader.get(keys.block_hash(hash_of_header)) != keys.pack_height(height):
+        raise DamagedError(f"the header of block {height} does not hash to the hash of that block")
+    try:
+        header = parse_header(header_bytes)
+    except MalformedError as error:
+        raise DamagedError(f"the header of block {height} is malformed: {error}") from error
+    if header.height != height:
+        raise DamagedError(f"the header of block {height} says that it is of block {header.height}")
+    return StoredHeader(header, header_bytes, hash_of_header)
+
+
+def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
+    """All envelopes stored for a block that may not be committed. Raises `DamagedError`."""
+    prefix = keys.body(height, hash_of_block)
+    envelopes: list[bytes] = []
+    for chunk, (key, packed) in enumerate(reader.range(prefix, prefix + b"\xff\xff\xff")):
+        if key != keys.body_chunk(height, hash_of_block, chunk):
+            raise DamagedError(f"the body of a block at height {height} has a gap")
+        envelopes += _unpack_chunk(packed, height)
+    return tuple(envelopes)
+
+
+class BlockReader:
+    """The transactions of one committed block, read chunk by chunk, each checked against its leaf in the log."""
+
+    def __init__(self, reader: Reader, stored: StoredHeader) -> None:
+        self._reader = reader
+        self._tiles = TileReader(reader)
+        self._stored = stored
+        self._height = stored.header.height
+        self._count = stored.header.transaction_count
+        self._first_leaf = stored.header.log_size - self._count
+        self._chunk = -1
+        self._items: tuple[tuple[bytes, Leaf], ...] = ()
+
+    def transaction(self, index: int) -> tuple[bytes, Leaf]:
+        """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
+        assert 0 <= index < self._count
+        chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
+        if chunk != self._chunk:
+            self._items, self._chunk = self._read_chunk(chunk), chunk
+        return self._items[offset]
+
+    def transactions(self) -> Iterator[tuple[bytes, Leaf]]:
+        """Envelope and leaf of all, in order. Raises `DamagedError`."""
+        for chunk in range(-(-self._count // keys.CHUNK_TRANSACTIONS)):
+            yield from self._read_chunk(chunk)
+
+    def leaves(self) -> Iterator[Leaf]:
+        """The leaves of all, in order. Raises `DamagedError`."""
+        return (leaf for _, leaf in self.transactions())
+
+    def check(self, envelopes: Sequence[bytes]) -> None:
+        """Raise `DamagedError` unless `envelopes` are those of the block."""
+        if len(envelopes) != self._count:
+            raise DamagedError(f"block {self._height} has {self._count} transactions, not {len(envelopes)}")
+        for chunk, start in enumerate(range(0, self._count, keys.CHUNK_TRANSACTIONS)):
+            self._check_chunk(chunk, tuple(envelopes[start : start + keys.CHUNK_TRANSACTIONS]))
+
+    def _read_chunk(self, chunk: int) -> tuple[tuple[bytes, Leaf], ...]:
+        packed = self._reader.get(keys.body_chunk(self._height, self._stored.block_hash, chunk))
+        if packed is None:
+            raise DamagedError(f"a part of the body of block {self._height} is missing")
+        envelopes = _unpack_chunk(packed, self._height)
+        return tuple(zip(envelopes, self._check_chunk(chunk, envelopes), strict=True))
+
+    def _check_chunk(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[Leaf]:
+        """The leaves of the envelopes of one chunk, when all are what the log has of them."""
+        height, first = self._height, chunk * keys.CHUNK_TRANSACTIONS
+        size = min(keys.CHUNK_TRANSACTIONS, self._count - first)
+        outcomes = self._reader.get(keys.outcomes(height, chunk)) or b""
+        results = outcomes[size * DIGEST_BYTES :].decode("ascii", "replace").split(" ")
+        if len(envelopes) != size or len(results) != size:
+            raise DamagedError(f"a part of the body of block {height} does not have {size} transactions")
+        leaves = []
+        for offset, (envelope, result) in enumerate(zip(envelopes, results, strict=True)):
+            transaction_id = Digest(outcomes[offset * DIGEST_BYTES : (offset + 1) * DIGEST_BYTES])
+            leaf = Leaf(height, first + offset, transaction_id, digest(_ENVELOPE_TAG, envelope), result)
+            if leaf_hash(leaf) != self._tiles(0, self._first_leaf + leaf.index):
+                raise DamagedError(f"transaction {leaf.index} of block {height} is not what the log has of it")
+            leaves.append(leaf)
+        return leaves
+
+
+def read_place(reader: Reader, transaction_id: Digest) -> Place | None:
+    """Where a committed transaction stands, or None."""
+    row = reader.get(keys.transaction(transaction_id))
+    return None if row is None else Place(keys.unpack_height(row), int.from_bytes(row[-4:], "big"))
+
+
+def read_heights_with_transactions(reader: Reader, first_leaf: int, stop_leaf: int, *, reverse: bool) -> Iterator[int]:
+    """The heights of the blocks whose first leaf is in first_leaf .. stop_leaf - 1."""
+    for _, row in reader.range(keys.first_leaf(first_leaf), keys.first_leaf(stop_leaf), reverse=reverse):
+        yield keys.unpack_height(row)
+
+
+def _unpack_chunk(packed: bytes, height: int) -> tuple[bytes, ...]:
+    try:
+        return framing.unpack(packed, items_max=keys.CHUNK_TRANSACTIONS, item_bytes_max=ENVELOPE_BYTES_MAX)
+    except MalformedError as error:
+        raise DamagedError(f"the body of block {height} is malformed: {error}") from error
+
+
+def body_keys(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
+    """The keys of all chunks stored of a body."""
+    prefix = keys.body(height, hash_of_block)
+    return tuple(key for key, _ in islice(reader.range(prefix, prefix + b"\xff\xff\xff"), 2**16))

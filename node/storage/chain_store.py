@@ -1,0 +1,221 @@
+"""The chain of one node, as it stands in a `Store`: typed reads, and the two durable writes of a validator.
+
+`promise` comes before a signed message leaves, `commit` before anybody is told of a block and before anything is
+signed at the next height (amendment A4); each is one synced batch, and nothing else writes here but `replace_block`.
+`node.storage.keys` says what rows there are. Reads of committed blocks raise `DamagedError` rather than give what this
+chain did not commit; the answer to that is to fetch the block again from peers, to verify it by its certificate, and
+to put it back with `replace_block`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.block import Header, Leaf, block_hash, parse_header
+from ledger.chain import CandidateBlock, Tip
+from ledger.errors import MalformedError
+from ledger.genesis import Genesis
+from ledger.merkle import EMPTY_FRONTIER, frontier_at
+from ledger.primitives import Digest
+from ledger.trie import TrieRoot
+from node.ports import Store
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.block_rows import (
+    BlockReader,
+    Place,
+    StoredHeader,
+    read_header,
+    read_place,
+    write_body,
+    write_header,
+)
+from node.storage.commit import commit_rows
+from node.storage.errors import DamagedError
+from node.storage.log_tiles import TileReader
+from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
+from node.storage.state_rows import CurrentState, StateAt
+from node.storage.trie_rows import TrieRows
+
+
+class ChainStore:
+    """One chain in one store. Is a `ledger.chain.ChainReader` of its tip. Made by `node.storage.opening`.
+
+    Heights given to its methods are those of committed blocks: 0 to the tip's.
+    """
+
+    def __init__(self, store: Store, genesis: Genesis, proof_heights: int) -> None:
+        self._store = store
+        self._genesis = genesis
+        self._state = CurrentState(store)
+        self._trie = TrieRows(store, proof_heights)
+        self._tip = _read_tip(store, self._trie)
+
+    @property
+    def genesis(self) -> Genesis:
+        """The document that the chain started from."""
+        return self._genesis
+
+    @property
+    def chain(self) -> Digest:
+        """The hash of genesis."""
+        return self._genesis.chain
+
+    @property
+    def tip(self) -> Tip:
+        """The newest block."""
+        return self._tip
+
+    # ---- the two durable writes of a validator
+
+    def promise(self, promises: Promises) -> None:
+        """Make signed messages durable with all that they promise. Raises `StorageFailedError`: then nothing is sent.
+
+        Certificates and bodies that are stored already cost nothing.
+        """
+        assert promises.height > self._tip.header.height, "nothing is promised at a height that is decided"
+        batch = promise_rows(self._store, promises)
+        self._store.write(batch.puts, sync=True)
+
+    def commit(self, block: CandidateBlock, record: bytes, signers: Sequence[str]) -> None:
+        """Append `block` (see `commit_rows`). When this returns it is durable, and the tip.
+
+        Raises `StorageFailedError`: then nobody is told, and `DamagedError` when rows that it extends are damaged.
+        """
+        assert block.header.parent_hash == self._tip.block_hash, "a block is appended to its parent"
+        batch = commit_rows(block, record, signers, reader=self._store, state=self._state, trie=self._trie)
+        self._store.write(batch.puts, frozenset(batch.deletes), sync=True)
+        self._state.written(batch, block.writes)
+        self._trie.written(batch, block.header.height, block.trie)
+        self._tip = block.tip()
+
+    def replace_block(self, height: int, header_bytes: bytes, record: bytes, envelopes: Sequence[bytes]) -> None:
+        """Put back header, record and body of a committed block, in place of damaged ones.
+
+        The caller has verified `record` by its certificate. What makes it this chain's block is checked here: the
+        header must have the block hash known at this height, and every envelope must hash to its leaf in the log.
+        Raises `DamagedError`, and changes nothing, when that does not hold: either this is not the block, or what
+        would show that it is has been damaged too, and the node needs a new database, filled by its peers.
+        """
+        hash_of_header = block_hash(header_bytes)
+        if self.height_of(hash_of_header) != height:
+            raise DamagedError(f"the header is not that of block {height} of this chain")
+        try:
+            stored = StoredHeader(parse_header(header_bytes), header_bytes, hash_of_header)
+        except MalformedError as error:
+            raise DamagedError(f"the header of block {height} is malformed: {error}") from error
+        BlockReader(self._store, stored).check(envelopes)
+        batch = Batch()
+        batch.puts[keys.record(height)] = record
+        write_header(batch, height, header_bytes, hash_of_header)
+        write_body(batch, height, hash_of_header, envelopes)
+        self._store.write(batch.puts, sync=True)
+
+    # ---- the next height
+
+    def promises(self, height: int) -> Promises:
+        """Everything promised at `height`, which is not decided. Raises `DamagedError`: then the node only observes."""
+        return read_promises(self._store, height)
+
+    def newest_promised_height(self) -> int | None:
+        """The highest height with a promise; above tip + 1 the node must sync before it votes (amendment A4)."""
+        return newest_promised_height(self._store)
+
+    # ---- after the tip
+
+    @property
+    def state(self) -> CurrentState:
+        """The state after the tip."""
+        return self._state
+
+    def transaction_committed(self, transaction_id: Digest) -> bool:
+        """Whether a transaction with this id is in the chain."""
+        return self._store.get(b"x" + transaction_id) is not None
+
+    def trie_node(self, version: int, path: bytes) -> bytes | None:
+        """The row of the state trie written at (version, path), or None (a `ledger.trie.NodeReader`)."""
+        return self._trie.read(version, path)
+
+    # ---- committed blocks
+
+    def stored_header(self, height: int) -> StoredHeader:
+        """Header, its bytes and hash. Raises `DamagedError`."""
+        if height == self._tip.header.height:
+            return StoredHeader(self._tip.header, self._tip.header_bytes, self._tip.block_hash)
+        return read_header(self._store, height)
+
+    def header(self, height: int) -> Header:
+        """The header of a block. Raises `DamagedError`."""
+        return self.stored_header(height).header
+
+    def block_hash(self, height: int) -> Digest:
+        """The hash of a block. Raises `DamagedError`."""
+        return self.stored_header(height).block_hash
+
+    def height_of(self, hash_of_block: Digest) -> int | None:
+        """The height of the committed block with this hash, or None."""
+        row = self._store.get(keys.block_hash(hash_of_block))
+        return None if row is None else keys.unpack_height(row)
+
+    def record(self, height: int) -> bytes:
+        """The encoded commit record of a block of height >= 1. Raises `DamagedError`."""
+        record = self._store.get(keys.record(height))
+        if record is None:
+            raise DamagedError(f"the commit record of block {height} is missing")
+        return record
+
+    def block(self, height: int) -> BlockReader:
+        """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`."""
+        return BlockReader(self._store, self.stored_header(height))
+
+    def envelopes(self, height: int) -> tuple[bytes, ...]:
+        """The exact envelopes of a block. Raises `DamagedError`."""
+        return tuple(envelope for envelope, _ in self.block(height).transactions())
+
+    def leaves(self, height: int) -> tuple[Leaf, ...]:
+        """The log entries of a block. Raises `DamagedError`."""
+        return tuple(self.block(height).leaves())
+
+    def locate(self, transaction_id: Digest) -> Place | None:
+        """Where a committed transaction stands, or None."""
+        return read_place(self._store, transaction_id)
+
+    # ---- state, proofs and signatures
+
+    def state_at(self, height: int) -> StateAt:
+        """The state after a block."""
+        return StateAt(self._store, height)
+
+    def trie_root_at(self, height: int) -> TrieRoot | None:
+        """Where the state trie after a block starts, or None when proofs of that height are kept no longer."""
+        version = self._trie.root_version(height)
+        return None if version is None else TrieRoot(version, self.header(height).state_root)
+
+    def log_reader(self) -> TileReader:
+        """A `ledger.merkle.HashReader` for one answer."""
+        return TileReader(self._store)
+
+    def last_signed_height(self, validator: str) -> int | None:
+        """The newest height whose commit certificate, as it is stored here, a validator signed (by its name)."""
+        row = self._store.get(keys.signer(validator))
+        return None if row is None else keys.unpack_height(row)
+
+    @property
+    def reader(self) -> Store:
+        """The rows themselves, for queries and checks."""
+        return self._store
+
+
+def _read_tip(store: Store, trie: TrieRows) -> Tip:
+    row = store.get(keys.TIP)
+    if row is None:
+        raise DamagedError("the database has a chain, but no tip")
+    height = keys.unpack_height(row)
+    stored, version = read_header(store, height), trie.root_version(height)
+    header = stored.header
+    log = frontier_at(header.log_size, TileReader(store)) if header.log_size else EMPTY_FRONTIER
+    if log.root() != header.log_root:
+        raise DamagedError(f"the log does not have the root that block {height} names")
+    if version is None:
+        raise DamagedError(f"the root of the state trie after block {height} is missing")
+    return Tip(header, stored.header_bytes, stored.block_hash, log, TrieRoot(version, header.state_root))

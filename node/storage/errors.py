@@ -1,0 +1,39 @@
+"""What can go wrong with the database and the guard, told apart by what must happen next.
+
+* `DamagedError`: something on disk is not what was written. Reads of other data go on; a damaged committed block is
+  fetched again from peers, damaged vote state makes the node an observer. Nothing is ever repaired in place.
+* `StorageFailedError`: a write or a sync failed. What is on disk is unknown until the next start: the process stops
+  voting and ends (consensus research section 6, rule 5).
+* `StoreMismatchError`, `StoreMissingError`, `StoreExistsError`, `StoreLockedError`: the operator pointed the node at
+  the wrong place, or started it twice. Nothing was touched.
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Root of what storage raises. The message is for the operator and names the file or row."""
+
+
+class DamagedError(StorageError):
+    """A row, tile, block or database file is not what was written."""
+
+
+class StorageFailedError(StorageError):
+    """A write did not reach the disk, or may not have. The store refuses everything from here on."""
+
+
+class StoreMismatchError(StorageError):
+    """The database is another chain's, or was written by a newer version of the software."""
+
+
+class StoreMissingError(StorageError):
+    """There is no database where one must be, or it is empty and must not be."""
+
+
+class StoreExistsError(StorageError):
+    """There is already something where a new database or guard was to be made."""
+
+
+class StoreLockedError(StorageError):
+    """Another process has the database open."""

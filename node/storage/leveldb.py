@@ -1,0 +1,182 @@
+"""The database on disk: LevelDB behind the `Store` port, and the only file that knows so.
+
+What LevelDB gives: a batch is atomic, a synced one survives a power cut, all writes go through one log in order. What
+it does not give, and is added here (consensus research section 6, where each was measured):
+
+* by default it opens with a damaged log and silently drops what follows the damage: `paranoid_checks` is always on;
+* a damaged table block is returned as data: every read verifies the block's checksum, and every row its own;
+* it creates what it does not find: only `create_database` may create, and opening demands that a database is there;
+* it goes on after a failed sync, when nobody knows what is on the disk: here the first failed write is the last one,
+  and reads are refused too, so that nothing is told that may not be durable;
+* when its log is full it starts another without syncing the old one: a sync that follows writes without sync first
+  syncs all logs, so that "this batch and all earlier ones" holds (amendment A4).
+
+`repair_db` is never called: it turns a flipped value into a valid one and loses what it cannot read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Protocol
+
+try:
+    import plyvel
+except ImportError:  # where only the fork has a wheel (see pyproject.toml); same files, same interface
+    import plyvel_next as plyvel
+
+from ledger.limits import KIB, MIB
+from node.storage.durable import sync_file
+from node.storage.errors import (
+    DamagedError,
+    StorageFailedError,
+    StoreExistsError,
+    StoreLockedError,
+    StoreMissingError,
+)
+from node.storage.rows import seal, unseal
+
+_WRITE_BUFFER_BYTES = 16 * MIB  # of rows in memory and log before a table is written; twice that while it is
+_BLOCK_CACHE_BYTES = 32 * MIB
+_OPEN_FILES_MAX = 256
+_BLOOM_BITS = 10  # per key: one read in a hundred for a key that is not there touches the disk
+
+
+class _Batch(Protocol):
+    def put(self, key: bytes, value: bytes) -> None: ...
+    def delete(self, key: bytes) -> None: ...
+
+
+class _Rows(Iterator[tuple[bytes, bytes]], Protocol):
+    def close(self) -> None: ...
+
+
+class _Database(Protocol):
+    """As much of `plyvel.DB` as is used here; the library has no types."""
+
+    def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None: ...
+    def iterator(self, *, start: bytes, stop: bytes, reverse: bool, verify_checksums: bool) -> _Rows: ...
+    def write_batch(self, *, transaction: bool, sync: bool) -> AbstractContextManager[_Batch]: ...
+    def close(self) -> None: ...
+
+
+def create_database(directory: Path) -> LevelDBStore:
+    """A new, empty database. Raises `StoreExistsError` when `directory` is there and not empty."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise StoreExistsError(f"{directory} is not empty: a new database needs a directory of its own")
+    return LevelDBStore(directory, _open(directory, create=True))
+
+
+def open_database(directory: Path) -> LevelDBStore:
+    """The database in `directory`.
+
+    Raises `StoreMissingError` when there is none, `StoreLockedError` when another process has it open, `DamagedError`
+    when its files are not what was written, and `StorageFailedError` when they cannot be read or written.
+    """
+    if not (directory / "CURRENT").is_file():
+        raise StoreMissingError(f"there is no database in {directory}")
+    return LevelDBStore(directory, _open(directory, create=False))
+
+
+class LevelDBStore:
+    """A `node.ports.Store` on disk. Made by `create_database` and `open_database`."""
+
+    def __init__(self, directory: Path, database: _Database) -> None:
+        self._directory = directory
+        self._database = database
+        self._failure: str | None = None
+        self._has_unsynced_writes = False
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None. Raises `DamagedError`, or `StorageFailedError` after a failed write."""
+        self._refuse_after_failure()
+        try:
+            row = self._database.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise DamagedError(f"cannot read {self._directory}: {_sentence(error)}") from error
+        return None if row is None else unseal(key, row)
+
+    def range(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop as they are now, in order or in reverse. Raises like `get`."""
+        self._refuse_after_failure()
+        try:
+            iterator = self._database.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True)
+            with closing(iterator):
+                for key, row in iterator:
+                    yield key, unseal(key, row)
+        except plyvel.Error as error:
+            raise DamagedError(f"cannot read {self._directory}: {_sentence(error)}") from error
+
+    def write(self, puts: Mapping[bytes, bytes], deletes: frozenset[bytes] = frozenset(), *, sync: bool) -> None:
+        """Apply all or nothing; with `sync`, this and all earlier batches are on the disk on return.
+
+        Raises `StorageFailedError`: the store is closed to everything from then on.
+        """
+        self._refuse_after_failure()
+        assert deletes.isdisjoint(puts), "a batch either writes a key or deletes it"
+        try:
+            if sync and self._has_unsynced_writes:
+                self._sync_logs()
+            with self._database.write_batch(transaction=True, sync=sync) as batch:
+                put = batch.put
+                for key, value in puts.items():
+                    put(key, seal(key, value))
+                for key in deletes:
+                    batch.delete(key)
+        except Exception as error:
+            self._failure = f"a write to {self._directory} failed: {_sentence(error)}"
+            raise StorageFailedError(self._failure) from error
+        self._has_unsynced_writes = not sync
+
+    def close(self) -> None:
+        """Close the database and give up its lock."""
+        self._database.close()
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise StorageFailedError(self._failure)
+
+    def _sync_logs(self) -> None:
+        """Sync every log file. One that vanishes meanwhile has become a table, which LevelDB syncs first."""
+        for log in self._directory.glob("*.log"):
+            try:
+                descriptor = os.open(log, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                sync_file(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _open(directory: Path, *, create: bool) -> _Database:
+    try:
+        database: _Database = plyvel.DB(
+            os.fspath(directory),
+            create_if_missing=create,
+            error_if_exists=create,
+            paranoid_checks=True,
+            write_buffer_size=_WRITE_BUFFER_BYTES,
+            lru_cache_size=_BLOCK_CACHE_BYTES,
+            max_open_files=_OPEN_FILES_MAX,
+            block_size=4 * KIB,
+            bloom_filter_bits=_BLOOM_BITS,
+        )
+    except plyvel.CorruptionError as error:
+        raise DamagedError(f"the database in {directory} is damaged: {_sentence(error)}") from error
+    except (plyvel.Error, OSError) as error:
+        sentence = _sentence(error)
+        if "LOCK" in sentence:
+            raise StoreLockedError(
+                f"another process has the database in {directory} open; is this node already running?"
+            ) from error
+        raise StorageFailedError(f"cannot open the database in {directory}: {sentence}") from error
+    return database
+
+
+def _sentence(error: Exception) -> str:
+    """What the library said; its messages are bytes."""
+    words = error.args[0] if error.args else error
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words) or type(error).__name__

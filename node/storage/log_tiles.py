@@ -1,0 +1,78 @@
+"""The log's hashes in tiles of 256, and the `HashReader` that proofs are made with.
+
+A tile of level t holds the hashes of consecutive full subtrees of 256^t leaves: level 0 are leaf hashes, and the root
+over a full tile is one hash of a tile one level up. The rightmost tile of each level is rewritten as it grows. These
+are the tiles that C2SP tlog-tiles serves (https://c2sp.org/tlog-tiles, "Merkle Tree"): a partial tile of width w is
+the first w hashes. Subtrees of sizes in between are joined when they are asked for, from at most 128 hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ledger.merkle import PerfectSubtree, node_hash
+from ledger.primitives import DIGEST_BYTES, Digest
+from node.ports import Reader
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.errors import DamagedError
+
+_LEVELS_PER_TILE = 8
+_FULL_TILE_BYTES = keys.TILE_HASHES * DIGEST_BYTES
+
+
+def write_tiles(batch: Batch, reader: Reader, subtrees: Iterable[PerfectSubtree]) -> None:
+    """Add to `batch` the tiles that change when the log gains `subtrees` (all that became full, in order per level).
+
+    Raises `DamagedError` when a tile that must grow is not as long as it must be.
+    """
+    starts: dict[int, int] = {}
+    added: dict[int, list[Digest]] = {}
+    for level, index, subtree_hash in subtrees:
+        if level % _LEVELS_PER_TILE == 0:
+            tile_level = level // _LEVELS_PER_TILE
+            starts.setdefault(tile_level, index)
+            added.setdefault(tile_level, []).append(subtree_hash)
+    for tile_level, start in starts.items():
+        tile_index, kept = divmod(start, keys.TILE_HASHES)
+        hashes = b"".join(added[tile_level])
+        if kept:
+            hashes = read_tile(reader, tile_level, tile_index, width=kept) + hashes
+        for offset in range(0, len(hashes), _FULL_TILE_BYTES):
+            key = keys.tile(tile_level, tile_index + offset // _FULL_TILE_BYTES)
+            batch.puts[key] = hashes[offset : offset + _FULL_TILE_BYTES]
+
+
+def read_tile(reader: Reader, level: int, index: int, *, width: int) -> bytes:
+    """The first `width` hashes (1..256) of a tile, concatenated. Raises `DamagedError` when it is not that long."""
+    tile = reader.get(keys.tile(level, index))
+    if tile is None or len(tile) < width * DIGEST_BYTES or len(tile) % DIGEST_BYTES:
+        raise DamagedError(f"tile {index} of level {level} of the log does not have {width} hashes")
+    return tile[: width * DIGEST_BYTES]
+
+
+class TileReader:
+    """A `ledger.merkle.HashReader` over the tiles. Remembers the tiles that it reads: make one for each answer."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._tiles: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, level: int, index: int) -> Digest:
+        """The hash of the full subtree of 2^level leaves number `index`. Raises `DamagedError` when it is not there."""
+        tile_level, depth = divmod(level, _LEVELS_PER_TILE)
+        tile_index, first = divmod(index << depth, keys.TILE_HASHES)
+        start, end = first * DIGEST_BYTES, (first + (1 << depth)) * DIGEST_BYTES
+        tile = self._tile(tile_level, tile_index)
+        if len(tile) < end:
+            raise DamagedError(f"tile {tile_index} of level {tile_level} of the log ends too early")
+        row = [Digest(tile[offset : offset + DIGEST_BYTES]) for offset in range(start, end, DIGEST_BYTES)]
+        while len(row) > 1:
+            row = [node_hash(row[item], row[item + 1]) for item in range(0, len(row), 2)]
+        return row[0]
+
+    def _tile(self, level: int, index: int) -> bytes:
+        tile = self._tiles.get((level, index))
+        if tile is None:
+            tile = self._tiles[level, index] = read_tile(self._reader, level, index, width=1)
+        return tile

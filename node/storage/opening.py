@@ -1,0 +1,74 @@
+"""Making a chain in an empty store, and opening the one that a store has.
+
+LevelDB opens as empty when its log was lost, so that an empty store is never taken for a new one: only `create_chain`
+writes genesis, and a store without it is refused. (consensus research section 6, rule 1)
+"""
+
+from __future__ import annotations
+
+from ledger.encoding import Json, decode_object, encode
+from ledger.errors import MalformedError
+from ledger.genesis import Genesis, genesis_block, parse_genesis
+from ledger.limits import KIB, PROOF_HEIGHTS_DEFAULT
+from ledger.primitives import Digest, parse_digest
+from node.ports import Store
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.block_rows import write_header
+from node.storage.chain_store import ChainStore
+from node.storage.errors import DamagedError, StoreExistsError, StoreMismatchError, StoreMissingError
+from node.storage.rows import describe
+from node.storage.state_rows import CurrentState
+from node.storage.trie_rows import TrieRows
+
+
+def create_chain(store: Store, genesis: Genesis, *, proof_heights: int = PROOF_HEIGHTS_DEFAULT) -> ChainStore:
+    """Write genesis into the empty `store` and open the chain. Raises `StoreExistsError` when it is not empty."""
+    for key, _ in store.range(b"", b"\xff"):
+        raise StoreExistsError(f"the database is not empty: it has the row {describe(key)}")
+    first = genesis_block(genesis)
+    batch = Batch()
+    identity: dict[str, Json] = {"chain": genesis.chain.hex(), "format": keys.FORMAT_VERSION}
+    batch.puts[keys.FORMAT] = encode(identity)
+    batch.puts[keys.GENESIS] = genesis.document
+    batch.puts[keys.TIP] = keys.pack_height(0)
+    write_header(batch, 0, first.tip.header_bytes, first.tip.block_hash)
+    CurrentState(store).write(batch, 0, genesis.state)
+    TrieRows(store, proof_heights).write(batch, 0, first.trie)
+    store.write(batch.puts, sync=True)
+    return open_chain(store, proof_heights=proof_heights)
+
+
+def open_chain(
+    store: Store, *, expected: Digest | None = None, proof_heights: int = PROOF_HEIGHTS_DEFAULT
+) -> ChainStore:
+    """The chain in `store`; `expected` is the chain (hash of genesis) that the configuration names, if it does.
+
+    Raises `StoreMissingError` when the store is empty (its files were lost, or it was never finished),
+    `StoreMismatchError` for another chain or a newer format, and `DamagedError` when the tip is not what was written.
+    """
+    identity = store.get(keys.FORMAT)
+    if identity is None:
+        raise StoreMissingError("the database has no chain: its files were lost, or its creation was cut short")
+    chain = _check_identity(identity, expected)
+    document = store.get(keys.GENESIS)
+    try:
+        genesis = parse_genesis(document or b"")
+    except MalformedError as error:
+        raise DamagedError(f"the genesis document is malformed: {error}") from error
+    if genesis.chain != chain:
+        raise DamagedError("the genesis document does not hash to the chain of the database")
+    return ChainStore(store, genesis, proof_heights)
+
+
+def _check_identity(identity: bytes, expected: Digest | None) -> Digest:
+    fields = decode_object(identity, bytes_max=KIB, what="format row")
+    version, chain = fields["format"], parse_digest(fields["chain"], "chain")
+    if version != keys.FORMAT_VERSION:
+        raise StoreMismatchError(
+            f"the database has format {version}; this software reads format {keys.FORMAT_VERSION}: "
+            "it was written by a newer version of the software"
+        )
+    if expected is not None and chain != expected:
+        raise StoreMismatchError(f"the database is of chain {chain.hex()}, not of {expected.hex()}")
+    return chain

@@ -1,0 +1,137 @@
+"""What this node promised at the height that is not decided yet: its signed messages, and what they say it holds.
+
+A signed message is durable, with everything that it promises to hold, before it leaves the process. One batch takes
+the messages of one step together with the certificates and bodies behind them; reading a height back gives all that
+the engine restarts from. Which certificates go with which message is the engine's rule (consensus research, section 1.3
+"Persist before send", amendments A2, A5 and A9). Bytes are kept as `ledger.consensus.codec` encoded them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.consensus.statements import StatementType
+from ledger.primitives import Digest
+from node.ports import Reader
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.block_rows import body_keys, read_candidate_body, write_body
+from node.storage.keys import PromiseKind
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMessage:
+    """A message that this node signed: round, type, and its exact encoded bytes."""
+
+    round: int
+    type: StatementType
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A timeout or prepare certificate of a round, encoded."""
+
+    round: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCandidate:
+    """The header and the exact envelopes of a block that was checked here and is not committed."""
+
+    block_hash: Digest
+    header_bytes: bytes
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """Part or all of what one height's signed messages promise. Read back, each part ascends (by round, type, hash)."""
+
+    height: int
+    messages: tuple[OwnMessage, ...] = ()
+    timeout_certificates: tuple[StoredCertificate, ...] = ()
+    prepare_certificates: tuple[StoredCertificate, ...] = ()
+    candidates: tuple[StoredCandidate, ...] = ()
+
+
+def promise_rows(reader: Reader, promises: Promises) -> Batch:
+    """What makes `promises` durable. A body that is stored already is not written again.
+
+    A signed message and the prepare certificate of a round, once stored, are never replaced (amendment A5). A timeout
+    certificate is: of several for a round, the caller keeps the one that a statement of its own binds by digest.
+    """
+    batch, height = Batch(), promises.height
+    for message in promises.messages:
+        key = keys.own_message(height, message.round, message.type)
+        signed = reader.get(key)
+        assert signed is None or signed == message.payload, "a message is signed once and repeated byte for byte"
+        batch.puts[key] = message.payload
+    for certificate in promises.timeout_certificates:
+        key = keys.certificate(height, PromiseKind.TIMEOUT_CERTIFICATE, certificate.round)
+        batch.puts[key] = certificate.payload
+    for certificate in promises.prepare_certificates:
+        key = keys.certificate(height, PromiseKind.PREPARE_CERTIFICATE, certificate.round)
+        if reader.get(key) is None:
+            batch.puts[key] = certificate.payload
+    for candidate in promises.candidates:
+        key = keys.candidate(height, candidate.block_hash)
+        if reader.get(key) is None:
+            batch.puts[key] = candidate.header_bytes
+            write_body(batch, height, candidate.block_hash, candidate.envelopes)
+    return batch
+
+
+def read_promises(reader: Reader, height: int) -> Promises:
+    """Everything promised at `height`. Raises `DamagedError`."""
+    messages: list[OwnMessage] = []
+    certificates: dict[PromiseKind, list[StoredCertificate]] = {
+        PromiseKind.TIMEOUT_CERTIFICATE: [],
+        PromiseKind.PREPARE_CERTIFICATE: [],
+    }
+    candidates: list[StoredCandidate] = []
+    for key, value in reader.range(keys.promises(height), keys.promises(height + 1)):
+        _, kind, rest = keys.parse_promise(key)
+        if kind is PromiseKind.CANDIDATE:
+            block_hash = Digest(rest)
+            candidates.append(StoredCandidate(block_hash, value, read_candidate_body(reader, height, block_hash)))
+            continue
+        round_of_row = int.from_bytes(rest[:4], "big")
+        if kind is PromiseKind.MESSAGE:
+            messages.append(OwnMessage(round_of_row, StatementType(rest[4]), value))
+        else:
+            certificates[kind].append(StoredCertificate(round_of_row, value))
+    return Promises(
+        height,
+        tuple(messages),
+        tuple(certificates[PromiseKind.TIMEOUT_CERTIFICATE]),
+        tuple(certificates[PromiseKind.PREPARE_CERTIFICATE]),
+        tuple(candidates),
+    )
+
+
+def newest_promised_height(reader: Reader) -> int | None:
+    """The highest height with any promise, or None. Above tip + 1 the node must sync before it votes (amendment A4)."""
+    for key, _ in reader.range(keys.promises(0), keys.successor(b"p"), reverse=True):
+        height, _, _ = keys.parse_promise(key)
+        return height
+    return None
+
+
+def release_promises(batch: Batch, reader: Reader, height: int, committed: Digest) -> bool:
+    """Add to `batch` the deletion of all promises of `height`, with the bodies of all candidates but `committed`.
+
+    Returns whether the body of `committed` is stored.
+    """
+    is_stored = False
+    for key, _ in reader.range(keys.promises(height), keys.promises(height + 1)):
+        batch.deletes.add(key)
+        _, kind, rest = keys.parse_promise(key)
+        if kind is not PromiseKind.CANDIDATE:
+            continue
+        if rest == committed:
+            is_stored = True
+        else:
+            batch.deletes.update(body_keys(reader, height, Digest(rest)))
+    return is_stored

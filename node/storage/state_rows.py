@@ -1,0 +1,115 @@
+"""State at the tip and at any earlier height, from one current row per key and the rows that it replaced.
+
+A key that was ever written has a current row (`keys.state`), also after it was deleted: the height that wrote it, and
+the value or none. What is replaced moves to `keys.replaced_state`, where the newest not above a height is one seek
+away. So a read at the tip is one get, which a Bloom filter answers for a key that never was; a key that is written once
+costs one row; and a range at any height is a walk over the current rows, with a seek for those that are too new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ledger.limits import STATE_CACHE_BYTES_MAX
+from node.ports import Reader
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.cache import RowCache, Unknown
+from node.storage.errors import DamagedError
+
+_PRESENT = b"\x01"
+_ABSENT = b"\x00"
+_SINCE_BYTES = 8
+
+
+class CurrentState:
+    """A `ledger.state.StateView` of the tip. Remembers the rows that are used most."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._cache = RowCache(STATE_CACHE_BYTES_MAX)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key` after the newest block, or None. Raises `DamagedError`."""
+        row = self._row(key)
+        return None if row is None else _value(row[_SINCE_BYTES:])
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop, in ascending order. Raises `DamagedError`."""
+        for key, row in self._reader.range(keys.state(start), keys.state(stop)):
+            if (value := _value(row[_SINCE_BYTES:])) is not None:
+                yield key[len(keys.STATE_PREFIX) :], value
+
+    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[bytes]:
+        """The keys, start <= key < stop, that have a value, in order or in reverse. Raises `DamagedError`."""
+        for key, row in self._reader.range(keys.state(start), keys.state(stop), reverse=reverse):
+            if _value(row[_SINCE_BYTES:]) is not None:
+                yield key[len(keys.STATE_PREFIX) :]
+
+    def write(self, batch: Batch, height: int, writes: Mapping[bytes, bytes | None]) -> None:
+        """Add to `batch` what makes `writes` (None deletes) the work of `height`; nothing is remembered yet."""
+        since = keys.pack_height(height)
+        for key, value in writes.items():
+            old = self._row(key)
+            if old is not None:
+                batch.puts[keys.replaced_state(key, keys.unpack_height(old))] = old[_SINCE_BYTES:]
+            batch.puts[keys.state(key)] = since + (_ABSENT if value is None else _PRESENT + value)
+
+    def written(self, batch: Batch, writes: Mapping[bytes, bytes | None]) -> None:
+        """Remember what `batch`, which is durable now, made of the keys of `writes`."""
+        for key in writes:
+            self._cache.put(key, batch.puts[keys.state(key)])
+
+    def _row(self, key: bytes) -> bytes | None:
+        row = self._cache.get(key)
+        if isinstance(row, Unknown):
+            row = self._reader.get(keys.state(key))
+            self._cache.put(key, row)
+        return row
+
+
+class StateAt:
+    """A `ledger.state.StateView` after the block of `height`, which may be any up to the tip."""
+
+    def __init__(self, reader: Reader, height: int) -> None:
+        self._reader = reader
+        self._height = height
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key` after that height, or None. Raises `DamagedError`."""
+        row = self._reader.get(keys.state(key))
+        return None if row is None else self._value_at(key, row)
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop after that height, in ascending order. Raises `DamagedError`."""
+        for row_key, row in self._reader.range(keys.state(start), keys.state(stop)):
+            key = row_key[len(keys.STATE_PREFIX) :]
+            if (value := self._value_at(key, row)) is not None:
+                yield key, value
+
+    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[bytes]:
+        """The keys, start <= key < stop, that had a value, in order or in reverse. Raises `DamagedError`."""
+        for row_key, row in self._reader.range(keys.state(start), keys.state(stop), reverse=reverse):
+            key = row_key[len(keys.STATE_PREFIX) :]
+            if self._value_at(key, row) is not None:
+                yield key
+
+    def _value_at(self, key: bytes, row: bytes) -> bytes | None:
+        """What `key`, whose current row is `row`, held after this height."""
+        if keys.unpack_height(row) <= self._height:
+            return _value(row[_SINCE_BYTES:])
+        newest = keys.replaced_state(key, self._height)
+        oldest = keys.replaced_state(key, 0)
+        for _, replaced in self._reader.range(newest, oldest + b"\0"):
+            return _value(replaced)
+        return None
+
+
+def _value(row: bytes) -> bytes | None:
+    """The value of a row without its height."""
+    flag = row[: len(_PRESENT)]
+    if flag == _PRESENT:
+        return row[len(_PRESENT) :]
+    if row != _ABSENT:
+        raise DamagedError("a state row is neither a value nor a deletion")
+    return None

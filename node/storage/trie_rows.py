@@ -1,0 +1,83 @@
+"""The rows of the state trie: written once, read through a memory, and deleted when no proof needs them any more.
+
+The rows that a height makes stale are listed under that height. A proof is made for the newest `proof_heights` heights;
+what became stale at height s serves proofs up to height s - 1 only, so the commit of height h deletes the lists up to
+h - proof_heights + 1. A node that is told to keep fewer heights than before catches up a few heights per commit; one
+that is told to keep more has them once the chain has grown.
+"""
+
+from __future__ import annotations
+
+from ledger import framing
+from ledger.errors import MalformedError
+from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
+from ledger.trie import DEPTH_MAX, TrieChange
+from node.ports import Reader
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.cache import RowCache, Unknown
+from node.storage.errors import DamagedError
+
+_STALE_NODES_MAX = 2**32
+_STALE_BYTES_MAX = 8 + DEPTH_MAX
+
+
+class TrieRows:
+    """Reads and writes of trie rows. `proof_heights` (>= 1) is how many of the newest heights can be proved."""
+
+    def __init__(self, reader: Reader, proof_heights: int) -> None:
+        assert proof_heights >= 1
+        self._reader = reader
+        self._cache = RowCache(TRIE_CACHE_BYTES_MAX)
+        self._proof_heights = proof_heights
+        self._stale_from = 0  # no lists are left below: a range from 0 would wade through what was deleted
+
+    def read(self, version: int, path: bytes) -> bytes | None:
+        """The row written at (version, path), or None (a `ledger.trie.NodeReader`). Raises `DamagedError`."""
+        key = keys.trie_node(version, path)
+        row = self._cache.get(key)
+        if isinstance(row, Unknown):
+            row = self._reader.get(key)
+            if row is not None:
+                self._cache.put(key, row)
+        return row
+
+    def write(self, batch: Batch, height: int, change: TrieChange) -> None:
+        """Add to `batch` what `height` made of the trie, and the deletion of what proofs no longer need."""
+        batch.puts[keys.trie_version(height)] = keys.pack_height(change.root.version)
+        for path, row in change.new_nodes:
+            batch.puts[keys.trie_node(height, path)] = row
+        if change.stale:
+            stale = framing.pack([keys.pack_height(version) + path for version, path in change.stale])
+            batch.puts[keys.stale_nodes(height)] = stale
+        if height >= self._proof_heights:
+            batch.deletes.add(keys.trie_version(height - self._proof_heights))
+            self._prune(batch, height - self._proof_heights + 1)
+
+    def root_version(self, height: int) -> int | None:
+        """The version of the root after `height`, or None when its proofs are kept no longer."""
+        row = self._reader.get(keys.trie_version(height))
+        return None if row is None else keys.unpack_height(row)
+
+    def written(self, batch: Batch, height: int, change: TrieChange) -> None:
+        """Remember what `batch`, which is durable now, made of the trie."""
+        for path, row in change.new_nodes:
+            self._cache.put(keys.trie_node(height, path), row)
+        for key in batch.deletes:
+            if key.startswith(b"u"):
+                self._stale_from = max(self._stale_from, keys.unpack_height(key, 1) + 1)
+            elif key.startswith(b"t"):
+                self._cache.forget(key)
+
+    def _prune(self, batch: Batch, stale_until: int) -> None:
+        """Delete the rows that became stale at heights up to `stale_until`, of a few heights at most."""
+        if stale_until < self._stale_from:
+            return
+        lists = self._reader.range(keys.stale_nodes(self._stale_from), keys.stale_nodes(stale_until + 1))
+        for _, (key, packed) in zip(range(PRUNED_HEIGHTS_PER_COMMIT_MAX), lists, strict=False):
+            batch.deletes.add(key)
+            try:
+                nodes = framing.unpack(packed, items_max=_STALE_NODES_MAX, item_bytes_max=_STALE_BYTES_MAX)
+            except MalformedError as error:
+                raise DamagedError(f"the list of stale trie rows is malformed: {error}") from error
+            batch.deletes.update(b"t" + node for node in nodes)
