@@ -1,0 +1,125 @@
+"""`quorum-wallet receipt`: fetch the proof of a transaction, and verify one without any network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wallet.exit_codes import ExitCode, usage_error
+from wallet.files import PUBLIC, create_file, read_bounded
+from wallet.moments import rfc3339
+from wallet.options import Group, pass_session
+
+if TYPE_CHECKING:
+    from ledger.encoding import Json
+    from ledger.receipt import VerifiedReceipt
+    from wallet.session import Session
+
+
+@click.group("receipt", cls=Group, short_help="Fetch and verify receipts.")
+def receipt_group() -> None:
+    """Fetch and verify receipts: one file that proves what became of a transaction, without any node."""
+
+
+@receipt_group.command("get", short_help="Fetch and verify the receipt of a transaction.")
+@click.argument("transaction_id")
+@click.option("--out", metavar="FILE", help="Where to write it (default: ID.receipt.json; - is stdout).")
+@pass_session
+def get(session: Session, transaction_id: str, out: str | None) -> int:
+    """Fetch the receipt of a committed transaction, verify it if genesis is pinned, and write it to a file.
+
+    \b
+    Example:  quorum-wallet receipt get 9f2c... --out inv-7.receipt.json
+
+    Next: anyone who has the genesis file checks it with quorum-audit verify, for ever and without a network.
+    """
+    from ledger.errors import MalformedError
+    from ledger.primitives import parse_digest
+    from wallet.exit_codes import verification_error
+    from wallet.pinning import has_pinned_genesis, pinned_genesis
+    from wallet.receipts import verify
+    from wallet.submission import ask, fetch_receipt
+
+    try:
+        wanted = parse_digest(transaction_id.lower(), "a transaction id")
+    except MalformedError as error:
+        raise usage_error(f"{error}.") from None
+    genesis = pinned_genesis(session.settings) if has_pinned_genesis(session.settings) else None
+    data = ask(session, lambda client: fetch_receipt(client, wanted.hex()))
+    if genesis is None:
+        session.output.warning("Not verified: no genesis file is pinned (see: quorum-wallet genesis pin --help).")
+    elif verify(data, genesis).transaction.id != wanted:
+        raise verification_error("The node sent the receipt of another transaction.", remedy="Ask another node.")
+    path = out if out is not None else f"{wanted.hex()}.receipt.json"
+    if path == "-":
+        session.output.exact(data)
+    else:
+        create_file(Path(path), data, mode=PUBLIC)
+        session.output.hint(f"Written to {path}. Next: quorum-audit verify {path} --genesis FILE")
+    return ExitCode.OK
+
+
+@receipt_group.command("verify", short_help="Verify a receipt file. Offline.")
+@click.argument("file")
+@pass_session
+def verify_command(session: Session, file: str) -> int:
+    """Verify a receipt file against the pinned genesis (--genesis FILE, or the profile's). No network.
+
+    \b
+    Example:  quorum-wallet receipt verify inv-7.receipt.json --genesis genesis.json
+
+    Exit code 0 when everything in it is proved, 10 when anything is not.
+    """
+    return verify_file(session, file)
+
+
+def verify_file(session: Session, file: str) -> int:
+    """Verify the receipt in `file` against the pinned genesis, and say what it proves."""
+    from ledger.limits import RECEIPT_BYTES_MAX
+    from wallet.pinning import pinned_genesis
+    from wallet.receipts import verify
+
+    genesis = pinned_genesis(session.settings)
+    verified = verify(read_bounded(file, RECEIPT_BYTES_MAX), genesis)
+    _show(session, verified, network=genesis.network)
+    return ExitCode.OK
+
+
+def _show(session: Session, verified: VerifiedReceipt, *, network: str) -> None:
+    from wallet.explain import operation_sentence
+
+    body, header = verified.transaction.body, verified.header
+    applied = verified.leaf.result == "applied"
+    fields: dict[str, Json] = {
+        "verified": True,
+        "chain": header.chain.hex(),
+        "id": verified.transaction.id.hex(),
+        "result": verified.leaf.result,
+        "height": verified.leaf.height,
+        "index": verified.leaf.index,
+        "block_hash": verified.block_hash.hex(),
+        "time_ms": header.time_ms,
+        "time": rfc3339(header.time_ms),
+        "sender": body.sender,
+        "signers": list[Json](verified.signers),
+        "validators": len(verified.validators),
+        "quorum": verified.validators.quorum,
+        "operations": [operation_sentence(operation) for operation in body.operations],
+    }
+    did = "did" if applied else "did NOT do (it failed)"
+    lines = [
+        ("verified", f"yes, against the genesis of '{network}', {header.chain.hex()}"),
+        ("transaction", verified.transaction.id.hex()),
+        ("result", verified.leaf.result),
+        ("block", f"{header.height} ({verified.block_hash.hex()})"),
+        ("ledger time", rfc3339(header.time_ms)),
+        ("signed by", f"{', '.join(verified.signers)} (quorum {verified.validators.quorum})"),
+        ("sender", body.sender),
+        *((did, operation_sentence(operation)) for operation in body.operations),
+    ]
+    if body.memo is not None:
+        fields["memo"] = body.memo
+        lines.append(("memo", body.memo))
+    session.output.record(fields, lines)

@@ -1,0 +1,132 @@
+"""A transaction in words: who does what, what is signed, and what is missing.
+
+For a person in front of an air-gapped machine who is about to sign: every field of the body appears, content as JSON,
+nothing shortened to something that could be mistaken. The sentences are ours; names and content are somebody else's
+and are escaped where they are printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ledger.encoding import Json, encode_trusted
+from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.kinds import Operation
+from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.table import operation_to_json
+from wallet.moments import rfc3339, span_words
+from wallet.output import inline_json
+
+if TYPE_CHECKING:
+    from ledger.primitives import Digest
+    from wallet.answers import AccountView
+    from wallet.drafts import Draft
+
+
+def operation_sentence(operation: Operation) -> str:
+    """One operation as a sentence."""
+    match operation:
+        case AccountAdd():
+            roles = f", with the roles {', '.join(operation.roles)}" if operation.roles else ""
+            keys = _keys(tuple(key.hex() for key in operation.keys), operation.threshold)
+            return f"{operation.by} adds the account {operation.name}{roles}; {keys}"
+        case AccountKeys():
+            keys = _keys(tuple(key.hex() for key in operation.keys), operation.threshold)
+            return f"{operation.by} replaces all of its own keys; {keys}"
+        case StreamCreate():
+            writers = ", ".join(operation.writers) if operation.writers else f"{operation.by} alone"
+            return f"{operation.by} creates the stream {operation.name}; may write to it: {writers}"
+        case RecordAppend():
+            return _record_sentence(operation)
+        case _:
+            fields = {name: value for name, value in operation_to_json(operation).items() if name not in ("type", "by")}
+            return f"{operation.by} does {operation.kind.type} with {inline_json(fields)}"
+
+
+def explanation(
+    draft: Draft, *, pinned: Digest | None, now_ms: int, accounts: Mapping[str, AccountView] | None
+) -> Iterator[str]:
+    """The lines that explain `draft`.
+
+    `pinned` is the chain of the user's profile, `now_ms` a clock to compare the deadline with, `accounts` what a node
+    says about sender and cosigners, or None offline.
+    """
+    body = draft.body
+    yield f"Transaction {draft.id.hex()}"
+    yield f"For the chain {body.chain.hex()}, {_chain_note(body.chain, pinned)}."
+    cosigners = f", with the consent of {', '.join(body.cosigners)}" if body.cosigners else ""
+    yield f"Sent by {body.sender}{cosigners}."
+    yield f"Valid until ledger time {rfc3339(body.valid_until_ms)} ({_deadline_note(body.valid_until_ms - now_ms)})."
+    yield "It does, all or nothing:"
+    for number, operation in enumerate(body.operations, 1):
+        yield f"  {number}. {operation_sentence(operation)}"
+    if body.memo is not None:
+        yield f"Memo: {body.memo}"
+    if not draft.signatures:
+        yield "Signatures: none yet."
+    for item in draft.signatures:
+        yield f"Signature by {item.key.hex()}: {'good' if draft.good(item) else 'DOES NOT VERIFY'}"
+    yield from _missing(draft, accounts)
+
+
+def missing_signatures(draft: Draft, account: AccountView) -> int:
+    """How many more good signatures `account` needs, by what a node says about it."""
+    signed = {item.key.hex() for item in draft.signatures if draft.good(item)}
+    return max(0, account.threshold - len(signed & set(account.keys)))
+
+
+def _missing(draft: Draft, accounts: Mapping[str, AccountView] | None) -> Iterator[str]:
+    parties = (draft.body.sender, *draft.body.cosigners)
+    if accounts is None:
+        who = " and of ".join(parties)
+        yield (
+            f"How many signatures are needed is on the ledger: as many as the threshold of {who}. "
+            "Compare with: quorum-wallet tx show FILE --online"
+        )
+        return
+    registered: set[str] = set()
+    for name in parties:
+        account = accounts.get(name)
+        if account is None:
+            yield f"{name} is not an account on the ledger."
+            continue
+        registered.update(account.keys)
+        missing = missing_signatures(draft, account)
+        signed = account.threshold - missing
+        have = f"{name} needs {account.threshold} of its {len(account.keys)} keys and has {signed}"
+        yield f"{have}: {'complete' if missing == 0 else f'{missing} missing'}."
+    for item in draft.signatures:
+        if item.key.hex() not in registered:
+            yield f"The key {item.key.hex()} belongs to none of them: nodes will refuse the transaction."
+
+
+def _record_sentence(operation: RecordAppend) -> str:
+    about = f" about {inline_json(operation.key)}" if operation.key is not None else ""
+    condition = ""
+    if operation.expected_revision == 0:
+        condition = ", only if there is none about it yet"
+    elif operation.expected_revision is not None:
+        condition = f", only if the newest about it is revision {operation.expected_revision}"
+    if operation.content_digest is not None:
+        what = f"only the SHA-256 of its content: {operation.content_digest.hex()}"
+    else:
+        content: Json = operation.content.value if operation.content is not None else None
+        what = f"content ({len(encode_trusted(content))} bytes): {inline_json(content)}"
+    return f"{operation.by} appends a record{about} to the stream {operation.stream}{condition}; {what}"
+
+
+def _keys(keys: tuple[str, ...], threshold: int) -> str:
+    return f"{threshold} of {len(keys)} {'key' if len(keys) == 1 else 'keys'} must sign: {', '.join(keys)}"
+
+
+def _chain_note(chain: Digest, pinned: Digest | None) -> str:
+    if pinned is None:
+        return "which is not compared: no genesis is pinned"
+    return "the pinned one" if chain == pinned else "NOT THE PINNED ONE"
+
+
+def _deadline_note(left_ms: int) -> str:
+    if left_ms <= 0:
+        return f"by this clock {span_words(-left_ms)} ago"
+    return f"by this clock in {span_words(left_ms)}"

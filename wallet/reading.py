@@ -1,0 +1,75 @@
+"""Reading commands: one thing, or a list page by page, printed as a node states it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from wallet.exit_codes import ExitCode
+from wallet.options import Decorated
+
+if TYPE_CHECKING:
+    from ledger.encoding import Json
+    from wallet.client import Client
+    from wallet.session import Session
+
+PAGE_ITEMS_MAX = 200
+
+
+def list_options(command: Decorated) -> Decorated:
+    """`--limit` and `--order`."""
+    command = click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most."
+    )(command)
+    return click.option(
+        "--order",
+        type=click.Choice(["desc", "asc"]),
+        default="desc",
+        show_default=True,
+        help="Newest first, or oldest.",
+    )(command)
+
+
+def show_one(session: Session, path: str, query: Mapping[str, str | int | None]) -> int:
+    """Print the object at `path`."""
+    from wallet.answers import as_object
+    from wallet.submission import ask
+
+    async def work(client: Client) -> dict[str, Json]:
+        return await client.get(path, lambda value: as_object(value, "the answer"), query)
+
+    session.output.record(ask(session, work))
+    return ExitCode.OK
+
+
+def show_list(
+    session: Session,
+    path: str,
+    columns: tuple[str, ...],
+    *,
+    limit: int,
+    query: Mapping[str, str | int | None],
+    empty: str,
+    row: Callable[[dict[str, Json]], dict[str, Json]] | None = None,
+) -> int:
+    """Print up to `limit` items of the list at `path`, following its cursors; `row` prepares items for text only."""
+    from wallet.answers import parse_page
+    from wallet.submission import ask
+
+    async def work(client: Client) -> list[dict[str, Json]]:
+        items: list[dict[str, Json]] = []
+        cursor: str | None = None
+        while len(items) < limit:
+            size = min(PAGE_ITEMS_MAX, limit - len(items))
+            page, cursor = await client.get(path, parse_page, {**query, "limit": size, "cursor": cursor})
+            items += page
+            if cursor is None or not page:
+                break
+        return items[:limit]
+
+    items = ask(session, work)
+    shown = [row(item) for item in items] if row is not None and not session.output.structured else items
+    session.output.items(shown, columns, empty=empty)
+    return ExitCode.OK
