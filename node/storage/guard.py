@@ -9,7 +9,7 @@ that was never written, so each vote is noted a second time, in a small file of 
 integers big endian, the checksum over all before it. Writes alternate between the slots (counter mod 2) and are
 synced, after the database batch and before the vote is sent: a torn write leaves the other slot, whose vote is older
 and therefore in the database too. At start-up the database must hold the promise in the newest whole slot; a database
-behind it, or no whole slot, makes the node an observer (`missing_promise`). What no local file can notice, a whole
+behind it, or no whole slot, makes the node an observer (node.replica.opening). What no local file can notice, a whole
 machine set back to an old snapshot, only peers can: they show votes of ours that we do not have.
 (consensus research section 6, rule 4)
 """

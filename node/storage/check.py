@@ -1,0 +1,135 @@
+"""Checking a whole database against the chain's own hashes and certificates: what `quorum-node verify-store` runs.
+
+Each block is read as it would be served, and held against its neighbours: header hash and link, the commit record with
+its signatures under the validators of the parent's state, the body against the leaves, the leaves against the log root
+in the header, the indexes of ids. The state after the tip is held against the state root, value by value. What was
+executed is not executed again: that is the audit's work (ledger.audit), from the blocks that are checked here.
+
+A check reports and goes on; it changes nothing. What `damage` names at a height, `ChainStore.replace_block` can put
+back when it is header, record or body; anything else needs a new database, filled by peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ledger.block import leaf_hash
+from ledger.consensus.codec import decode_commit_record
+from ledger.consensus.record import verify_commit_record
+from ledger.consensus.statements import SigningContext
+from ledger.consensus.verification import HeightKeys
+from ledger.crypto import Verify
+from ledger.errors import LedgerError
+from ledger.merkle import EMPTY_FRONTIER, frontier_at
+from ledger.primitives import ZERO_DIGEST, Digest
+from ledger.state import State
+from ledger.trie import check_proof, prove
+from node.storage.block_rows import Place, StoredHeader
+from node.storage.chain_store import ChainStore
+from node.storage.errors import DamagedError
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCheck:
+    """What was found at one height; `damage` are sentences, none when all is well."""
+
+    height: int
+    damage: tuple[str, ...]
+
+
+def check_blocks(chain: ChainStore, *, verify: Verify, from_height: int = 0) -> Iterator[BlockCheck]:
+    """Check the blocks from `from_height` to the tip, one by one."""
+    parent: StoredHeader | None = None
+    if from_height > 0:
+        try:
+            parent = chain.stored_header(from_height - 1)
+        except DamagedError:
+            parent = None  # found again, and reported, by whoever checks that height
+    for height in range(from_height, chain.tip.header.height + 1):
+        damage: list[str] = []
+        try:
+            stored = chain.stored_header(height)
+        except DamagedError as error:
+            yield BlockCheck(height, (str(error),))
+            parent = None
+            continue
+        for check in (_check_link, _check_body, _check_log):
+            try:
+                check(chain, stored, parent)
+            except (DamagedError, LedgerError) as error:
+                damage.append(f"block {height}: {error}")
+        try:
+            _check_record(chain, stored, verify)
+        except (DamagedError, LedgerError) as error:
+            damage.append(f"commit record of block {height}: {error}")
+        yield BlockCheck(height, tuple(damage))
+        parent = stored
+
+
+def check_state(chain: ChainStore) -> tuple[str, ...]:
+    """What is wrong with the values after the tip: each must be the one that the state root commits to."""
+    tip, damage = chain.tip, []
+    try:
+        for key, value in chain.state.range(b"", b"\xff"):
+            proof = prove(tip.trie_root, key, chain.trie_node)
+            if not check_proof(tip.header.state_root, key, value, proof):
+                damage.append(f"the value of state key {key!r} is not the one that the state root commits to")
+    except (DamagedError, LedgerError) as error:
+        damage.append(f"the state cannot be read: {error}")
+    return tuple(damage)
+
+
+def check_rows(chain: ChainStore) -> str | None:
+    """The first row, if any, that cannot be read or does not match its checksum, as a sentence."""
+    try:
+        for _ in chain.reader.range(b"", b"\xff"):
+            pass
+    except DamagedError as error:
+        return str(error)
+    return None
+
+
+def _check_link(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:
+    header = stored.header
+    if header.chain != chain.chain:
+        raise DamagedError("its header is of another chain")
+    if header.height == 0 and header.parent_hash != ZERO_DIGEST:
+        raise DamagedError("genesis has a parent")
+    if parent is None:
+        return
+    if header.parent_hash != parent.block_hash:
+        raise DamagedError("it is not a child of the block before it")
+    if header.log_size != parent.header.log_size + header.transaction_count:
+        raise DamagedError("its log is not that of its parent and its transactions")
+
+
+def _check_body(chain: ChainStore, stored: StoredHeader, _parent: StoredHeader | None) -> None:
+    height = stored.header.height
+    for index, leaf in enumerate(chain.block(height).leaves()):
+        if chain.locate(leaf.transaction_id) != Place(height, index):
+            raise DamagedError(f"transaction {index} is not found by its id")
+
+
+def _check_log(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:
+    header, reader = stored.header, chain.log_reader()
+    before = EMPTY_FRONTIER
+    if header.log_size > header.transaction_count:
+        before = frontier_at(header.log_size - header.transaction_count, reader)
+    leaves: list[Digest] = [leaf_hash(leaf) for leaf in chain.block(header.height).leaves()]
+    if parent is not None and before.root() != parent.header.log_root:
+        raise DamagedError("the log does not start from the root of the block before it")
+    if before.append(leaves).root() != header.log_root:
+        raise DamagedError("the log does not have the root that its header names")
+
+
+def _check_record(chain: ChainStore, stored: StoredHeader, verify: Verify) -> None:
+    header = stored.header
+    if header.height == 0:
+        return
+    record = decode_commit_record(chain.record(header.height))
+    if record.header != stored.header_bytes:
+        raise DamagedError("it is for another header")
+    validators = State(chain.state_at(header.height - 1)).validators()
+    keys = HeightKeys(SigningContext(chain.chain, header.epoch), header.height, validators, verify)
+    verify_commit_record(record, keys=keys, parent_hash=header.parent_hash)
