@@ -33,7 +33,6 @@ from ledger.crypto import SigningKey, digest, tag, verify
 from ledger.encoding import (
     Json,
     decode_object,
-    encode,
     encode_trusted,
     expect_fields,
     expect_integer,
@@ -141,7 +140,7 @@ def make_card(
 
 def encode_card(card: Card) -> bytes:
     """The card as a file."""
-    return encode({"kind": CARD_KIND, "version": VERSION, **card.to_json()})
+    return encode_trusted({"kind": CARD_KIND, "version": VERSION, **card.to_json()})
 
 
 def parse_card(data: bytes) -> Card:
@@ -237,7 +236,7 @@ def assemble_genesis(
         "accounts": [accounts[name].to_json() for name in sorted(accounts)],
         "cards": [card.to_json() for card in cards],
     }
-    return parse_genesis(encode(document))
+    return parse_genesis(encode_trusted(document))
 
 
 def parse_genesis(document: bytes) -> Genesis:

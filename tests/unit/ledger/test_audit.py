@@ -1,0 +1,102 @@
+"""The audit re-executes a chain from genesis and names what does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ledger.audit import ChainAudit
+from ledger.block import encode_header
+from ledger.consensus.codec import encode_commit_record
+from ledger.consensus.messages import CommitRecord
+from ledger.errors import LedgerError, VerificationError
+from tests.unit.ledger.founders import genesis_of
+from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
+
+Blocks = list[tuple[bytes, list[bytes]]]
+
+
+def blocks_of(chain: MemoryChain) -> Blocks:
+    return [
+        (encode_commit_record(record), [transaction.envelope for transaction in block.transactions])
+        for record, block in chain.blocks
+    ]
+
+
+def audit(chain: MemoryChain, blocks: Blocks) -> ChainAudit:
+    audited = ChainAudit(chain.genesis)
+    for record, envelopes in blocks:
+        audited.append(record, envelopes)
+    return audited
+
+
+def test_an_honest_chain_is_followed_to_its_tip() -> None:
+    chain = sample_chain()
+    audited = audit(chain, blocks_of(chain))
+    assert audited.tip == chain.tip
+
+
+def test_the_audit_says_who_signed_and_what_came_of_each_transaction() -> None:
+    chain = sample_chain()
+    audited = ChainAudit(chain.genesis)
+    block = audited.append(*blocks_of(chain)[0])
+    assert block.signers == ("v0", "v1", "v2")
+    assert block.block.results == ("applied", "applied")
+
+
+def test_every_byte_of_every_record_and_body_is_bound() -> None:
+    chain = sample_chain(1)
+    blocks = blocks_of(chain)
+    for number, (record, envelopes) in enumerate(blocks):
+        audited = audit(chain, blocks[:number])
+        for position in range(0, len(record), 3):
+            changed = record[:position] + bytes([record[position] ^ 1]) + record[position + 1 :]
+            with pytest.raises(LedgerError):
+                audited.append(changed, envelopes)
+        for index, envelope in enumerate(envelopes):
+            for position in range(0, len(envelope), 3):
+                changed = envelope[:position] + bytes([envelope[position] ^ 1]) + envelope[position + 1 :]
+                with pytest.raises(LedgerError):
+                    audited.append(record, [*envelopes[:index], changed, *envelopes[index + 1 :]])
+        audited.append(record, envelopes)  # what was refused left no trace
+
+
+def test_a_quorum_cannot_certify_what_execution_does_not_give() -> None:
+    """All validators together sign a header with another state root: the certificate is good, the block is not."""
+    chain = sample_chain()
+    _, block = chain.blocks[0]
+    header = encode_header(replace(block.header, state_root=bytes(32)))  # type: ignore[arg-type]
+    from ledger.block import block_hash
+
+    record = CommitRecord(header, chain.certify(block_hash(header), 1, range(4)), ())
+    envelopes = [transaction.envelope for transaction in block.transactions]
+    with pytest.raises(VerificationError, match="state_root"):
+        ChainAudit(chain.genesis).append(encode_commit_record(record), envelopes)
+
+
+@pytest.mark.parametrize("signers", [(0, 1), (0,), (1, 2, 3, 3), (2, 1, 0)])
+def test_a_certificate_needs_a_quorum_of_different_signers_in_order(signers: tuple[int, ...]) -> None:
+    chain = sample_chain()
+    record, block = chain.blocks[0]
+    weak = CommitRecord(record.header, chain.certify(block.block_hash, 1, signers), ())
+    with pytest.raises(VerificationError):
+        ChainAudit(chain.genesis).append(encode_commit_record(weak), blocks_of(chain)[0][1])
+
+
+def test_blocks_left_out_swapped_or_repeated_are_noticed() -> None:
+    chain = sample_chain()
+    first, second, third = blocks_of(chain)
+    for wrong in ([second], [first, third], [first, first], [first, second, second]):
+        with pytest.raises(VerificationError):
+            audit(chain, wrong)
+    for body in ([], list(reversed(third[1])), third[1][:-1], [*third[1], third[1][0]]):
+        with pytest.raises(VerificationError):
+            audit(chain, [first, second, (third[0], body)])
+
+
+def test_another_networks_chain_is_not_this_one() -> None:
+    other = sample_chain(3)
+    audited = ChainAudit(genesis_of(4))
+    with pytest.raises(VerificationError, match="another chain"):
+        audited.append(*blocks_of(other)[0])
