@@ -1,0 +1,154 @@
+"""The aiohttp application: what holds for every route, around its handler.
+
+Order of one request: unknown parameters are refused, the Accept header is looked at, the handler answers, the answer
+gets its validators and headers. Whatever goes wrong on the way, here or inside aiohttp, leaves as problem details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from aiohttp import web
+
+from ledger.limits import HTTP_BODY_BYTES_MAX
+from node.http import render
+from node.http.call import JSON, NDJSON, PROBLEM_JSON, Answer, Call, Context
+from node.http.face import NodeFace
+from node.http.log import LOG
+from node.http.openapi import build_document
+from node.http.parameters import check_query
+from node.http.problems import HttpCode, Problem, ProblemError
+from node.http.route import Route
+from node.http.routes import ROUTES
+
+_Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Server": "quorum-ledger",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every answer: nothing that the API serves is a page, and no browser shall take it for one."""
+
+_HTTP_PROBLEMS: Mapping[int, tuple[HttpCode, str]] = {
+    404: (HttpCode.PATH_UNKNOWN, "nothing is at this path"),
+    405: (HttpCode.METHOD_NOT_ALLOWED, "the path does not have this method"),
+    413: (HttpCode.BODY_TOO_LARGE, f"the body has more than {HTTP_BODY_BYTES_MAX} bytes"),
+}
+
+
+def create_application(node: NodeFace) -> web.Application:
+    """The HTTP API of `node`, to be served by `node.http.server.HttpServer`."""
+    context = Context(node, render.to_bytes(build_document(ROUTES)))
+    application = web.Application(client_max_size=HTTP_BODY_BYTES_MAX, middlewares=[_Outermost(context)])
+    for route in ROUTES:
+        handler = _handler(context, route)
+        resource = application.router.add_resource(route.path)
+        resource.add_route(route.method, handler)
+        if route.method == "GET":
+            resource.add_route("HEAD", handler)
+
+    async def close(_: web.Application) -> None:
+        context.close()
+
+    application.on_shutdown.append(close)
+    return application
+
+
+def _handler(context: Context, route: Route) -> _Handler:
+    """The aiohttp handler of a route."""
+    declared = route.query_names
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        check_query(request.query, declared)
+        _check_accepted(request.headers.get("Accept", "*/*"), route.media_type)
+        outcome = route.handler(Call(context, request))
+        answered = outcome if isinstance(outcome, Answer) else await outcome
+        return _response(context, request, answered) if isinstance(answered, Answer) else answered
+
+    return answer
+
+
+class _Outermost:
+    """The middleware around everything, aiohttp's own answers included: problems, headers of all answers, metrics."""
+
+    __middleware_version__ = 1  # what aiohttp looks for
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        started = request.loop.time()
+        try:
+            response = await handler(request)
+        except ProblemError as error:
+            response = problem_response(error.problem, self._context)
+        except web.HTTPException as error:
+            response = self._refused_by_aiohttp(request, error)
+        except ConnectionError:
+            raise  # nobody is there to be answered
+        except Exception as error:
+            LOG.error("http_request_failed", exception=error, method=request.method, path=request.path[:200])
+            response = problem_response(Problem(HttpCode.INTERNAL_ERROR, "see the node's log"), self._context)
+        resource = request.match_info.route.resource
+        method = request.method if request.method in _METHODS else "other"
+        path = "none" if resource is None else resource.canonical
+        self._context.metrics.observe(path, method, response.status, request.loop.time() - started)
+        return response
+
+    def _refused_by_aiohttp(self, request: web.Request, error: web.HTTPException) -> web.Response:
+        headers: dict[str, str] = {}
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            headers["Allow"] = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+            if "POST" in error.allowed_methods:
+                headers["Accept-Post"] = f"{JSON}, {NDJSON}"
+            if request.method == "OPTIONS":
+                return web.Response(status=204, headers={**SECURITY_HEADERS, **headers})
+        code, detail = _HTTP_PROBLEMS.get(error.status, (HttpCode.REQUEST_MALFORMED, error.reason))
+        return problem_response(Problem(code, detail, headers=headers), self._context)
+
+
+def problem_response(problem: Problem, context: Context | None) -> web.Response:
+    """The response that says `problem`; without a context when the request never got that far."""
+    headers = {
+        **SECURITY_HEADERS,
+        "Content-Type": PROBLEM_JSON,
+        "Cache-Control": "no-store",
+        **problem.headers,
+    }
+    if context is not None:
+        headers["Ledger-Height"] = str(context.node.queries.chain.tip.header.height)
+    if problem.retry_after_seconds is not None:
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    return web.Response(status=problem.status, body=render.to_bytes(render.problem(problem)), headers=headers)
+
+
+def _response(context: Context, request: web.Request, answer: Answer) -> web.Response:
+    """The response with `answer`, or 304 when the client has it."""
+    headers = {
+        **SECURITY_HEADERS,
+        "Content-Type": answer.media_type,
+        "Cache-Control": answer.caching.value,
+        "Ledger-Height": str(context.node.queries.chain.tip.header.height),
+        **answer.headers,
+    }
+    etag = answer.etag
+    if etag is not None:
+        headers["ETag"] = f'"{etag}"'
+        known = request.if_none_match
+        if known is not None and any(item.value in (etag, "*") for item in known):
+            return web.Response(status=304, headers=headers)
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+def _check_accepted(accept: str, media_type: str) -> None:
+    """Raise `ProblemError` when no range of the Accept header (RFC 9110 section 12.5.1) takes in `media_type`."""
+    if "*/*" in accept or media_type in accept:
+        return
+    ranges = {item.partition(";")[0].strip().lower() for item in accept.split(",")}
+    if not ranges & {media_type, media_type.partition("/")[0] + "/*", ""}:
+        raise ProblemError(Problem(HttpCode.NOT_ACCEPTABLE, f"the answer is {media_type}"))

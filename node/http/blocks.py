@@ -1,0 +1,69 @@
+"""Blocks: listed, whole, their certificates, and their bodies."""
+
+from __future__ import annotations
+
+from ledger.consensus.codec import decode_commit_record
+from ledger.state import State
+from node.http import render
+from node.http.call import NDJSON, Answer, Caching, Call
+from node.http.lists import answer_page, requested_page, stored_page
+from node.http.parameters import BLOCK
+from node.http.problems import HttpCode, Problem, ProblemError
+from node.storage.chain_store import ChainStore
+
+
+def listed(call: Call) -> Answer:
+    """GET /v1/blocks."""
+    request = requested_page(call)
+    page = stored_page(lambda: call.queries.heights(request))
+    items = (listed_block(call.queries.chain, height) for height in page.items)
+    return answer_page(call, items, page.next)
+
+
+def block(call: Call) -> Answer:
+    """GET /v1/blocks/{block}."""
+    height, caching = _height(call)
+    chain = call.queries.chain
+    document = render.block(listed_block(chain, height), chain.leaves(height))
+    headers = {"Content-Location": f"/v1/blocks/{height}"}
+    return Answer(render.to_bytes(document), caching=caching, headers=headers)
+
+
+def certificate(call: Call) -> Answer:
+    """GET /v1/blocks/{block}/certificate: the commit record in its stored bytes."""
+    height, caching = _height(call)
+    if height == 0:
+        raise ProblemError(Problem(HttpCode.CERTIFICATE_UNKNOWN, "block 0 is genesis"))
+    stable = Caching.STABLE if caching is Caching.IMMUTABLE else caching
+    return Answer(call.queries.chain.record(height), caching=stable)
+
+
+def body(call: Call) -> Answer:
+    """GET /v1/blocks/{block}/body: the exact envelopes, one on each line."""
+    height, caching = _height(call)
+    lines = b"".join(envelope + b"\n" for envelope in call.queries.chain.envelopes(height))
+    return Answer(lines, media_type=NDJSON, caching=caching)
+
+
+def listed_block(chain: ChainStore, height: int) -> render.Document:
+    """A block without its transactions, with the names of those whose signatures are in its certificate."""
+    header, block_hash = chain.header(height), chain.block_hash(height)
+    if height == 0:
+        return render.listed_block(block_hash, header, None, ())
+    record = decode_commit_record(chain.record(height))
+    validators = State(chain.state_at(height - 1)).validators().validators
+    signers = tuple(validators[item.validator].name for item in record.certificate.signatures)
+    return render.listed_block(block_hash, header, record, signers)
+
+
+def _height(call: Call) -> tuple[int, Caching]:
+    """The height of the block that the path names, and how what is in it may be cached. Raises `ProblemError`."""
+    asked = call.path(BLOCK)
+    chain = call.queries.chain
+    newest = chain.tip.header.height
+    if asked is None:
+        return newest, Caching.NEVER
+    height = asked if isinstance(asked, int) else chain.height_of(asked)
+    if height is None or height > newest:
+        raise ProblemError(Problem(HttpCode.BLOCK_UNKNOWN, f"no block {call.request.match_info[BLOCK.name]}"))
+    return height, Caching.IMMUTABLE

@@ -1,0 +1,114 @@
+"""GET /v1/events: one server-sent event for each block (HTML Living Standard, section 9.2).
+
+A stream has no queue. It has a height, sends what the store holds above it, and waits for the next block; so nothing is
+dropped when a reader is slow, and a reader that stays away resumes where it was: `id` is the height, and a client
+sends the last one back in Last-Event-ID. A reader that does not take a write for
+`HTTP_STREAM_WRITE_SECONDS_MAX` is disconnected; its share of memory is one socket buffer and one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from ledger.errors import MalformedError
+from ledger.limits import (
+    HTTP_STREAM_BLOCKS_PER_WRITE_MAX,
+    HTTP_STREAM_KEEP_ALIVE_SECONDS,
+    HTTP_STREAM_WRITE_SECONDS_MAX,
+)
+from node.http import render
+from node.http.blocks import listed_block
+from node.http.call import EVENT_STREAM, Caching, Call
+from node.http.log import LOG
+from node.http.parameters import FROM_HEIGHT, parse_integer
+from node.http.problems import HttpCode, Problem, ProblemError
+from node.storage.errors import DamagedError
+
+_RECONNECT = b"retry: 1000\n\n"  # milliseconds; EventSource clients wait that long before they resume
+_KEEP_ALIVE = b": still here\n\n"
+
+
+async def events(call: Call) -> web.StreamResponse:
+    """Stream blocks: after Last-Event-ID, else from `from_height`, else from the newest on."""
+    height = _first_height(call)
+    streams, address = call.context.streams, call.address
+    if call.context.closing:
+        raise ProblemError(Problem(HttpCode.CLOSING, "no stream is opened any more"))
+    if not streams.take(address):
+        raise ProblemError(Problem(HttpCode.STREAMS_EXHAUSTED, f"{streams.total} event streams are open"))
+    try:
+        response = web.StreamResponse(headers={"Cache-Control": Caching.NEVER.value, "X-Accel-Buffering": "no"})
+        response.content_type = EVENT_STREAM
+        await response.prepare(call.request)
+        if call.request.method != "HEAD":
+            await _stream(call, response, height)
+    except ConnectionError:
+        return response  # the client went away, or was made to: it resumes when it likes
+    except DamagedError as error:
+        # The answer has begun, so there is no way to say it but to break off; a client that resumes gets a problem.
+        LOG.error("http_stream_failed", exception=error)
+        _abort(call)
+        return response
+    else:
+        return response
+    finally:
+        streams.give_back(address)
+
+
+async def _stream(call: Call, response: web.StreamResponse, height: int) -> None:
+    """Send the blocks from `height` on until the client or the node goes away."""
+    await _write(call, response, _RECONNECT)
+    while not call.context.closing:
+        newest = call.queries.chain.tip.header.height
+        if height <= newest:
+            stop = min(newest + 1, height + HTTP_STREAM_BLOCKS_PER_WRITE_MAX)
+            await _write(call, response, b"".join(_event(call, each) for each in range(height, stop)))
+            height = stop
+            await asyncio.sleep(0)  # a reader that is far behind must not keep the node to itself
+            continue
+        try:
+            async with call.context.patience(HTTP_STREAM_KEEP_ALIVE_SECONDS):
+                await call.node.block_after(height - 1)
+        except TimeoutError:
+            await _write(call, response, _KEEP_ALIVE)
+
+
+def _event(call: Call, height: int) -> bytes:
+    """The event of a block, remembered while it is new: every stream sends the same bytes."""
+    newest = call.context.newest_events
+    if height not in newest:
+        newest[height] = render.event(height, "block", listed_block(call.queries.chain, height))
+        if len(newest) > HTTP_STREAM_BLOCKS_PER_WRITE_MAX:
+            del newest[next(iter(newest))]
+    return newest[height]
+
+
+async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:
+    """Write, and give up the connection when the client does not read. Raises `ConnectionResetError`."""
+    try:
+        async with asyncio.timeout(HTTP_STREAM_WRITE_SECONDS_MAX):
+            await response.write(data)
+    except TimeoutError:
+        _abort(call)
+        raise ConnectionResetError("the client reads too slowly") from None
+
+
+def _abort(call: Call) -> None:
+    """Close the connection without a word: the client sees that the stream did not end."""
+    transport = call.request.transport
+    if transport is not None:
+        transport.abort()
+
+
+def _first_height(call: Call) -> int:
+    """Where the stream starts. Raises `ProblemError`."""
+    from_height = call.query(FROM_HEIGHT)
+    last = call.request.headers.get("Last-Event-ID")
+    if last:
+        try:
+            return parse_integer(last) + 1
+        except MalformedError as error:
+            raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, f"Last-Event-ID: {error}")) from None
+    return call.queries.chain.tip.header.height if from_height is None else from_height

@@ -1,0 +1,86 @@
+"""What operators ask a node: is it alive, is it ready, what is it doing, what has it found."""
+
+from __future__ import annotations
+
+import struct
+
+from ledger.refusals import Code
+from node.http import render
+from node.http.call import Answer, Call
+from node.http.lists import answer_page, requested_page
+from node.http.parameters import BLOCKS_BEHIND_MAX, PEERS_MIN
+from node.http.problems import HttpCode, Problem, ProblemError
+from node.http.version import VERSION
+from node.replica import ReplicaStatus, Role
+from node.replica.findings import FoundEvidence
+
+BLOCKS_BEHIND_MAX_DEFAULT = 2
+
+_POSITION = struct.Struct(">QH")  # in a cursor: height and validator of the last item of a page
+
+
+def alive(call: Call) -> Answer:
+    """GET /livez: the process answers and its storage works; otherwise it must be restarted."""
+    status = call.node.status()
+    if status.role is Role.HALTED:
+        raise ProblemError(Problem(HttpCode.HALTED, status.reason))
+    return Answer(render.to_bytes({"alive": True}))
+
+
+def ready(call: Call) -> Answer:
+    """GET /readyz: requests may be sent here; otherwise 503 with all reasons why not."""
+    peers_min, behind_max = call.query(PEERS_MIN), call.query(BLOCKS_BEHIND_MAX)
+    reasons = _unready(
+        call.node.status(),
+        peers_min=0 if peers_min is None else peers_min,
+        blocks_behind_max=BLOCKS_BEHIND_MAX_DEFAULT if behind_max is None else behind_max,
+    )
+    if reasons:
+        raise ProblemError(Problem(Code.NOT_READY, "; ".join(reasons), {"reasons": reasons}))
+    return Answer(render.to_bytes({"ready": True}))
+
+
+def _unready(status: ReplicaStatus, *, peers_min: int, blocks_behind_max: int) -> list[str]:
+    reasons = []
+    if status.role is Role.HALTED:
+        reasons.append(f"the node has halted: {status.reason}")
+    if len(status.peers) < peers_min:
+        reasons.append(f"{len(status.peers)} connected peers, fewer than minPeers={peers_min}")
+    behind = max((peer.height for peer in status.peers), default=0) - status.deciding
+    if behind > blocks_behind_max:
+        reasons.append(f"{behind} blocks behind the best peer, more than maxBlocksBehind={blocks_behind_max}")
+    return reasons
+
+
+def status(call: Call) -> Answer:
+    """GET /v1/status."""
+    document = render.status(
+        call.node.status(), network=call.queries.chain.genesis.network, tip=call.queries.chain.tip, version=VERSION
+    )
+    return Answer(render.to_bytes(document))
+
+
+def evidence(call: Call) -> Answer:
+    """GET /v1/evidence: contradictory signatures that this node has seen."""
+    request = requested_page(call)
+    found = sorted(call.node.evidence(), key=_place, reverse=request.reverse)
+    if request.after is not None:
+        if len(request.after) != _POSITION.size:
+            raise ProblemError(Problem(HttpCode.CURSOR_INVALID, "cursor: it names no evidence"))
+        after = _POSITION.unpack(request.after)
+        found = [item for item in found if (_place(item) < after if request.reverse else _place(item) > after)]
+    items = found[: request.limit]
+    more = len(found) > len(items)
+    return answer_page(
+        call, (render.evidence(item) for item in items), _POSITION.pack(*_place(items[-1])) if more else None
+    )
+
+
+def _place(item: FoundEvidence) -> tuple[int, int]:
+    return item.height, item.validator
+
+
+def metrics(call: Call) -> Answer:
+    """GET /metrics, in the Prometheus text format."""
+    body, content_type = call.context.metrics.exposition()
+    return Answer(body, media_type=content_type)

@@ -1,0 +1,177 @@
+"""Parameters of paths and queries: each declared once, with its parser, its JSON Schema and its sentence.
+
+The declaration is what the OpenAPI document shows and what a handler reads with, so the two cannot differ. A value
+that a parser does not accept is `parameter_invalid`; a name that the route does not declare is `parameter_unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Generic, TypeAlias, TypeVar
+
+from multidict import MultiMapping
+
+from ledger.encoding import Json
+from ledger.errors import MalformedError
+from ledger.limits import (
+    HTTP_PAGE_ITEMS_DEFAULT,
+    HTTP_PAGE_ITEMS_MAX,
+    INTEGER_MAX,
+    NAME_BYTES_MAX,
+    RECORD_KEY_BYTES_MAX,
+)
+from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
+from ledger.operations.table import OPERATIONS
+from ledger.primitives import Digest, parse_digest
+from node.http.problems import HttpCode, Problem, ProblemError
+
+T_co = TypeVar("T_co", covariant=True)
+
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,15}")
+_DIGEST_SCHEMA: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_NAME_SCHEMA: Json = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
+
+
+@unique
+class Order(StrEnum):
+    """The order of a list."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Generic[T_co]):
+    """One parameter. `parse` raises `MalformedError` for text that the parameter cannot have."""
+
+    name: str
+    description: str
+    schema: Json
+    parse: Callable[[str], T_co]
+
+    def read(self, text: str) -> T_co:
+        """The value that `text` stands for. Raises `ProblemError` naming the parameter."""
+        try:
+            return self.parse(text)
+        except MalformedError as error:
+            raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, f"{self.name}: {error}")) from None
+
+
+AnyParameter: TypeAlias = "Parameter[object]"
+
+
+def check_query(query: MultiMapping[str], declared: Collection[str]) -> None:
+    """Raise `ProblemError` for a name in `query` that is not among `declared`, or that is given twice."""
+    for name in query:
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            detail = f"{name[:NAME_BYTES_MAX]!r} is not a parameter of this path (it has: {known})"
+            raise ProblemError(Problem(HttpCode.PARAMETER_UNKNOWN, detail))
+    if len(set(query)) != len(query):
+        twice = next(name for name in query if len(query.getall(name)) > 1)
+        raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, f"{twice}: is given more than once"))
+
+
+def parse_integer(text: str, *, minimum: int = 0, maximum: int = INTEGER_MAX) -> int:
+    """A plain decimal number from minimum to maximum: no sign, no leading zero, no white space."""
+    if not _INTEGER.fullmatch(text) or not minimum <= int(text) <= maximum:
+        raise MalformedError(f"must be a whole number from {minimum} to {maximum}")
+    return int(text)
+
+
+def _integer(name: str, description: str, *, minimum: int = 0, maximum: int = INTEGER_MAX) -> Parameter[int]:
+    schema: Json = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return Parameter(name, description, schema, lambda text: parse_integer(text, minimum=minimum, maximum=maximum))
+
+
+def _digest(text: str) -> Digest:
+    return parse_digest(text, "it")
+
+
+def _block(text: str) -> int | Digest | None:
+    if text == "latest":
+        return None
+    if len(text) == 64:
+        return parse_digest(text, "a block hash")
+    try:
+        return parse_integer(text)
+    except MalformedError:
+        raise MalformedError('must be a height, a block hash (64 lower-case hexadecimal digits) or "latest"') from None
+
+
+def _order(text: str) -> Order:
+    try:
+        return Order(text)
+    except ValueError:
+        raise MalformedError("must be asc or desc") from None
+
+
+def _operation_type(text: str) -> str:
+    if text not in OPERATIONS:
+        raise MalformedError(f"must be one of: {', '.join(OPERATIONS)}")
+    return text
+
+
+def _record_key(text: str) -> str:
+    if not 1 <= len(text.encode(errors="replace")) <= RECORD_KEY_BYTES_MAX:
+        raise MalformedError(f"must have 1 to {RECORD_KEY_BYTES_MAX} bytes")
+    return text
+
+
+def _cursor(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,512}", text):
+        raise MalformedError("is not a cursor that this node has given out")
+    return text
+
+
+# ---- in paths
+TRANSACTION_ID = Parameter("id", "The transaction's id: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest)
+BLOCK = Parameter(
+    "block",
+    "A height, a block hash, or `latest`.",
+    {"type": "string", "pattern": "^(latest|0|[1-9][0-9]{0,15}|[0-9a-f]{64})$"},
+    _block,
+)
+ACCOUNT = Parameter("account", "An account's name.", _NAME_SCHEMA, lambda text: parse_account_name(text, "it"))
+STREAM = Parameter("stream", "A stream's name.", _NAME_SCHEMA, lambda text: parse_stream_name(text, "it"))
+
+# ---- in queries
+HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
+FROM_HEIGHT = _integer("from_height", "Only what is in blocks of this height or above.")
+TO_HEIGHT = _integer("to_height", "Only what is in blocks of this height or below.")
+LIMIT = _integer(
+    "limit",
+    f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",
+    minimum=1,
+    maximum=HTTP_PAGE_ITEMS_MAX,
+)
+CURSOR = Parameter(
+    "cursor",
+    "`next_cursor` of the page before, unchanged; every other parameter as it was.",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
+    _cursor,
+)
+ORDER = Parameter(
+    "order",
+    "`asc`: oldest first, or names in alphabetical order (which is what names are in without it). `desc`: the reverse "
+    "(which is what everything else is in without it).",
+    {"type": "string", "enum": [order.value for order in Order]},
+    _order,
+)
+OPERATION_TYPE = Parameter(
+    "type",
+    "Only transactions with an operation of this type.",
+    {"type": "string", "enum": list[Json](OPERATIONS)},
+    _operation_type,
+)
+RECORD_KEY = Parameter("key", "Only records of this entity key.", {"type": "string", "minLength": 1}, _record_key)
+PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
+BLOCKS_BEHIND_MAX = _integer("maxBlocksBehind", "Ready only when the best peer is at most this many blocks ahead.")
+
+PATH_PARAMETERS: dict[str, AnyParameter] = {
+    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM)
+}
+"""Every name that may stand in braces in a path."""

@@ -1,0 +1,267 @@
+"""Every answer that is not a success: RFC 9457 problem details, from two tables and nowhere else.
+
+A code of `ledger.refusals` keeps its sentence and remedy and gets its HTTP status here; what only HTTP can get wrong
+(a parameter, a path, a size) has a row of its own in `HTTP_TABLE`. Clients branch on `code`, people read the rest.
+`type` points at the row in the OpenAPI document of the same node, so that it resolves without a third party.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+
+from ledger.refusals import TABLE, Code, Kind, Refusal
+
+PROBLEM_TYPE_PREFIX = "/v1/openapi.json#/components/x-problems/"
+
+
+@unique
+class HttpCode(StrEnum):
+    """Stable names of what only the HTTP layer refuses. Never renamed, never reused, distinct from `Code`."""
+
+    REQUEST_MALFORMED = "request_malformed"
+    PARAMETER_UNKNOWN = "parameter_unknown"
+    PARAMETER_INVALID = "parameter_invalid"
+    CURSOR_INVALID = "cursor_invalid"
+    PATH_UNKNOWN = "path_unknown"
+    TRANSACTION_UNKNOWN = "transaction_unknown"
+    TRANSACTION_NOT_COMMITTED = "transaction_not_committed"
+    BLOCK_UNKNOWN = "block_unknown"
+    HEIGHT_UNKNOWN = "height_unknown"
+    CERTIFICATE_UNKNOWN = "certificate_unknown"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
+    REQUEST_TIMEOUT = "request_timeout"
+    BODY_TOO_LARGE = "body_too_large"
+    MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    BODIES_EXHAUSTED = "bodies_exhausted"
+    STREAMS_EXHAUSTED = "streams_exhausted"
+    CONNECTIONS_EXHAUSTED = "connections_exhausted"
+    CLOSING = "closing"
+    HALTED = "halted"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one problem code always says: its status, its sentence, and the remedy for whoever gets it."""
+
+    status: int
+    sentence: str
+    remedy: str
+
+
+HTTP_TABLE: dict[HttpCode, Row] = {
+    HttpCode.REQUEST_MALFORMED: Row(
+        400, "The request is not well-formed HTTP.", "Send it with an ordinary HTTP/1.1 client."
+    ),
+    HttpCode.PARAMETER_UNKNOWN: Row(
+        400,
+        "The path does not have a query parameter of this name.",
+        "Check its spelling against /v1/openapi.json; nothing is ignored silently.",
+    ),
+    HttpCode.PARAMETER_INVALID: Row(
+        400,
+        "A parameter's value is not one that it can have.",
+        "Correct the parameter named in the detail; /v1/openapi.json has its form.",
+    ),
+    HttpCode.CURSOR_INVALID: Row(
+        400,
+        "The cursor is not one that this list, with these parameters, has given out.",
+        "Start again without cursor, and pass next_cursor back unchanged with the same parameters.",
+    ),
+    HttpCode.PATH_UNKNOWN: Row(404, "Nothing is at this path.", "The paths are listed in /v1/openapi.json."),
+    HttpCode.TRANSACTION_UNKNOWN: Row(
+        404,
+        "This node has not seen a transaction with this id.",
+        "Submit the same bytes again, or ask again: until its valid_until has passed it may still be on its way.",
+    ),
+    HttpCode.TRANSACTION_NOT_COMMITTED: Row(
+        404,
+        "The transaction is in no block, so there is no receipt.",
+        "Ask for its status; when it is pending, ask again for the receipt later.",
+    ),
+    HttpCode.BLOCK_UNKNOWN: Row(
+        404,
+        "This node has no such block.",
+        "Compare the height with Ledger-Height: the block may not exist yet, or the node may be behind.",
+    ),
+    HttpCode.HEIGHT_UNKNOWN: Row(
+        404,
+        "This node has not reached the height.",
+        "Compare it with Ledger-Height: the block may not exist yet, or the node may be behind.",
+    ),
+    HttpCode.CERTIFICATE_UNKNOWN: Row(
+        404,
+        "The genesis block has no certificate: everyone pins it by its hash instead.",
+        "Compare the chain id with the genesis hash that the operators published.",
+    ),
+    HttpCode.METHOD_NOT_ALLOWED: Row(
+        405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
+    ),
+    HttpCode.NOT_ACCEPTABLE: Row(
+        406,
+        "The answer exists only in a media type that the Accept header excludes.",
+        "Accept the media type named in the detail.",
+    ),
+    HttpCode.REQUEST_TIMEOUT: Row(
+        408, "The request did not arrive in time.", "Send it again over a better connection, or in smaller batches."
+    ),
+    HttpCode.BODY_TOO_LARGE: Row(
+        413,
+        "The request has more bytes, or more transactions, than one request may have.",
+        "Split it into smaller batches.",
+    ),
+    HttpCode.MEDIA_TYPE_UNSUPPORTED: Row(
+        415,
+        "The body's media type or content coding is not supported.",
+        "Send application/json for one transaction, application/x-ndjson for many, without Content-Encoding.",
+    ),
+    HttpCode.HEADERS_TOO_LARGE: Row(
+        431, "The request line or a header is too long.", "Shorten it; 8 KiB is the limit of each."
+    ),
+    HttpCode.BODIES_EXHAUSTED: Row(
+        503,
+        "The submissions that are being read, from this address or in all, have as many bytes as they may.",
+        "Submit the same bytes again after the time in Retry-After; they never act twice.",
+    ),
+    HttpCode.STREAMS_EXHAUSTED: Row(
+        429,
+        "As many event streams as are allowed are open, from this address or in all.",
+        "Close one, or try again after the time in Retry-After; Last-Event-ID resumes without loss.",
+    ),
+    HttpCode.CONNECTIONS_EXHAUSTED: Row(
+        503,
+        "As many connections as are allowed are open, from this address or in all.",
+        "Reuse connections, or try again after the time in Retry-After.",
+    ),
+    HttpCode.CLOSING: Row(
+        503, "The node is shutting down.", "Ask another node, or this one after the time in Retry-After."
+    ),
+    HttpCode.HALTED: Row(
+        503,
+        "The node's storage failed; it does nothing any more and must be restarted by its operator.",
+        "Ask another node, and tell this one's operator to look at its log.",
+    ),
+    HttpCode.INTERNAL_ERROR: Row(
+        500,
+        "The node failed to answer; this is a bug or a damaged disk, not a fault of the request.",
+        "Ask another node, and tell this one's operator to look at its log.",
+    ),
+}
+
+STATUS: dict[Code, int] = {
+    # malformed: 400 whoever looks at it; one form of it is a size
+    Code.TRANSACTION_MALFORMED: 400,
+    Code.TRANSACTION_TOO_LARGE: 413,
+    Code.VERSION_UNSUPPORTED: 400,
+    Code.OPERATION_UNKNOWN: 400,
+    # inadmissible: 409 against what the ledger has come to, 403 who may, 422 what is asked
+    Code.CHAIN_WRONG: 422,
+    Code.EXPIRED: 409,
+    Code.VALID_UNTIL_TOO_FAR: 422,
+    Code.ALREADY_COMMITTED: 409,
+    Code.SENDER_UNKNOWN: 403,
+    Code.COSIGNER_UNKNOWN: 403,
+    Code.ACCOUNT_SUSPENDED: 403,
+    Code.SIGNATURE_INVALID: 403,
+    Code.SIGNATURE_MISSING: 403,
+    Code.SIGNATURE_SURPLUS: 403,
+    Code.QUOTA_EXCEEDED: 409,
+    Code.BLOCK_FULL: 409,
+    # failed: recorded in a block, so never the answer to a submission; reads answer some of them
+    Code.PERMISSION_DENIED: 403,
+    Code.ACCOUNT_EXISTS: 409,
+    Code.ACCOUNT_UNKNOWN: 404,
+    Code.KEY_UNACCEPTABLE: 422,
+    Code.KEY_IN_USE: 422,
+    Code.THRESHOLD_IMPOSSIBLE: 422,
+    Code.STREAM_EXISTS: 409,
+    Code.STREAM_UNKNOWN: 404,
+    Code.STREAM_FROZEN: 409,
+    Code.WRITER_NOT_ALLOWED: 403,
+    Code.REVISION_CONFLICT: 409,
+    # busy: 429 when it is this client's share that is used up, 503 when it is the node's
+    Code.MEMPOOL_FULL: 503,
+    Code.SENDER_MEMPOOL_FULL: 429,
+    Code.STORAGE_LOW: 503,
+    Code.NOT_READY: 503,
+}
+
+_RETRY_AFTER_SECONDS: dict[Code | HttpCode, int] = {
+    Code.MEMPOOL_FULL: 1,
+    Code.SENDER_MEMPOOL_FULL: 1,
+    Code.STORAGE_LOW: 60,
+    Code.NOT_READY: 5,
+    HttpCode.BODIES_EXHAUSTED: 1,
+    HttpCode.STREAMS_EXHAUSTED: 5,
+    HttpCode.CONNECTIONS_EXHAUSTED: 1,
+    HttpCode.CLOSING: 5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem: its code, a detail that names the thing at hand, and what else its body and headers say."""
+
+    code: Code | HttpCode
+    detail: str
+    extra: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return row(self.code).status
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """What Retry-After says, or None when trying again is no remedy."""
+        return _RETRY_AFTER_SECONDS.get(self.code)
+
+    def to_json(self) -> dict[str, object]:
+        """The problem details object (RFC 9457 section 3), with `code` and `remedy` as extension members."""
+        entry = row(self.code)
+        return {
+            "type": PROBLEM_TYPE_PREFIX + self.code.value,
+            "title": entry.sentence,
+            "status": entry.status,
+            "code": self.code.value,
+            "detail": self.detail,
+            "remedy": entry.remedy,
+            **self.extra,
+        }
+
+
+class ProblemError(Exception):
+    """Carries a `Problem` out of the parsing of somebody's request."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.code}: {problem.detail}")
+        self.problem = problem
+
+
+def row(code: Code | HttpCode) -> Row:
+    """The row of either table."""
+    if isinstance(code, HttpCode):
+        return HTTP_TABLE[code]
+    entry = TABLE[code]
+    return Row(STATUS[code], entry.sentence, entry.remedy)
+
+
+def refused(refusal: Refusal) -> Problem:
+    """The problem that a refusal is answered with."""
+    return Problem(refusal.code, refusal.detail)
+
+
+SUBMISSION_CODES: tuple[Code | HttpCode, ...] = (
+    *(code for code, entry in TABLE.items() if entry.kind is not Kind.FAILED),
+    HttpCode.REQUEST_TIMEOUT,
+    HttpCode.BODY_TOO_LARGE,
+    HttpCode.MEDIA_TYPE_UNSUPPORTED,
+    HttpCode.BODIES_EXHAUSTED,
+    HttpCode.CLOSING,
+)
+"""What a submission may be refused with: all but what is recorded in a block."""

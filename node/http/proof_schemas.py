@@ -1,0 +1,99 @@
+"""JSON Schemas of what proves: headers, commit records and receipts."""
+
+from __future__ import annotations
+
+from node.http.schema_forms import (
+    COUNT,
+    HEX_32,
+    HEX_64,
+    ID,
+    QUORUM,
+    RESULT,
+    TIME_MS,
+    VALIDATOR,
+    list_of,
+    nullable,
+    object_of,
+    reference,
+)
+
+_VOTE_SIGNATURES = list_of(object_of({"validator": COUNT, "signature": HEX_64}))
+_PREPARE_CERTIFICATE = object_of(
+    {
+        "height": COUNT,
+        "round": COUNT,
+        "block_hash": HEX_32,
+        "justification_digest": HEX_32,
+        "signatures": _VOTE_SIGNATURES,
+    }
+)
+_TIMEOUT_CERTIFICATE = object_of(
+    {
+        "height": COUNT,
+        "round": COUNT,
+        "entries": list_of(
+            object_of(
+                {
+                    "validator": COUNT,
+                    "high_round": {"type": "integer", "minimum": -1},
+                    "high_hash": HEX_32,
+                    "signature": HEX_64,
+                }
+            )
+        ),
+        "prepare_certificate": nullable(_PREPARE_CERTIFICATE),
+    }
+)
+
+HEADER = object_of(
+    {
+        "version": COUNT,
+        "chain": HEX_32,
+        "epoch": COUNT,
+        "height": COUNT,
+        "parent_hash": HEX_32,
+        "round": COUNT,
+        "proposer": {"type": "string"},
+        "time_ms": TIME_MS,
+        "transaction_count": COUNT,
+        "log_size": COUNT,
+        "log_root": HEX_32,
+        "state_root": HEX_32,
+        "validators_hash": HEX_32,
+        "next_validators_hash": HEX_32,
+    },
+    description="The block's header. Its canonical JSON, after a domain tag, hashes to the block hash.",
+)
+
+COMMIT_RECORD = object_of(
+    {
+        "header": reference("Header"),
+        "certificate": object_of(
+            {"height": COUNT, "round": COUNT, "block_hash": HEX_32, "signatures": _VOTE_SIGNATURES}
+        ),
+        "justifications": list_of(_TIMEOUT_CERTIFICATE),
+    },
+    description="All that proves a block final, besides its body. `validator` is the index in the set in force.",
+)
+
+RECEIPT = object_of(
+    {
+        "kind": {"const": "quorum-ledger/receipt"},
+        "version": {"const": 1},
+        "transaction": reference("Envelope"),
+        "leaf": object_of(
+            {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
+        ),
+        "path": list_of(HEX_32),
+        "record": reference("CommitRecord"),
+        "trail": list_of(
+            object_of(
+                {
+                    "record": reference("CommitRecord"),
+                    "validators": object_of({"quorum": QUORUM, "validators": list_of(object_of(VALIDATOR))}),
+                }
+            )
+        ),
+    },
+    description="Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
+)

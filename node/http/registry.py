@@ -1,0 +1,98 @@
+"""What the state says: accounts, streams and their records, validators, and genesis."""
+
+from __future__ import annotations
+
+from ledger.operations.streams import RecordAppend
+from ledger.refusals import Code, Refusal
+from ledger.state import Account, State, Stream
+from node.http import render, transactions
+from node.http.call import Answer, Caching, Call
+from node.http.lists import answer_page, requested_page, stored_page
+from node.http.parameters import ACCOUNT, HEIGHT, RECORD_KEY, STREAM, Order
+from node.http.problems import ProblemError, refused
+
+
+def accounts(call: Call) -> Answer:
+    """GET /v1/accounts, by name."""
+    request, height = requested_page(call, order=Order.ASCENDING), call.height(HEIGHT)
+    page = stored_page(lambda: call.queries.account_names(request, height=height))
+    state, answered = _state(call, height)
+    found = (state.account(name) for name in page.items)
+    return answer_page(call, (render.account(item, answered) for item in found if item is not None), page.next)
+
+
+def account(call: Call) -> Answer:
+    """GET /v1/accounts/{account}."""
+    state, height = _state(call, call.height(HEIGHT))
+    return Answer(render.to_bytes(render.account(_known_account(call, state, height), height)))
+
+
+def account_history(call: Call) -> Answer:
+    """GET /v1/accounts/{account}/history: the transactions that the account sent or cosigned."""
+    return transactions.listed(call, account=_known_account(call, *_state(call, None)).name, stream=None)
+
+
+def streams(call: Call) -> Answer:
+    """GET /v1/streams, by name."""
+    request, height = requested_page(call, order=Order.ASCENDING), call.height(HEIGHT)
+    page = stored_page(lambda: call.queries.stream_names(request, height=height))
+    state, answered = _state(call, height)
+    found = (state.stream(name) for name in page.items)
+    return answer_page(call, (render.stream(item, answered) for item in found if item is not None), page.next)
+
+
+def stream(call: Call) -> Answer:
+    """GET /v1/streams/{stream}."""
+    state, height = _state(call, call.height(HEIGHT))
+    return Answer(render.to_bytes(render.stream(_known_stream(call, state, height), height)))
+
+
+def records(call: Call) -> Answer:
+    """GET /v1/streams/{stream}/records."""
+    name, key = _known_stream(call, *_state(call, None)).name, call.query(RECORD_KEY)
+    request = requested_page(call)
+    page = stored_page(lambda: call.queries.records(name, request, key=key))
+    items = []
+    for record in page.items:
+        operation = transactions.stored_transaction(record.transaction).body.operations[record.operation]
+        assert isinstance(operation, RecordAppend), "the index of records names record.append only"
+        items.append(render.record(record, operation))
+    return answer_page(call, items, page.next)
+
+
+def validators(call: Call) -> Answer:
+    """GET /v1/validators: the set in force after the block of the height, which decides the next one."""
+    state, height = _state(call, call.height(HEIGHT))
+    found = state.validators()
+    last_signed = {item.name: call.queries.chain.last_signed_height(item.name) for item in found.validators}
+    return Answer(render.to_bytes(render.validators(found, height, last_signed)))
+
+
+def genesis(call: Call) -> Answer:
+    """GET /v1/genesis: the document in its exact bytes, whose hash is the chain's identity."""
+    return Answer(call.queries.chain.genesis.document, caching=Caching.IMMUTABLE)
+
+
+def _state(call: Call, height: int | None) -> tuple[State, int]:
+    """The state after the block at `height` (the newest for None), and that height."""
+    chain = call.queries.chain
+    newest = chain.tip.header.height
+    if height is None or height == newest:
+        return State(chain.state), newest
+    return State(chain.state_at(height)), height
+
+
+def _known_account(call: Call, state: State, height: int) -> Account:
+    name = call.path(ACCOUNT)
+    found = state.account(name)
+    if found is None:
+        raise ProblemError(refused(Refusal(Code.ACCOUNT_UNKNOWN, f"no account {name} at height {height}")))
+    return found
+
+
+def _known_stream(call: Call, state: State, height: int) -> Stream:
+    name = call.path(STREAM)
+    found = state.stream(name)
+    if found is None:
+        raise ProblemError(refused(Refusal(Code.STREAM_UNKNOWN, f"no stream {name} at height {height}")))
+    return found

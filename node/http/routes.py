@@ -1,0 +1,82 @@
+"""The whole API on one screen. Every route gets its problems for parameters, media types and faults besides these."""
+
+from __future__ import annotations
+
+from ledger.refusals import Code
+from node.http import blocks, events, health, registry, submitting, transactions
+from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
+from node.http.openapi import document
+from node.http.parameters import (
+    ACCOUNT,
+    BLOCKS_BEHIND_MAX,
+    CURSOR,
+    FROM_HEIGHT,
+    HEIGHT,
+    LIMIT,
+    OPERATION_TYPE,
+    ORDER,
+    PEERS_MIN,
+    RECORD_KEY,
+    STREAM,
+    TO_HEIGHT,
+)
+from node.http.problems import SUBMISSION_CODES, HttpCode
+from node.http.route import Route
+
+_PAGE = (CURSOR, LIMIT, ORDER)
+_RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
+_NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
+_NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
+_NO_ACCOUNT, _NO_STREAM = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,)
+_NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
+
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/transactions", submitting.submit, "Submit one transaction, or many",
+          "Submitted", (), SUBMISSION_CODES, statuses=(200, 202), accepts=(JSON, NDJSON), waits=True),
+    Route("GET", "/v1/transactions", transactions.search, "Search transactions",
+          "TransactionPage", (ACCOUNT, STREAM, *_RANGE)),
+    Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
+          "TransactionStatus", (), _NO_TRANSACTION, waits=True),
+    Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
+          "Receipt", (), _NO_RECEIPT),
+    Route("GET", "/v1/blocks", blocks.listed, "List blocks",
+          "BlockPage", _PAGE),
+    Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
+          "WholeBlock", (), _NO_BLOCK),
+    Route("GET", "/v1/blocks/{block}/certificate", blocks.certificate, "The commit record of a block",
+          "CommitRecord", (), _NO_CERTIFICATE),
+    Route("GET", "/v1/blocks/{block}/body", blocks.body, "The exact envelopes of a block, one on each line",
+          "Envelope", (), _NO_BLOCK, media_type=NDJSON),
+    Route("GET", "/v1/accounts", registry.accounts, "List accounts by name",
+          "AccountPage", (HEIGHT, *_PAGE)),
+    Route("GET", "/v1/accounts/{account}", registry.account, "An account, now or at a height",
+          "Account", (HEIGHT,), _NO_ACCOUNT),
+    Route("GET", "/v1/accounts/{account}/history", registry.account_history, "What an account sent or cosigned",
+          "TransactionPage", _RANGE, _NO_ACCOUNT),
+    Route("GET", "/v1/streams", registry.streams, "List streams by name",
+          "StreamPage", (HEIGHT, *_PAGE)),
+    Route("GET", "/v1/streams/{stream}", registry.stream, "A stream, now or at a height",
+          "Stream", (HEIGHT,), _NO_STREAM),
+    Route("GET", "/v1/streams/{stream}/records", registry.records, "The records of a stream",
+          "RecordPage", (RECORD_KEY, *_PAGE), _NO_STREAM),
+    Route("GET", "/v1/validators", registry.validators, "The validator set and its tolerance",
+          "ValidatorSet", (HEIGHT,)),
+    Route("GET", "/v1/genesis", registry.genesis, "The genesis document",
+          "Genesis"),
+    Route("GET", "/v1/evidence", health.evidence, "Contradictory signatures that this node has seen",
+          "EvidencePage", _PAGE),
+    Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
+          "Status"),
+    Route("GET", "/v1/events", events.events, "One server-sent event for each block",
+          "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
+    Route("GET", "/v1/openapi.json", document, "This document",
+          "OpenApi"),
+    Route("GET", "/livez", health.alive, "Whether the node works at all",
+          "Alive", (), (HttpCode.HALTED,)),
+    Route("GET", "/readyz", health.ready, "Whether requests may be sent to this node",
+          "Ready", (PEERS_MIN, BLOCKS_BEHIND_MAX), (Code.NOT_READY,)),
+    Route("GET", "/metrics", health.metrics, "Figures in the Prometheus text format",
+          "Text", media_type=TEXT),
+)
+# fmt: on

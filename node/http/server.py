@@ -1,0 +1,137 @@
+"""Sockets: the application's connections, bounded in number, in time, and in what one request line may be.
+
+aiohttp reads requests, writes answers, and closes connections that send nothing. Around it stand what it does not have:
+a bound on connections, in all and for each address, and problem details for what its parser refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from ledger.limits import (
+    HTTP_CLOSE_SECONDS_MAX,
+    HTTP_CONNECTIONS_MAX,
+    HTTP_CONNECTIONS_PER_ADDRESS_MAX,
+    HTTP_IDLE_SECONDS_MAX,
+    HTTP_LINE_BYTES_MAX,
+)
+from node.http import render
+from node.http.allowance import Allowance, client_address
+from node.http.application import problem_response
+from node.http.call import PROBLEM_JSON
+from node.http.log import LOG
+from node.http.problems import HttpCode, Problem
+
+
+class HttpServer:
+    """Serves one application on any number of addresses."""
+
+    def __init__(self, application: web.Application) -> None:
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,  # a client that goes away ends its wait
+            shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
+        )
+        self._connections = Allowance(total_max=HTTP_CONNECTIONS_MAX, per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX)
+        self._listeners: list[asyncio.Server] = []
+
+    async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
+        """Accept connections on `host:port` (0: any free one). Returns the address. Raises `OSError`."""
+        if self._runner.server is None:
+            await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "set up"
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: _Gate(server, self._connections), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
+        )
+        self._listeners.append(listener)
+        bound: tuple[str, int] = listener.sockets[0].getsockname()[:2]
+        return bound
+
+    async def close(self) -> None:
+        """Stop accepting, let waits and streams end, give requests a moment to finish, and close all connections."""
+        for listener in self._listeners:
+            listener.close()
+        await self._runner.cleanup()
+
+
+class _Gate(asyncio.Protocol):
+    """The first protocol of every connection: lets it in, or turns it away."""
+
+    def __init__(self, server: web.Server, connections: Allowance) -> None:
+        self._server = server
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hand the connection over to aiohttp if it may be open."""
+        assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        address = client_address(peer[0] if isinstance(peer, tuple) else None)
+        if not self._connections.take(address):
+            transport.write(_turned_away())
+            transport.close()
+            return
+        connection = _Connection(self._server, self._connections, address)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+
+
+class _Connection(RequestHandler):
+    """An aiohttp connection that gives its share back, and says in problem details what its parser refuses."""
+
+    __slots__ = ("_address", "_connections")
+
+    def __init__(self, server: web.Server, connections: Allowance, address: str) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # aiohttp's own way to say that there is none
+            keepalive_timeout=HTTP_IDLE_SECONDS_MAX,
+            max_line_size=HTTP_LINE_BYTES_MAX,
+            max_field_size=HTTP_LINE_BYTES_MAX,
+            auto_decompress=False,  # nothing that is sent compressed is taken, so nothing can swell
+        )
+        self._connections = connections
+        self._address = address
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the share back."""
+        self._connections.give_back(self._address)
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what aiohttp could not read (the sender's fault), or not handle (ours); the connection ends."""
+        if status < 500:
+            code = HttpCode.HEADERS_TOO_LARGE if isinstance(exc, LineTooLong) else HttpCode.REQUEST_MALFORMED
+            detail = (message or "unreadable").splitlines()[0][:200]
+        else:
+            LOG.error("http_connection_failed", exception=exc)
+            code, detail = HttpCode.INTERNAL_ERROR, "see the node's log"
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun; it can only be broken off")
+        response = problem_response(Problem(code, detail), None)
+        response.force_close()
+        return response
+
+
+def _turned_away() -> bytes:
+    """A whole HTTP answer, for a connection that may not be open."""
+    problem = Problem(HttpCode.CONNECTIONS_EXHAUSTED, "the connection is closed")
+    body = render.to_bytes(render.problem(problem))
+    head = (
+        f"HTTP/1.1 {problem.status} Service Unavailable\r\nContent-Type: {PROBLEM_JSON}\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: {problem.retry_after_seconds}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
