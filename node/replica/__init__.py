@@ -1,0 +1,65 @@
+"""The synchronous heart of a node: what it is told, what it asks for, and the order in between.
+
+A `Replica` owns the chain tip, the mempool, one consensus engine per height, the store and the guard. It is driven
+by `step(inputs, now) -> actions`; the runtime and the simulator drive the very same object. Two orders are kept, each
+in one function (design section 2):
+
+* `voice.speak`: sign, write one synced batch with the messages and all they promise, write the guard, and only then
+  send, and count the messages here;
+* `committing.append`: check record, body and result, write one synced batch, and only then announce the block, prune
+  the mempool and begin the next height.
+
+Reading order: `inputs`, `actions`, `replica` (the loop of a step), `voice`, `committing`, then the pieces around them:
+`door` (envelopes in), `blocks` (candidates of a height), `postbox` (messages of the next height), `peers` and
+`syncing` (catching up), `opening` (restart, and who may vote), `status`.
+"""
+
+from node.replica.actions import (
+    Action,
+    Answer,
+    BlockAppended,
+    Committed,
+    Halted,
+    Logged,
+    Outcome,
+    PeerMisbehaved,
+    Pending,
+    SendTo,
+    SendToAll,
+    WakeAt,
+)
+from node.replica.inputs import (
+    Elapsed,
+    PeerConnected,
+    PeerDisconnected,
+    PeerMessageReceived,
+    ReplicaInput,
+    Submitted,
+)
+from node.replica.replica import Replica
+from node.replica.status import PeerStatus, ReplicaStatus, Role
+
+__all__ = [
+    "Action",
+    "Answer",
+    "BlockAppended",
+    "Committed",
+    "Elapsed",
+    "Halted",
+    "Logged",
+    "Outcome",
+    "PeerConnected",
+    "PeerDisconnected",
+    "PeerMessageReceived",
+    "PeerMisbehaved",
+    "PeerStatus",
+    "Pending",
+    "Replica",
+    "ReplicaInput",
+    "ReplicaStatus",
+    "Role",
+    "SendTo",
+    "SendToAll",
+    "Submitted",
+    "WakeAt",
+]

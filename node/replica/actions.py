@@ -1,0 +1,102 @@
+"""Everything a replica asks the runtime to do, in order. What an action promises is durable before it is returned.
+
+A runtime that cannot carry out a send drops it: the replica repeats whatever still matters at its next tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ledger.consensus.inputs import PeerId
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from node.wire import PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The transaction is in the mempool of this node (now, or since earlier)."""
+
+    transaction_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The transaction is in a block that is durable here."""
+
+    transaction_id: Digest
+
+
+Outcome: TypeAlias = Pending | Committed | Refusal
+"""What became of one submitted envelope, as far as this node knows at the end of the step."""
+
+Field: TypeAlias = str | int
+"""The value of a field of a log event."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send to one peer, if it is connected."""
+
+    peer: PeerId
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SendToAll:
+    """Send to every connected peer, or to those that are validators in the set of the height being decided."""
+
+    message: PeerMessage
+    validators_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcomes of `Submitted(ticket, envelopes)`, in the order of its envelopes."""
+
+    ticket: int
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAppended:
+    """A block is durable in this node's chain. `transaction_ids` are in the order of the block."""
+
+    height: int
+    block_hash: Digest
+    transaction_ids: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMisbehaved:
+    """The peer sent what no correct node sends; the runtime closes its link and lets it wait before the next."""
+
+    peer: PeerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Hand in `Elapsed` at this monotonic time (which may be now); replaces the earlier wish."""
+
+    monotonic_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One line for the operator: a stable event name and its fields."""
+
+    event: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Storage failed: the process must end. Nothing follows this action, and every later step returns nothing else."""
+
+    reason: str
+
+
+Action: TypeAlias = SendTo | SendToAll | Answer | BlockAppended | PeerMisbehaved | WakeAt | Logged | Halted

@@ -1,0 +1,127 @@
+"""The door for transactions: bytes come in, and what passes is well formed, authorized and verified here.
+
+Submissions of this node's API and what peers send go the same way, in this order (design sections 6 and 11): known
+already; parsed; known by its id; authority, which looks accounts up and counts signatures; then, and only then, the
+curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered by
+envelope hash, in memory only, and nothing but a verification in this process enters that memory. [safety]
+
+Whoever accepts a submission sends it to all peers once; receivers do not pass it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from ledger.admission import check_authority, check_signatures
+from ledger.crypto import Verify, digest, tag
+from ledger.limits import EXPIRED_TRANSACTIONS_MAX, GOSSIP_TRANSACTIONS_PER_FRAME_MAX, VERIFIED_ENVELOPES_MAX
+from ledger.mempool import Mempool
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from ledger.transaction import Transaction, parse_transaction
+from node.replica.actions import Committed, Outcome, Pending
+from node.replica.deciding import Deciding
+
+_ENVELOPE_TAG = tag("envelope")
+
+
+def envelope_hash(envelope: bytes) -> Digest:
+    """The envelope hash of exact bytes, without parsing them (what `Transaction.envelope_hash` is)."""
+    return digest(_ENVELOPE_TAG, envelope)
+
+
+class Door:
+    """The mempool with its entrance. `committed` says whether an id is in a block of the chain."""
+
+    def __init__(self, verify: Verify, committed: Callable[[Digest], bool]) -> None:
+        self.mempool = Mempool()
+        self._verify = verify
+        self._committed = committed
+        self._verified: dict[Digest, None] = {}
+        self._expired: dict[Digest, None] = {}
+        self._submitted: dict[Digest, bytes] = {}
+        self._news: list[bytes] = []
+
+    def submit(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
+        """Take in envelopes from this node's own API: what is new becomes news for the peers."""
+        before = len(self.mempool)
+        outcomes = []
+        for envelope in envelopes:
+            outcome = self._admit(envelope, deciding)
+            if len(self.mempool) > before:
+                before = len(self.mempool)
+                assert isinstance(outcome, Pending)
+                self._submitted[outcome.transaction_id] = envelope
+                self._news.append(envelope)
+            outcomes.append(outcome)
+        return tuple(outcomes)
+
+    def receive(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
+        """Take in envelopes from a peer."""
+        return tuple([self._admit(envelope, deciding) for envelope in envelopes])
+
+    def judge(self, envelope: bytes, deciding: Deciding) -> Transaction | Refusal:
+        """An envelope for a block on the tip, verified; or why it can be in no such block, as far as it alone says.
+
+        Judged like for the mempool, but an id that is pending with another envelope, or a full mempool, is no reason.
+        """
+        if (known := self.mempool.get(envelope_hash(envelope))) is not None:
+            return known
+        transaction = parse_transaction(envelope)
+        if isinstance(transaction, Refusal):
+            return transaction
+        return self._refusal(transaction, deciding) or transaction
+
+    def take_news(self) -> list[bytes]:
+        """Envelopes that were accepted here and that no peer was sent yet."""
+        news, self._news = self._news, []
+        return news
+
+    def submitted(self) -> Iterable[bytes]:
+        """The oldest envelopes that were submitted here and still wait, as many as a frame may have."""
+        return islice(self._submitted.values(), GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
+
+    def expired(self, transaction_id: Digest) -> bool:
+        """Whether this pending transaction was dropped here because ledger time passed its `valid_until`."""
+        return transaction_id in self._expired
+
+    def remove(self, transaction_ids: Sequence[Digest]) -> None:
+        """Forget transactions that were committed, or that can be in no block any more."""
+        self.mempool.remove(transaction_ids)
+        for transaction_id in transaction_ids:
+            self._submitted.pop(transaction_id, None)
+
+    def drop_expired(self, ledger_time_ms: int) -> None:
+        """Forget transactions whose time is over, and remember that it was over."""
+        for transaction_id in self.mempool.drop_expired(ledger_time_ms):
+            self._submitted.pop(transaction_id, None)
+            self._expired[transaction_id] = None
+        while len(self._expired) > EXPIRED_TRANSACTIONS_MAX:
+            del self._expired[next(iter(self._expired))]
+
+    def _admit(self, envelope: bytes, deciding: Deciding) -> Outcome:
+        if (known := self.mempool.get(envelope_hash(envelope))) is not None:
+            return Pending(known.id)
+        transaction = parse_transaction(envelope)
+        if isinstance(transaction, Refusal):
+            return transaction
+        if self.mempool.pending(transaction.id):
+            return Pending(transaction.id)
+        if self._committed(transaction.id):
+            return Committed(transaction.id)
+        refusal = self._refusal(transaction, deciding) or self.mempool.add(transaction)
+        return refusal or Pending(transaction.id)
+
+    def _refusal(self, transaction: Transaction, deciding: Deciding) -> Refusal | None:
+        """Authority at the tip, then signatures unless this very envelope was verified before."""
+        if refusal := check_authority(transaction, deciding.state, deciding.admission):
+            return refusal
+        if transaction.envelope_hash in self._verified:
+            return None
+        if refusal := check_signatures(transaction, self._verify):
+            return refusal
+        self._verified[transaction.envelope_hash] = None
+        if len(self._verified) > VERIFIED_ENVELOPES_MAX:
+            del self._verified[next(iter(self._verified))]
+        return None

@@ -1,0 +1,98 @@
+"""Fetching what the engine waits for: blocks, their bodies, and justifications.
+
+Each request goes to one peer: first to the leader of the current round, then round all validators in turn. The engine
+repeats its wishes at every tick until they are fulfilled, also after the round has changed; nothing here keeps time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.chain import CandidateBlock
+from ledger.consensus.effects import CheckBlock, WantJustification
+from ledger.consensus.inputs import BlockChecked, JustificationReceived, PeerId
+from ledger.consensus.messages import ProposedBlock, TimeoutCertificate
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from node.replica.door import envelope_hash
+from node.replica.parts import Parts
+from node.wire import FetchBlock, FetchJustification, FetchTransactions
+
+
+def want_block(parts: Parts, wish: CheckBlock) -> None:
+    """The engine waits for a block: check it if it is here, fetch what is missing otherwise."""
+    parts.deciding.blocks.want(wish.block_hash, wish.block)
+    if not _try(parts, wish.block_hash):
+        _fetch(parts, wish.block_hash, _whom_to_ask(parts, wish.block_hash))
+
+
+def want_justification(parts: Parts, wish: WantJustification) -> None:
+    """The engine waits for a justification: ask for it."""
+    peer = _whom_to_ask(parts, wish.digest)
+    if peer is not None:
+        parts.out.send(peer, FetchJustification(parts.deciding.height, wish.digest))
+
+
+def take_content(parts: Parts, peer: PeerId, content: ProposedBlock) -> None:
+    """A peer answered with the content of a block."""
+    name = parts.deciding.blocks.offer(content)
+    if name is not None and not _try(parts, name):
+        _fetch(parts, name, peer)
+
+
+def take_bodies(parts: Parts, envelopes: Sequence[bytes]) -> None:
+    """Transactions came: complete the wanted blocks with them, whether or not the mempool took them."""
+    blocks = parts.deciding.blocks
+    wanted = blocks.wanted()
+    missing = {body for name in wanted for body in blocks.missing_bodies(name)}
+    if missing:
+        for envelope in envelopes:
+            name = envelope_hash(envelope)
+            if name in missing:
+                judged = parts.door.judge(envelope, parts.deciding)
+                blocks.bring(name, None if isinstance(judged, Refusal) else judged)
+    for name in wanted:
+        _try(parts, name)
+
+
+def take_justification(parts: Parts, digest: Digest, justification: TimeoutCertificate) -> None:
+    """A verified justification came."""
+    if parts.deciding.requests.pop(digest, None) is not None:
+        parts.deciding.inputs.append(JustificationReceived(digest, justification))
+
+
+def _try(parts: Parts, block_hash: Digest) -> bool:
+    """Check a block and tell the engine if it is valid. Returns whether it was."""
+    deciding = parts.deciding
+    outcome = deciding.blocks.check(block_hash)
+    if isinstance(outcome, CandidateBlock):
+        deciding.requests.pop(block_hash, None)
+        deciding.inputs.append(BlockChecked(block_hash, deciding.blocks.facts(outcome)))
+        return True
+    if outcome is not None:
+        parts.out.log("block_refused", height=deciding.height, block_hash=block_hash.hex(), reason=outcome)
+    return False
+
+
+def _fetch(parts: Parts, block_hash: Digest, peer: PeerId | None) -> None:
+    if peer is None:
+        return
+    deciding = parts.deciding
+    if not deciding.blocks.has_content(block_hash):
+        parts.out.send(peer, FetchBlock(deciding.height, block_hash))
+    elif missing := deciding.blocks.missing_bodies(block_hash):
+        parts.out.send(peer, FetchTransactions(missing))
+
+
+def _whom_to_ask(parts: Parts, item: Digest) -> PeerId | None:
+    """The peer whose turn it is to be asked for `item`, or None when no validator is connected."""
+    deciding = parts.deciding
+    first = deciding.engine.context.leader(deciding.engine.round)
+    count = len(deciding.validators)
+    order = [deciding.peer_of((first + offset) % count) for offset in range(count)]
+    connected = [peer for peer in order if parts.peers.get(peer) is not None]
+    if not connected:
+        return None
+    asked = deciding.requests.get(item, 0)
+    deciding.requests[item] = asked + 1
+    return connected[asked % len(connected)]

@@ -1,0 +1,85 @@
+"""Restart: what the database says this node promised, and whether it may be believed.
+
+A validator that lost its vote state, or was given an older one, could sign twice; so it must not sign at all. At
+start-up the database must hold the promise in the guard (`node.storage.guard`): its very message, or a tip that has
+passed its height. If it does not, or if the guard or the vote state is damaged, the node observes, and says why.
+(design section 7, consensus research section 1.3 "Lost or rolled-back vote state" and section 6 rule 4)
+
+What no local file can show, peers show later: a statement of ours that we do not remember (see `findings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ledger.consensus.codec import decode_message, decode_prepare_certificate, decode_timeout_certificate
+from ledger.consensus.engine import Restored
+from ledger.consensus.messages import SignedMessage, TimeoutCertificate
+from ledger.errors import MalformedError
+from node.ports import Guard
+from node.storage.chain_store import ChainStore
+from node.storage.errors import DamagedError
+from node.storage.promises import Promises
+
+REPLACE_KEY = "replace its consensus key by a change of the validator set"
+
+
+@dataclass(frozen=True, slots=True)
+class VoteState:
+    """What is known of this node's own votes: `silence` is why it must not vote, or None; `newest_height` is the
+    highest height with a promise, below which it never votes (amendment A4b), or 0."""
+
+    silence: str | None
+    newest_height: int
+
+
+def read_vote_state(chain: ChainStore, guard: Guard) -> VoteState:
+    """Compare database and guard."""
+    try:
+        newest = chain.newest_promised_height() or 0
+        return VoteState(_missing_promise(chain, guard), newest)
+    except DamagedError as error:
+        return VoteState(f"the vote state is damaged ({error}): {REPLACE_KEY}", 0)
+
+
+def _missing_promise(chain: ChainStore, guard: Guard) -> str | None:
+    """Why the database cannot be trusted to hold every promise of this node, or None. Raises `DamagedError`."""
+    record = guard.read()
+    if record is None:
+        return f"the guard file is missing or damaged, so an older vote state would not be noticed: {REPLACE_KEY}"
+    if record.height <= chain.tip.header.height:
+        return None  # decided since, or nothing was ever promised
+    for message in chain.promises(record.height).messages:
+        if (message.round, message.type) == (record.round, record.step):
+            if sha256(message.payload).digest() == record.digest:
+                return None
+            return f"the vote state contradicts the guard file at height {record.height}: {REPLACE_KEY}"
+    return (
+        f"the vote state is behind the guard file: a vote at height {record.height}, round {record.round} is "
+        f"missing from the database: {REPLACE_KEY}"
+    )
+
+
+def restore(promises: Promises) -> Restored:
+    """What an engine restarts from. Raises `DamagedError` when a row is not what this node wrote."""
+    try:
+        messages = tuple(_own(item.payload) for item in promises.messages)
+        return Restored(
+            messages=messages,
+            timeout_certificates=tuple(
+                decode_timeout_certificate(item.payload) for item in promises.timeout_certificates
+            ),
+            prepare_certificates=tuple(
+                decode_prepare_certificate(item.payload) for item in promises.prepare_certificates
+            ),
+        )
+    except MalformedError as error:
+        raise DamagedError(f"a promise of height {promises.height} is malformed: {error}") from error
+
+
+def _own(payload: bytes) -> SignedMessage:
+    message = decode_message(payload)
+    if isinstance(message, TimeoutCertificate):
+        raise MalformedError("a certificate stands where a message of our own must")
+    return message

@@ -1,0 +1,314 @@
+"""The replica: the synchronous heart of a node. `step(inputs, now) -> actions`; see the package's docstring.
+
+A step takes in its inputs, which fills the engine's queue, and then settles: it drives the engine until nothing is
+left, speaking what the engine cast in batches, and appends a block when one is decided, by the engine or by what a
+peer sent. After that the next height is driven on. At most one block is appended per step, so that a step stays short;
+what is left waits for the next, which is asked for at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from ledger.chain import check_block
+from ledger.consensus.engine import Restored
+from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
+from ledger.crypto import SigningKey, Verify
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from node.ports import Guard
+from node.replica import explaining
+from node.replica.actions import Action, Answer, Halted, WakeAt
+from node.replica.committing import append
+from node.replica.deciding import Deciding, begin
+from node.replica.door import Door
+from node.replica.driving import ask_for_records, drive
+from node.replica.findings import Findings, FoundEvidence
+from node.replica.hearing import hear, judge_consensus
+from node.replica.inputs import (
+    Elapsed,
+    PeerConnected,
+    PeerDisconnected,
+    PeerMessageReceived,
+    ReplicaInput,
+    Submitted,
+)
+from node.replica.opening import REPLACE_KEY, VoteState, read_vote_state, restore
+from node.replica.outbox import Outbox
+from node.replica.parts import Parts
+from node.replica.peers import Peers
+from node.replica.postbox import Postbox
+from node.replica.status import PeerStatus, ReplicaStatus, Role
+from node.replica.syncing import Conflict, Syncing
+from node.storage.chain_store import ChainStore
+from node.storage.errors import DamagedError, StorageFailedError
+from node.storage.promises import Promises, StoredCandidate
+from node.wire import Status, split_transactions
+
+
+class Replica:
+    """One node's chain, mempool, consensus, store and guard, driven by `step`.
+
+    Reads no clock and no random source, opens no socket, starts no task. Not thread safe.
+    """
+
+    def __init__(
+        self, *, chain: ChainStore, guard: Guard, consensus_key: SigningKey | None, verify: Verify, now: Now
+    ) -> None:
+        """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
+
+        `consensus_key` is None for a node that never votes. Hand in `Elapsed()` next, which starts the timers. Raises
+        `node.storage.errors.DamagedError` when the newest state is not what was written.
+        """
+        key = None if consensus_key is None else consensus_key.public_key
+        vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard)
+        findings, peers = Findings(chain.reader), Peers()
+        door = Door(verify, chain.transaction_committed)
+        self._halted: str | None = None
+        self._appended = False
+        self._parts = Parts(
+            chain=chain,
+            guard=guard,
+            key=consensus_key,
+            verify=verify,
+            vote_state=vote_state,
+            findings=findings,
+            door=door,
+            peers=peers,
+            postbox=Postbox(),
+            syncing=Syncing(peers, verify),
+            out=Outbox(),
+            now=now,
+            deciding=begin(
+                chain, key=key, may_vote=False, restored=None, find=door.mempool.get, verify=verify, now=now
+            ),
+            wake_at_ms=now.monotonic_ms,
+        )
+        self._begin()
+        if self._parts.silence is not None:
+            self._parts.out.log("voting_stopped", reason=self._parts.silence)
+
+    # ---- a step
+
+    def step(self, inputs: Sequence[ReplicaInput], now: Now) -> tuple[Action, ...]:
+        """Take in all `inputs`, in order, and return what is to be done, in order.
+
+        Never raises for anything that a peer or a submitter sent. A step appends at most one block; when more is
+        waiting, its last action is `WakeAt(now.monotonic_ms)`.
+        """
+        if self._halted is not None:
+            return (Halted(self._halted),)
+        parts = self._parts
+        parts.now, self._appended = now, False
+        try:
+            self._settle()
+            for item in inputs:
+                self._take(item)
+            self._settle()
+            self._tell_peers()
+        except (StorageFailedError, DamagedError) as error:
+            self._halted = str(error)
+            parts.out.add(Halted(self._halted))
+            return parts.out.take()
+        waiting = parts.deciding.decided is not None or parts.syncing.busy
+        parts.out.add(WakeAt(now.monotonic_ms if waiting else parts.wake_at_ms))
+        return parts.out.take()
+
+    def _take(self, item: ReplicaInput) -> None:
+        parts = self._parts
+        match item:
+            case Submitted(ticket, envelopes):
+                parts.out.add(Answer(ticket, parts.door.submit(envelopes, parts.deciding)))
+            case PeerMessageReceived(peer, message):
+                hear(parts, peer, message)
+            case PeerConnected(peer):
+                self._connect(peer)
+            case PeerDisconnected(peer):
+                parts.peers.disconnect(peer)
+                parts.postbox.forget(peer)
+            case Elapsed():
+                parts.deciding.inputs.append(Wake())
+            case _:
+                assert_never(item)
+
+    def _connect(self, peer: PeerId) -> None:
+        """Tell a new peer where we are, and what was submitted here that it may not have."""
+        parts = self._parts
+        if parts.peers.connect(peer):
+            parts.out.send(peer, Status(parts.deciding.height, parts.deciding.engine.round))
+            for message in split_transactions(parts.door.submitted())[:1]:
+                parts.out.send(peer, message)
+
+    def _settle(self) -> None:
+        """Drive the engine; append what is decided, unless this step has appended a block; and so on."""
+        parts = self._parts
+        while True:
+            if len(parts.door.mempool):
+                parts.deciding.inputs.append(WorkPending())
+            drive(parts)
+            if parts.deciding.decided is None:
+                self._take_records()
+            if parts.deciding.decided is None or self._appended:
+                return
+            self._append()
+
+    def _take_records(self) -> None:
+        """What peers proved: the next block, or that there are two chains."""
+        parts = self._parts
+        finding = parts.syncing.next(parts.deciding, chain=parts.chain, door=parts.door, out=parts.out)
+        if isinstance(finding, Conflict):
+            parts.findings.keep_conflict(finding.height, finding.encoded)
+            parts.out.log("chains_conflict", height=finding.height)
+            parts.keep_silent(
+                f"a peer proves another block final at height {finding.height}: two chains exist; the conflicting "
+                "record is kept as evidence against the validators that signed both"
+            )
+        elif finding is not None:
+            parts.deciding.decided = finding
+
+    def _append(self) -> None:
+        """Append the decided block, and begin the next height after that."""
+        parts, deciding = self._parts, self._parts.deciding
+        assert deciding.decided is not None
+        certificate = deciding.decided.record.certificate
+        forgotten = deciding.unknown_own_commit(certificate)
+        append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
+        self._appended = True
+        if forgotten and parts.silence is None:
+            parts.keep_silent(
+                f"block {certificate.height} is certified with a signature of this node's key that this node does not "
+                f"remember: {REPLACE_KEY}"
+            )
+        self._begin()
+        for peer, _ in parts.peers:
+            if parts.deciding.name_of_peer(peer) is None:
+                parts.out.send(peer, Status(parts.deciding.height, 0))  # followers are not sent votes
+
+    def _begin(self) -> None:
+        """Begin the height on top of the tip, from what this node promised there before a restart, if anything."""
+        parts = self._parts
+        height = parts.chain.tip.header.height + 1
+        promises, restored = self._restored(height)
+        parts.deciding = begin(
+            parts.chain,
+            key=None if parts.key is None else parts.key.public_key,
+            may_vote=parts.silence is None and height >= parts.vote_state.newest_height,
+            restored=restored,
+            find=parts.door.mempool.get,
+            verify=parts.verify,
+            now=parts.now,
+        )
+        for candidate in promises.candidates:
+            self._restore_candidate(candidate)
+        parts.deciding.inputs.append(Wake())
+        for peer, payload in parts.postbox.take():
+            if not parts.out.blamed(peer):
+                judge_consensus(parts, peer, payload)
+
+    def _restored(self, height: int) -> tuple[Promises, Restored | None]:
+        """What is durable of `height`. Damaged vote state silences this node."""
+        parts = self._parts
+        if parts.key is not None and height <= parts.vote_state.newest_height:
+            try:
+                promises = parts.chain.promises(height)
+                return promises, restore(promises)
+            except DamagedError as error:
+                reason = f"the vote state of height {height} is damaged ({error}): {REPLACE_KEY}"
+                parts.vote_state = VoteState(reason, parts.vote_state.newest_height)
+        return Promises(height), None
+
+    def _restore_candidate(self, stored: StoredCandidate) -> None:
+        """A block that was prepared before the restart: verified and checked again, from the bytes that are here."""
+        parts = self._parts
+        transactions = []
+        for envelope in stored.envelopes:
+            transaction = parts.door.judge(envelope, parts.deciding)
+            if isinstance(transaction, Refusal):
+                parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transaction))
+                return
+            transactions.append(transaction)
+        candidate = check_block(parts.chain.tip, parts.chain, stored.header_bytes, transactions)
+        if isinstance(candidate, str):
+            parts.out.log("stored_block_refused", height=parts.deciding.height, reason=candidate)
+        else:
+            parts.deciding.blocks.add(candidate)
+
+    def _tell_peers(self) -> None:
+        """The end of a step: new submissions in few frames, and requests for blocks that we lack."""
+        parts = self._parts
+        for message in split_transactions(parts.door.take_news()):
+            parts.out.send_to_all(message)
+        ask_for_records(parts, eager=False)
+
+    # ---- what others may ask
+
+    def status(self) -> ReplicaStatus:
+        """Where this node is and what it waits for."""
+        parts, deciding = self._parts, self._parts.deciding
+        status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
+        role, reason = self._role(deciding)
+        return ReplicaStatus(
+            chain=parts.chain.chain,
+            height=tip.header.height,
+            block_hash=tip.block_hash,
+            time_ms=tip.header.time_ms,
+            deciding=deciding.height,
+            round=status.round,
+            leader=deciding.name(status.leader),
+            proposal_seen=status.proposal_seen,
+            role=role,
+            reason=reason,
+            validator=None if deciding.me is None else deciding.name(deciding.me),
+            validators=tuple(validator.name for validator in deciding.validators.validators),
+            quorum=deciding.validators.quorum,
+            quorum_sentence=deciding.validators.tolerance.sentence(),
+            prepared=tuple(map(deciding.name, status.prepared)),
+            committed=tuple(map(deciding.name, status.committed)),
+            timed_out=tuple(map(deciding.name, status.timed_out)),
+            missing=explaining.missing(deciding, status),
+            peers=tuple(
+                PeerStatus(name, deciding.name_of_peer(name), peer.height, peer.round) for name, peer in parts.peers
+            ),
+            mempool_transactions=len(mempool),
+            mempool_bytes=mempool.bytes,
+            evidence_count=len(parts.findings.evidence()),
+            explanation=explaining.explain(
+                deciding,
+                status,
+                parts.peers,
+                role=role,
+                reason=reason,
+                refused=parts.syncing.refused,
+                mempool_transactions=len(mempool),
+            ),
+        )
+
+    def _role(self, deciding: Deciding) -> tuple[Role, str]:
+        """What this node does in consensus, and why."""
+        parts = self._parts
+        if self._halted is not None:
+            return Role.HALTED, self._halted
+        if deciding.me is None:
+            why = "no consensus key" if parts.key is None else "its consensus key is not in the validator set"
+            return Role.FOLLOWING, why
+        if parts.silence is not None:
+            return Role.OBSERVING, parts.silence
+        if deciding.height < parts.vote_state.newest_height:
+            return Role.OBSERVING, f"fetching blocks up to height {parts.vote_state.newest_height}, where it has voted"
+        return Role.VOTING, "its consensus key is in the validator set"
+
+    def pending(self, transaction_id: Digest) -> bool:
+        """Whether a transaction with this id is in the mempool."""
+        return self._parts.door.mempool.pending(transaction_id)
+
+    def expired(self, transaction_id: Digest) -> bool:
+        """Whether a transaction with this id was dropped here because ledger time passed its valid_until.
+
+        Only the newest are remembered (`limits.EXPIRED_TRANSACTIONS_MAX`).
+        """
+        return self._parts.door.expired(transaction_id)
+
+    def evidence(self) -> tuple[FoundEvidence, ...]:
+        """Contradictory statements of validators that were found here, by height and validator."""
+        return self._parts.findings.evidence()

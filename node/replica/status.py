@@ -1,0 +1,67 @@
+"""What a replica says of itself: where it is, what it does there and why nothing is appended, if nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from ledger.consensus.inputs import PeerId
+from ledger.primitives import Digest
+
+
+@unique
+class Role(StrEnum):
+    """What a node does in consensus."""
+
+    VOTING = "voting"
+    """Its key is in the validator set and it votes."""
+    OBSERVING = "observing"
+    """Its key is in the validator set, but it does not vote; the reason says why."""
+    FOLLOWING = "following"
+    """It has no key in the validator set."""
+    HALTED = "halted"
+    """Its storage failed; it does nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """A connected peer: its validator name (None for a follower), and what it last said of itself (0: nothing yet)."""
+
+    peer: PeerId
+    validator: str | None
+    height: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaStatus:
+    """The state of one replica. `deciding` is the height being decided, the tip's plus one.
+
+    `prepared`, `committed` and `timed_out` name the validators whose votes of the current round are here;
+    `missing` names those of whom there is none.
+    """
+
+    chain: Digest
+    height: int
+    block_hash: Digest
+    time_ms: int
+    deciding: int
+    round: int
+    leader: str
+    proposal_seen: bool
+    role: Role
+    reason: str
+    validator: str | None
+    validators: tuple[str, ...]
+    quorum: int
+    quorum_sentence: str
+    prepared: tuple[str, ...]
+    committed: tuple[str, ...]
+    timed_out: tuple[str, ...]
+    missing: tuple[str, ...]
+    peers: tuple[PeerStatus, ...]
+    mempool_transactions: int
+    mempool_bytes: int
+    evidence_count: int
+    explanation: str
+    """One sentence for people: what the node waits for."""

@@ -1,0 +1,155 @@
+"""Catching up: certified blocks of peers, verified and executed like any other. There is no second mode.
+
+A node that is behind asks a peer that says it is further for records from its own height on, verifies each against
+the validators of that height, executes it, and appends it; in between it takes part in consensus as ever, with what
+it has. A node that follows without a key does nothing else. What peers say of their height decides only whom to ask
+(see `peers`); what they send proves itself or is dropped.
+
+A valid record for another block than ours at a height that we have means that two chains exist. That is looked for in
+every answer: a record that is valid at its height but does not build on our tip makes us ask its sender for its
+record of our tip's height.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ledger.block import Header, block_hash, parse_header
+from ledger.chain import check_block
+from ledger.consensus.codec import decode_commit_record
+from ledger.consensus.inputs import PeerId
+from ledger.consensus.messages import CommitRecord
+from ledger.consensus.record import verify_commit_record
+from ledger.consensus.verification import HeightKeys
+from ledger.crypto import Verify
+from ledger.errors import LedgerError
+from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, RECORD_REQUESTS_MAX
+from ledger.refusals import Refusal
+from ledger.state import State
+from ledger.transaction import Transaction
+from node.replica.deciding import Decided, Deciding
+from node.replica.door import Door
+from node.replica.outbox import Outbox
+from node.replica.peers import Peers
+from node.storage.chain_store import ChainStore
+from node.wire import CertifiedBlock, FetchRecords
+
+_QUEUE_MAX = RECORD_REQUESTS_MAX * CERTIFIED_BLOCKS_PER_REPLY_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A peer proved another block final at a height that we have."""
+
+    height: int
+    encoded: bytes
+
+
+Finding: TypeAlias = Decided | Conflict
+
+
+class Syncing:
+    """The answers of peers that wait to be verified, in order, and what became of them."""
+
+    def __init__(self, peers: Peers, verify: Verify) -> None:
+        self._peers = peers
+        self._verify = verify
+        self._queue: deque[tuple[PeerId, CertifiedBlock]] = deque()
+        self.refused: tuple[int, str] | None = None
+        """The height and reason of the newest certified block that is not valid here, until the height is appended."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether answers wait to be verified."""
+        return bool(self._queue)
+
+    def ask(self, height: int, above_height: int, now_ms: int, out: Outbox) -> None:
+        """Ask peers that claim to decide a height above `above_height` for records from `height` on."""
+        if not self._queue:
+            for peer in self._peers.choose(above_height, now_ms):
+                out.send(peer, FetchRecords(height, CERTIFIED_BLOCKS_PER_REPLY_MAX))
+
+    def receive(self, peer: PeerId, items: tuple[CertifiedBlock, ...]) -> None:
+        """Take in an answer, or the one block that a peer sends unasked to who is behind."""
+        if not self._peers.answered(peer):
+            items = items[:1]
+        elif not items:
+            self._peers.useless(peer)
+        room = _QUEUE_MAX - len(self._queue)
+        self._queue.extend((peer, item) for item in items[:room])
+
+    def next(self, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox) -> Finding | None:
+        """The next block that a peer's answer brings, verified and executed, or a conflict; None when none is left."""
+        while self._queue:
+            peer, item = self._queue.popleft()
+            if out.blamed(peer):
+                continue
+            try:
+                finding = self._judge(peer, item, deciding, chain=chain, door=door, out=out)
+            except LedgerError as error:
+                self._peers.useless(peer)
+                out.blame(peer, f"commit record: {error}")
+                continue
+            if finding is not None:
+                return finding
+        return None
+
+    def _judge(
+        self, peer: PeerId, item: CertifiedBlock, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox
+    ) -> Finding | None:
+        """What one certified block brings. Raises `LedgerError` when it proves nothing at its height."""
+        record = decode_commit_record(item.record)
+        header = parse_header(record.header)
+        if header.height < deciding.height:
+            return self._compare(record, header, item.record, deciding, chain)
+        if header.height > deciding.height:
+            return None  # the block below it was refused, or somebody skipped it
+        verify_commit_record(record, keys=deciding.keys, parent_hash=None)
+        if header.parent_hash != chain.tip.block_hash:
+            self._peers.useless(peer)
+            out.log("other_parent", height=header.height, peer=peer)
+            if chain.tip.header.height > 0:
+                out.send(peer, FetchRecords(chain.tip.header.height, 1))
+            return None
+        transactions = self._open(item, header, deciding, door)
+        candidate = (
+            transactions
+            if isinstance(transactions, str)
+            else check_block(chain.tip, chain, record.header, transactions)
+        )
+        if isinstance(candidate, str):
+            self._peers.useless(peer)
+            self.refused = (header.height, candidate)
+            out.log("certified_block_refused", height=header.height, peer=peer, reason=candidate)
+            return None
+        self._peers.useful(peer)
+        self.refused = None
+        return Decided(candidate, record, item.record)
+
+    def _open(self, item: CertifiedBlock, header: Header, deciding: Deciding, door: Door) -> list[Transaction] | str:
+        """The verified transactions of a body, or why it cannot be the one of this header."""
+        if len(item.envelopes) != header.transaction_count:
+            return f"{len(item.envelopes)} envelopes, and the header counts {header.transaction_count}"
+        transactions = []
+        for envelope in item.envelopes:
+            transaction = door.judge(envelope, deciding)
+            if isinstance(transaction, Refusal):
+                return str(transaction)
+            transactions.append(transaction)
+        return transactions
+
+    def _compare(
+        self, record: CommitRecord, header: Header, encoded: bytes, deciding: Deciding, chain: ChainStore
+    ) -> Conflict | None:
+        """A conflict, if `record` is valid and not for our block of its height.
+
+        Raises `LedgerError` when it is for another block and not valid.
+        """
+        if header.height == 0 or chain.stored_header(header.height).block_hash == block_hash(record.header):
+            return None
+        validators = State(chain.state_at(header.height - 1)).validators()
+        keys = HeightKeys(deciding.keys.context, header.height, validators, self._verify)
+        verify_commit_record(record, keys=keys, parent_hash=None)
+        return Conflict(header.height, encoded)

@@ -1,0 +1,372 @@
+"""A few replicas in one process, with a network, clocks and disks that do what the test says. No randomness.
+
+Every frame takes one millisecond and is encoded and decoded on the way. Every node's store and guard are in memory,
+and forget what was not synced when its power is cut. At each send, at that very instant, the harness looks at what a
+power cut would leave, and demands that everything the message promises is there. [safety]
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from ledger.chain import Tip
+from ledger.consensus.codec import (
+    decode_commit_record,
+    decode_message,
+    decode_prepare_certificate,
+    decode_timeout_certificate,
+)
+from ledger.consensus.evidence import find_evidence
+from ledger.consensus.inputs import Now, PeerId
+from ledger.consensus.messages import (
+    CommitVote,
+    PrepareVote,
+    Proposal,
+    SignedMessage,
+    SignedStatement,
+    TimeoutCertificate,
+)
+from ledger.consensus.statements import statement_type
+from ledger.crypto import verify
+from ledger.genesis import Genesis
+from ledger.operations.streams import StreamCreate
+from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
+from ledger.validators import Quorum
+from node.replica import (
+    Action,
+    Answer,
+    BlockAppended,
+    Elapsed,
+    Halted,
+    Logged,
+    Outcome,
+    PeerConnected,
+    PeerDisconnected,
+    PeerMessageReceived,
+    PeerMisbehaved,
+    Replica,
+    ReplicaInput,
+    SendTo,
+    SendToAll,
+    Submitted,
+    WakeAt,
+)
+from node.replica.outbox import Outbox
+from node.storage.guard import MemoryGuard
+from node.storage.memory import MemoryStore
+from node.storage.opening import create_chain, open_chain
+from node.storage.promises import read_promises
+from node.wire import Consensus, PeerMessage, decode, encode
+from tests.unit.ledger.founders import Founder, founder, genesis_of
+
+BASE_TIMEOUT_MS = 200
+HEARTBEAT_MS = 60_000
+PARAMETERS = Parameters(base_timeout_ms=BASE_TIMEOUT_MS, timeout_ms_max=1_200, heartbeat_ms=HEARTBEAT_MS)
+LATENCY_MS = 1
+
+Filter = Callable[[int, int, PeerMessage], bool]
+"""(sender, receiver, message) -> whether the network delivers it."""
+
+
+class WatchedOutbox(Outbox):
+    """Demands of every signed message, when it is about to leave, that it and what it promises are durable."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._node = node
+
+    def add(self, action: Action) -> None:
+        if isinstance(action, SendTo | SendToAll) and isinstance(action.message, Consensus):
+            message = decode_message(action.message.payload)
+            if not isinstance(message, TimeoutCertificate) and message.validator == self._node.index:
+                self._node.check_durable(message, action.message.payload)
+        if isinstance(action, BlockAppended):
+            tip = open_chain(MemoryStore(self._node.store.image())).tip
+            assert tip.header.height == action.height
+            assert tip.block_hash == action.block_hash
+        assert not self._node.halted, "nothing follows a halt"
+        super().add(action)
+        self._node.halted = isinstance(action, Halted)
+
+
+@dataclass
+class Node:
+    """One replica with its disk. `key` says whether it has its consensus key."""
+
+    cluster: Cluster
+    index: int
+    founder: Founder
+    store: MemoryStore
+    guard: MemoryGuard
+    key: bool = True
+    replica: Replica | None = None
+    wake_at_ms: int | None = None
+    halted: bool = False
+    actions: list[Action] = field(default_factory=list)
+    """Everything that it ever asked for."""
+
+    @property
+    def peer(self) -> PeerId:
+        return PeerId(self.founder.node_key.public_key.hex())
+
+    @property
+    def running(self) -> Replica:
+        assert self.replica is not None
+        return self.replica
+
+    @property
+    def tip(self) -> Tip:
+        """The tip on its disk, whether or not it runs."""
+        return open_chain(MemoryStore(self.store.image())).tip
+
+    @property
+    def height(self) -> int:
+        return self.tip.header.height
+
+    def logged(self, event: str) -> list[Logged]:
+        return [action for action in self.actions if isinstance(action, Logged) and action.event == event]
+
+    def sent(self) -> list[PeerMessage]:
+        return [action.message for action in self.actions if isinstance(action, SendTo | SendToAll)]
+
+    def votes(self) -> list[SignedMessage]:
+        """Every message of its own that it ever sent."""
+        messages = [decode_message(item.payload) for item in self.sent() if isinstance(item, Consensus)]
+        return [
+            message
+            for message in messages
+            if not isinstance(message, TimeoutCertificate) and message.validator == self.index
+        ]
+
+    def check_durable(self, message: SignedMessage, payload: bytes) -> None:
+        """What "Persist before send" (consensus research, section 1.3) and amendment A2 demand of this message."""
+        statement = message.statement
+        promises = read_promises(MemoryStore(self.store.image()), statement.height)
+        kind = statement_type(statement)
+        assert (statement.round, kind, payload) in [(m.round, m.type, m.payload) for m in promises.messages]
+        guard = self.guard.read()
+        assert guard is not None
+        assert guard.height == statement.height, "the guard is written before the send"
+        candidates = {item.block_hash for item in promises.candidates}
+        if isinstance(message, PrepareVote | CommitVote) or (isinstance(message, Proposal) and message.block):
+            assert message.statement.block_hash in candidates  # type: ignore[union-attr]  # no timeout has passed here
+        if isinstance(message, CommitVote):
+            certificates = [decode_prepare_certificate(item.payload) for item in promises.prepare_certificates]
+            assert any(
+                item.round == statement.round and item.block_hash == message.statement.block_hash
+                for item in certificates
+            )
+        if statement.round > 0:
+            rounds = [decode_timeout_certificate(item.payload).round for item in promises.timeout_certificates]
+            assert statement.round - 1 in rounds
+
+
+class Cluster:
+    """`count` validators, and at wish followers, which all start at genesis."""
+
+    def __init__(
+        self, count: int, *, followers: int = 0, quorum: Quorum | None = None, parameters: Parameters = PARAMETERS
+    ) -> None:
+        self.genesis: Genesis = genesis_of(count, quorum=quorum, parameters=parameters)
+        self.now_ms = 1_000
+        self.deliver: Filter = lambda sender, receiver, message: True
+        self.taps: list[Callable[[int, int, PeerMessage], None]] = []
+        self._sequence = count_from_zero()
+        self._frames: list[tuple[int, int, int, int, bytes]] = []  # (time, sequence, sender, receiver, frame)
+        self._nonces = count_from_zero()
+        self._tickets = count_from_zero()
+        self.outcomes: dict[int, tuple[Outcome, ...]] = {}
+        self.records: dict[int, Digest] = {}
+        self.nodes = []
+        for index in range(count + followers):
+            store, guard = MemoryStore(), MemoryGuard()
+            create_chain(store, self.genesis)
+            self.nodes.append(Node(self, index, founder(index), store, guard, key=index < count))
+        for node in self.nodes:
+            self.start(node)
+
+    # ---- nodes
+
+    def start(self, node: Node) -> None:
+        """Start a replica on what is on the node's disk."""
+        assert node.replica is None
+        node.halted = False
+        node.replica = Replica(
+            chain=open_chain(node.store),
+            guard=node.guard,
+            consensus_key=node.founder.consensus_key if node.key else None,
+            verify=verify,
+            now=self.now,
+        )
+        watched = WatchedOutbox(node)
+        for action in node.replica._parts.out.take():
+            watched.add(action)
+        node.replica._parts.out = watched
+        self.step(node, Elapsed())
+        for other in self.nodes:
+            if other is not node and other.replica is not None:
+                self.connect(node, other)
+
+    def connect(self, node: Node, other: Node) -> None:
+        """Bring the link between two running nodes up."""
+        self.step(node, PeerConnected(other.peer))
+        self.step(other, PeerConnected(node.peer))
+
+    def stop(self, node: Node) -> None:
+        """Cut the power of a node: what it has not synced is gone, and so are the frames to it."""
+        node.replica = None
+        node.wake_at_ms = None
+        node.store = MemoryStore(node.store.crash())
+        node.guard = MemoryGuard(node.guard.crash())
+        self._frames = [frame for frame in self._frames if frame[3] != node.index]
+        heapq.heapify(self._frames)
+        for other in self.nodes:
+            if other.replica is not None:
+                self.step(other, PeerDisconnected(node.peer))
+
+    def restart(self, node: Node) -> None:
+        self.stop(node)
+        self.start(node)
+
+    # ---- time and messages
+
+    @property
+    def now(self) -> Now:
+        return Now(self.now_ms, self.genesis.time_ms + self.now_ms)
+
+    def step(self, node: Node, *inputs: ReplicaInput) -> tuple[Action, ...]:
+        """One step of a node, its actions carried out."""
+        before = node.halted
+        actions = node.running.step(inputs, self.now)
+        assert not before or [type(action) for action in actions] == [Halted]
+        node.actions += actions
+        for action in actions:
+            self._carry_out(node, action)
+        return actions
+
+    def run(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.run_until(lambda: False, within_ms=milliseconds, must=False)
+
+    def run_until(self, done: Callable[[], bool], *, within_ms: int, must: bool = True) -> int:
+        """Let time pass until `done`, and return how many milliseconds it took."""
+        start, end = self.now_ms, self.now_ms + within_ms
+        while not done():
+            times = [frame[0] for frame in self._frames[:1]]
+            times += [n.wake_at_ms for n in self.nodes if n.replica is not None and n.wake_at_ms is not None]
+            if not times or min(times) > end:
+                self.now_ms = end
+                assert not must, f"not done within {within_ms} ms: {[n.height for n in self.nodes]}"
+                break
+            self.now_ms = max(self.now_ms, min(times))
+            self._advance()
+        self.check()
+        return self.now_ms - start
+
+    def _advance(self) -> None:
+        """Everything that is due now: wake-ups, then frames, those for one node in one step."""
+        for node in self.nodes:
+            if node.replica is not None and node.wake_at_ms is not None and node.wake_at_ms <= self.now_ms:
+                node.wake_at_ms = None
+                self.step(node, Elapsed())
+        due: dict[int, list[ReplicaInput]] = {}
+        while self._frames and self._frames[0][0] <= self.now_ms:
+            _, _, sender, receiver, frame = heapq.heappop(self._frames)
+            peer = self.nodes[sender].peer
+            due.setdefault(receiver, []).append(PeerMessageReceived(peer, decode(frame)))
+        for receiver, inputs in due.items():
+            if self.nodes[receiver].replica is not None:
+                self.step(self.nodes[receiver], *inputs)
+
+    def send(self, sender: int, receiver: int, message: PeerMessage) -> None:
+        """Put a message on the network, as if `sender` had sent it."""
+        for tap in self.taps:
+            tap(sender, receiver, message)
+        if self.deliver(sender, receiver, message):
+            frame = (self.now_ms + LATENCY_MS, next(self._sequence), sender, receiver, encode(message))
+            heapq.heappush(self._frames, frame)
+
+    def _carry_out(self, node: Node, action: Action) -> None:
+        match action:
+            case SendTo(peer, message):
+                for other in self.nodes:
+                    if other.peer == peer and other.replica is not None:
+                        self.send(node.index, other.index, message)
+            case SendToAll(message, validators_only):
+                for other in self.nodes:
+                    if other is not node and other.replica is not None and (other.key or not validators_only):
+                        self.send(node.index, other.index, message)
+            case WakeAt(monotonic_ms):
+                node.wake_at_ms = monotonic_ms
+            case Answer(ticket, outcomes):
+                self.outcomes[ticket] = outcomes
+            case PeerMisbehaved(peer):
+                assert peer != node.peer
+            case BlockAppended() | Logged() | Halted():
+                pass
+
+    # ---- transactions
+
+    def transaction(self, *, valid_for_ms: int = 3_600_000, sender: int = 0) -> Transaction:
+        """A new transaction by org<sender>."""
+        number = next(self._nonces)
+        body = build_body(
+            chain=self.genesis.chain,
+            sender=f"org{sender}",
+            nonce=number.to_bytes(16, "big"),
+            valid_until_ms=self.genesis.time_ms + self.now_ms + valid_for_ms,
+            operations=[StreamCreate(by=f"org{sender}", name=f"stream-{number}")],
+        )
+        parsed = parse_transaction(assemble(body, [sign_body(body, founder(sender).operator_key)]))
+        assert isinstance(parsed, Transaction), parsed
+        return parsed
+
+    def submit(self, node: Node, *transactions: Transaction) -> tuple[Outcome, ...]:
+        """Submit to a node, as its API does."""
+        ticket = next(self._tickets)
+        self.step(node, Submitted(ticket, tuple(item.envelope for item in transactions)))
+        return self.outcomes[ticket]
+
+    def submit_one(self, node: Node) -> Transaction:
+        """Submit a new transaction."""
+        made = self.transaction()
+        self.submit(node, made)
+        return made
+
+    # ---- what must hold
+
+    def heights(self) -> list[int]:
+        return [node.height for node in self.nodes]
+
+    def check(self) -> None:
+        """One chain (I1), links (I2), and no validator that ever contradicted itself, across restarts (I4, I5)."""
+        chains = [open_chain(MemoryStore(node.store.image())) for node in self.nodes]
+        for height in range(1, max(chain.tip.header.height for chain in chains) + 1):
+            hashes = {chain.stored_header(height).block_hash for chain in chains if chain.tip.header.height >= height}
+            assert len(hashes) == 1, f"two blocks at height {height}"
+        for chain in chains:
+            for height in range(1, chain.tip.header.height + 1):
+                header = chain.header(height)
+                assert header.parent_hash == chain.stored_header(height - 1).block_hash
+                assert len(decode_commit_record(chain.record(height)).certificate.signatures) >= self.quorum
+        for node in self.nodes:
+            said = [SignedStatement(m.statement, m.validator, m.signature) for m in node.votes()]
+            assert not find_evidence(said), f"{node.index} contradicts itself"
+
+    @property
+    def quorum(self) -> int:
+        return self.genesis.validators.quorum
+
+    def committed(self, transaction: Transaction, nodes: Sequence[Node] | None = None) -> bool:
+        """Whether the transaction is durable on all (running) nodes, exactly once."""
+        which = [node for node in self.nodes if node.replica is not None] if nodes is None else nodes
+        return all(open_chain(MemoryStore(node.store.image())).transaction_committed(transaction.id) for node in which)
+
+
+def count_from_zero() -> count[int]:
+    return count()
