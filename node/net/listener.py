@@ -1,0 +1,179 @@
+"""Accepts peers: TCP, then TLS, then a WebSocket, all within one deadline and a bounded number at once.
+
+Connections are accepted one by one here rather than by `asyncio.start_server`, because that would tell nobody that a
+TLS handshake failed, wait a minute for one that never starts, and let any number of them begin. A stranger costs a
+handshake; what it gets to see is a TLS alert. aiohttp's low-level server does HTTP and WebSocket behind that.
+
+Until `Arrival.admitted` is called the connection belongs to the deadline; afterwards it is the link's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ssl import SSLContext, SSLError
+
+from aiohttp import web
+
+from ledger.limits import (
+    FRAME_BYTES_MAX,
+    HANDSHAKE_TIMEOUT_MS,
+    PEER_CLOSE_TIMEOUT_MS,
+    PEER_HANDSHAKES_MAX,
+    PEER_HANDSHAKES_PER_ADDRESS_MAX,
+    PEER_HEARTBEAT_MS,
+)
+from node.log import EventLog, Throttle
+from node.net.handshake import PATH
+from node.net.links import Channel, shape
+
+_BACKLOG = 128
+_REFUSALS_LOGGED_PER_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A channel just opened by somebody who holds a listed key: its certificate says which."""
+
+    channel: Channel
+    address: str
+    admitted: Callable[[], None]
+
+
+Serve = Callable[[Arrival], Awaitable[None]]
+"""Lives as long as the connection: it is closed when this returns."""
+
+
+class Listener:
+    """Listens at one address. `tls` gives the context of the moment, `serve` takes over each WebSocket."""
+
+    def __init__(self, *, host: str, port: int, tls: Callable[[], SSLContext], serve: Serve, log: EventLog) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._serve = serve
+        self._log = log
+        self._refusals = Throttle(per_window=_REFUSALS_LOGGED_PER_MINUTE, window_ms=60_000)
+        self._handshakes: Counter[str] = Counter()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
+
+    async def run(self, listening: Callable[[int], None]) -> None:
+        """Accept until cancelled. `listening` is told the port once. Raises `OSError` when it cannot be bound."""
+        loop = asyncio.get_running_loop()
+        server = web.Server(self._handle, access_log=None)
+        with await self._bind() as listener:
+            listening(listener.getsockname()[1])
+            try:
+                async with asyncio.TaskGroup() as handshakes:
+                    while True:
+                        connection, address = await self._accept(loop, listener)
+                        host = str(address[0])
+                        crowded = self._handshakes[host] >= PEER_HANDSHAKES_PER_ADDRESS_MAX
+                        if crowded or self._handshakes.total() >= PEER_HANDSHAKES_MAX:
+                            connection.close()
+                            self._refused(f"{host}:{address[1]}", "too many handshakes at once")
+                            continue
+                        self._handshakes[host] += 1
+                        handshakes.create_task(self._shake_hands(server, connection, host, int(address[1])))
+            finally:
+                for task in self._serving:
+                    task.cancel()
+                await asyncio.gather(*self._serving, return_exceptions=True)
+                await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
+
+    async def _bind(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        listener = socket.create_server((str(address[0]), int(address[1])), family=family, backlog=_BACKLOG)
+        listener.setblocking(False)
+        return listener
+
+    async def _accept(
+        self, loop: asyncio.AbstractEventLoop, listener: socket.socket
+    ) -> tuple[socket.socket, tuple[str, int]]:
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                # Out of descriptors, or the caller gave up: wait until handshakes have ended, and go on.
+                self._refused("-", f"accept failed: {error}")
+                await asyncio.sleep(PEER_CLOSE_TIMEOUT_MS / 1000)
+            else:
+                shape(connection)
+                return connection, address
+
+    async def _shake_hands(self, server: web.Server, connection: socket.socket, host: str, port: int) -> None:
+        """See one connection through to its link, or close it."""
+        loop = asyncio.get_running_loop()
+        handler = server()
+        self._admitted[handler] = admitted = loop.create_future()
+        transport: asyncio.BaseTransport | None = None
+        address = f"{host}:{port}"
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000):
+                transport, _ = await loop.connect_accepted_socket(
+                    lambda: handler,
+                    connection,
+                    ssl=self._tls(),
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_MS / 1000,
+                    ssl_shutdown_timeout=PEER_CLOSE_TIMEOUT_MS / 1000,
+                )
+                await admitted
+        except TimeoutError:
+            if transport is not None:
+                transport.abort()  # type: ignore[attr-defined]  # every stream transport has it (asyncio.Transport)
+            self._refused(address, "handshake timed out")
+        except SSLError as error:
+            self._refused(address, f"TLS: {error.reason or error}")
+        except OSError as error:
+            self._refused(address, f"connection lost: {error}")
+        finally:
+            del self._admitted[handler]
+            self._handshakes[host] -= 1
+            if not self._handshakes[host]:
+                del self._handshakes[host]
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One HTTP request of a listed peer: the WebSocket, and nothing else."""
+        websocket: web.WebSocketResponse[bool] = web.WebSocketResponse(
+            timeout=PEER_CLOSE_TIMEOUT_MS / 1000,
+            heartbeat=PEER_HEARTBEAT_MS / 1000,
+            compress=False,
+            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses messages that reach it
+        )
+        address = _address(request)
+        if request.path != PATH or not websocket.can_prepare(request):
+            self._refused(address, "not a WebSocket request for a peer link")
+            return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "close"})
+        await websocket.prepare(request)
+        admitted = self._admitted.get(request.protocol)
+
+        def admit() -> None:
+            if admitted is not None and not admitted.done():
+                admitted.set_result(None)
+
+        serving = asyncio.ensure_future(self._serve(Arrival(Channel(websocket), address, admit)))
+        self._serving.add(serving)
+        try:
+            await serving
+        finally:
+            self._serving.discard(serving)
+            admit()  # refused, and logged, by `serve`: there is nothing left to wait for
+        return websocket
+
+    def _refused(self, address: str, reason: str) -> None:
+        suppressed = self._refusals.admit(time.monotonic_ns() // 1_000_000)
+        if suppressed is not None:
+            self._log.warning("peer_refused", address=address, reason=reason, not_logged=suppressed)
+
+
+def _address(request: web.BaseRequest) -> str:
+    transport = request.transport
+    peer = None if transport is None else transport.get_extra_info("peername")
+    return "unknown" if peer is None else f"{peer[0]}:{peer[1]}"

@@ -1,0 +1,288 @@
+"""Drives a replica: one bounded queue, one consumer, and the hands that carry out what the replica asks for.
+
+    links, HTTP, timer  ->  Inbox  ->  Replica.step(inputs, now)  ->  actions, in order  ->  links, HTTP, timer, log
+
+The replica is synchronous and does everything on the event loop, so a step must be short: the inbox hands out at most
+so many envelopes at once, and between two steps the loop gets to its sockets. Nothing here is done per transaction: a
+submission of a thousand has one future, a block wakes only those who wait for something in it.
+
+What the replica announces is durable (design section 2), so the order of its actions is kept and nothing is held back.
+When it halts, or an exception shows a bug of ours, `run` raises and the process ends: better no vote than a wrong one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from ledger.consensus.inputs import Now, PeerId
+from ledger.limits import HTTP_WAITERS_MAX
+from ledger.primitives import Digest
+from ledger.refusals import Code, Refusal
+from node.inbox import Inbox
+from node.log import EventLog
+from node.replica.actions import (
+    Action,
+    Answer,
+    BlockAppended,
+    Halted,
+    Logged,
+    Outcome,
+    PeerMisbehaved,
+    SendTo,
+    SendToAll,
+    WakeAt,
+)
+from node.replica.inputs import Elapsed, ReplicaInput
+from node.replica.status import ReplicaStatus
+from node.wire import PeerMessage
+
+_EXPIRY_SECONDS = 1.0  # how often those who wait for a transaction learn that it has expired
+
+
+class HaltedError(Exception):
+    """The replica stopped for good, because its storage failed. The process must end with an error."""
+
+
+class Stepper(Protocol):
+    """What of a `Replica` the runtime uses."""
+
+    def step(self, inputs: Sequence[ReplicaInput], now: Now) -> tuple[Action, ...]:
+        """See `Replica.step`."""
+        ...
+
+    def status(self) -> ReplicaStatus:
+        """See `Replica.status`."""
+        ...
+
+    def pending(self, transaction_id: Digest) -> bool:
+        """See `Replica.pending`."""
+        ...
+
+    def expired(self, transaction_id: Digest) -> bool:
+        """See `Replica.expired`."""
+        ...
+
+
+class Sender(Protocol):
+    """What of the links the runtime uses."""
+
+    def send_to(self, peer: PeerId, message: PeerMessage) -> None:
+        """See `Peers.send_to`."""
+        ...
+
+    def send_to_all(self, message: PeerMessage, *, validators_only: bool) -> None:
+        """See `Peers.send_to_all`."""
+        ...
+
+    def misbehaved(self, peer: PeerId, reason: str) -> None:
+        """See `Peers.misbehaved`."""
+        ...
+
+
+def read_clocks() -> Now:
+    """The time of now, from the clocks of this machine."""
+    return Now(monotonic_ms=time.monotonic_ns() // 1_000_000, wall_ms=time.time_ns() // 1_000_000)
+
+
+@dataclass(slots=True)
+class _Submission:
+    """A submission that is being answered, slice by slice."""
+
+    expected: int
+    done: asyncio.Future[tuple[Outcome, ...]]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Somebody who waits until none of `left` is undecided."""
+
+    left: set[Digest]
+    done: asyncio.Future[None]
+
+
+class Runtime:
+    """Runs one replica until cancelled. Also what the HTTP API submits to and waits on."""
+
+    def __init__(
+        self,
+        *,
+        replica: Stepper,
+        inbox: Inbox,
+        sender: Sender,
+        height: int,
+        committed: Callable[[Digest], bool],
+        appended: Callable[[BlockAppended], None],
+        log: EventLog,
+        clocks: Callable[[], Now] = read_clocks,
+    ) -> None:
+        """`height` is the tip's; `committed` asks the store for a transaction; `appended` hears of each block first."""
+        self._replica = replica
+        self._inbox = inbox
+        self._sender = sender
+        self._height = height
+        self._committed = committed
+        self._appended = appended
+        self._log = log
+        self._clocks = clocks
+        self._submissions: dict[int, _Submission] = {}
+        self._tickets = 0
+        self._waiters: dict[Digest, list[_Waiter]] = {}
+        self._next_block = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Step the replica until cancelled. Raises `HaltedError`, or what the replica raised."""
+        expiry = asyncio.create_task(self._watch_expiry())
+        try:
+            self._step([Elapsed()])
+            while True:
+                await self._inbox.wait()
+                self._step(self._inbox.take())
+                await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
+        finally:
+            expiry.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._release_all()
+
+    # ---- for the HTTP API (see `node.http.face.NodeFace`)
+
+    async def submit(self, envelopes: Sequence[bytes]) -> tuple[Outcome, ...]:
+        """Hand envelopes in, together. Returns one outcome for each, in the same order; never waits for a block."""
+        if not envelopes:
+            return ()
+        self._tickets += 1
+        ticket = self._tickets
+        if not self._inbox.submit(ticket, tuple(envelopes)):
+            refusal = Refusal(Code.MEMPOOL_FULL, "too many submissions are waiting to be looked at")
+            return (refusal,) * len(envelopes)
+        done: asyncio.Future[tuple[Outcome, ...]] = asyncio.get_running_loop().create_future()
+        self._submissions[ticket] = _Submission(len(envelopes), done)
+        return await done
+
+    async def wait(self, transaction_ids: Sequence[Digest], seconds: float) -> None:
+        """Return when every one of the transactions is committed or expired, or after `seconds`.
+
+        Returns at once when more than `HTTP_WAITERS_MAX` transactions would be waited for.
+        """
+        left = {name for name in transaction_ids if not (self._committed(name) or self._replica.expired(name))}
+        if not left or len(self._waiters) + len(left) > HTTP_WAITERS_MAX:
+            return
+        waiter = _Waiter(left, asyncio.get_running_loop().create_future())
+        for name in left:
+            self._waiters.setdefault(name, []).append(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter.done
+        except TimeoutError:
+            return
+        finally:
+            for name in waiter.left:
+                self._forget(name, waiter)
+
+    async def block_after(self, height: int) -> None:
+        """Return when the chain has a block above `height`: at once if it already does."""
+        while self._height <= height:
+            await self._next_block.wait()
+
+    def pending(self, transaction_id: Digest) -> bool:
+        """Whether the transaction is in this node's mempool."""
+        return self._replica.pending(transaction_id)
+
+    def expired(self, transaction_id: Digest) -> bool:
+        """Whether the transaction was dropped here because its `valid_until` has passed."""
+        return self._replica.expired(transaction_id)
+
+    def status(self) -> ReplicaStatus:
+        """What the replica is doing now."""
+        return self._replica.status()
+
+    # ---- the consumer
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        now = self._clocks()
+        for action in self._replica.step(inputs, now):
+            self._carry_out(action, now)
+
+    def _carry_out(self, action: Action, now: Now) -> None:
+        match action:
+            case SendTo(peer, message):
+                self._sender.send_to(peer, message)
+            case SendToAll(message, validators_only):
+                self._sender.send_to_all(message, validators_only=validators_only)
+            case Answer(ticket, outcomes):
+                self._answer(ticket, outcomes)
+            case BlockAppended():
+                self._append(action)
+            case PeerMisbehaved(peer, reason):
+                self._sender.misbehaved(peer, reason)
+            case WakeAt(monotonic_ms):
+                self._wake_at(monotonic_ms, now)
+            case Logged(event, fields):
+                self._log.record(event, fields)
+            case Halted(reason):
+                self._log.error("halted", reason=reason)
+                raise HaltedError(reason)
+            case _:
+                assert_never(action)
+
+    def _answer(self, ticket: int, outcomes: tuple[Outcome, ...]) -> None:
+        submission = self._submissions[ticket]
+        submission.outcomes.extend(outcomes)
+        assert len(submission.outcomes) <= submission.expected
+        if len(submission.outcomes) == submission.expected:
+            del self._submissions[ticket]
+            if not submission.done.done():  # its submitter may have gone
+                submission.done.set_result(tuple(submission.outcomes))
+
+    def _append(self, block: BlockAppended) -> None:
+        self._height = block.height
+        self._appended(block)
+        if self._waiters:
+            for name in block.transaction_ids:
+                self._decided(name)
+        self._next_block.set()
+        self._next_block = asyncio.Event()
+
+    def _wake_at(self, monotonic_ms: int, now: Now) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay_seconds = max(0, monotonic_ms - now.monotonic_ms) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_seconds, self._inbox.elapsed)
+
+    # ---- those who wait
+
+    def _decided(self, name: Digest) -> None:
+        for waiter in self._waiters.pop(name, ()):
+            waiter.left.discard(name)
+            if not waiter.left and not waiter.done.done():
+                waiter.done.set_result(None)
+
+    def _forget(self, name: Digest, waiter: _Waiter) -> None:
+        waiters = self._waiters[name]
+        waiters.remove(waiter)
+        if not waiters:
+            del self._waiters[name]
+
+    async def _watch_expiry(self) -> None:
+        """Expiry comes with ledger time and concerns few: looked for once a second, and only for who waits."""
+        while True:
+            await asyncio.sleep(_EXPIRY_SECONDS)
+            for name in [name for name in self._waiters if self._replica.expired(name)]:
+                self._decided(name)
+
+    def _release_all(self) -> None:
+        """Nobody waits for a runtime that has ended."""
+        refusal = Refusal(Code.NOT_READY, "the node is stopping")
+        for submission in self._submissions.values():
+            if not submission.done.done():
+                missing = submission.expected - len(submission.outcomes)
+                submission.done.set_result((*submission.outcomes, *(refusal,) * missing))
+        self._submissions.clear()
+        for name in list(self._waiters):
+            self._decided(name)
