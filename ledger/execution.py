@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.events import AccountTouched, Event, RecordAppended, StreamTouched
+from ledger.events import Event
 from ledger.operations.kinds import Place
 from ledger.refusals import Refusal
 from ledger.state import Overlay, State
 from ledger.transaction import Transaction
-
-__all__ = ["APPLIED", "AccountTouched", "Event", "Execution", "RecordAppended", "StreamTouched", "execute"]
 
 APPLIED: Final = "applied"
 """The result of a transaction all of whose operations were applied; any other result is a refusal's code."""

@@ -66,39 +66,6 @@ _ABSENT: Final = object()
 
 T = TypeVar("T")
 
-__all__ = [
-    "ACCOUNT_PREFIX",
-    "LATEST_PREFIX",
-    "LEADERS_KEY",
-    "PARAMETERS_KEY",
-    "ROLES",
-    "STREAM_PREFIX",
-    "VALIDATORS_KEY",
-    "Account",
-    "LatestRecord",
-    "Leaders",
-    "Overlay",
-    "Parameters",
-    "Row",
-    "State",
-    "StateView",
-    "Stream",
-    "account_key",
-    "check_keys",
-    "initial_state",
-    "latest_key",
-    "parse_account",
-    "parse_account_row",
-    "parse_latest_row",
-    "parse_leaders_row",
-    "parse_parameters",
-    "parse_parameters_row",
-    "parse_role",
-    "parse_stream_row",
-    "parse_validators_row",
-    "stream_key",
-]
-
 
 class StateView(Protocol):
     """Read access to the rows of one height, which do not change while the view is in use."""
@@ -132,7 +99,7 @@ class Account:
             "name": self.name,
             "keys": [key.hex() for key in self.keys],
             "threshold": self.threshold,
-            "roles": list(self.roles),
+            "roles": [str(role) for role in self.roles],
             "suspended": self.suspended,
         }
 

@@ -40,7 +40,9 @@ class Content:
 def to_json(value: object) -> Json:
     """The JSON form of a field's value, of any type that the parsers below return."""
     match value:
-        case str() | int():
+        case str():
+            return str(value)  # a plain one: a role may be the member of an enumeration
+        case int():
             return value
         case bytes():
             return value.hex()
@@ -115,7 +117,7 @@ ROLE_NAMES = FieldType(
     _parse_roles,
     {
         "type": "array",
-        "items": {"type": "string", "enum": list[Json](ROLES)},
+        "items": {"type": "string", "enum": [str(role) for role in ROLES]},
         "minItems": 1,
         "maxItems": ROLES_PER_ACCOUNT_MAX,
         "uniqueItems": True,

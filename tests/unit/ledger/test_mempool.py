@@ -1,0 +1,182 @@
+"""The mempool: order, fairness, bounds, expiry, and the first envelope of an id."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ledger.mempool import Mempool
+from ledger.refusals import Code, Refusal
+from ledger.transaction import Transaction
+from tests.unit.ledger.members import VALID_UNTIL_MS, body, note, signed
+
+MANY = 10**9
+
+
+def transaction(sender: str, nonce: int, *, valid_until_ms: int = VALID_UNTIL_MS, text: str = "hello") -> Transaction:
+    return signed(body(sender, (note(sender, text=text),), nonce=nonce, valid_until_ms=valid_until_ms), sender)
+
+
+def filled(*transactions: Transaction) -> Mempool:
+    pool = Mempool()
+    assert pool.add_all(transactions) == (None,) * len(transactions)
+    return pool
+
+
+def taken(pool: Mempool, count_max: int = MANY, *, bytes_max: int = MANY, quota: int = MANY) -> list[tuple[str, int]]:
+    return [
+        (item.body.sender, int.from_bytes(item.body.nonce, "big"))
+        for item in pool.take(count_max=count_max, bytes_max=bytes_max, quota=quota)
+    ]
+
+
+def test_what_was_added_is_found_by_both_names() -> None:
+    item = transaction("a", 1)
+    pool = filled(item)
+    assert pool.pending(item.id)
+    assert pool.get(item.envelope_hash) is item
+    assert (len(pool), pool.bytes) == (1, len(item.envelope))
+    assert not pool.pending(item.envelope_hash)
+    assert pool.get(item.id) is None
+
+
+def test_an_empty_pool_gives_nothing() -> None:
+    pool = Mempool()
+    assert taken(pool) == []
+    assert pool.drop_expired(MANY) == ()
+    pool.remove([transaction("a", 1).id])
+    assert (len(pool), pool.bytes) == (0, 0)
+
+
+def test_the_order_of_one_sender_is_kept() -> None:
+    pool = filled(*(transaction("a", nonce) for nonce in (3, 1, 2)))
+    assert taken(pool) == [("a", 3), ("a", 1), ("a", 2)]
+
+
+def test_senders_take_turns() -> None:
+    pool = filled(*(transaction("a", n) for n in range(4)), transaction("b", 0), *(transaction("c", n) for n in (0, 1)))
+    assert taken(pool) == [("a", 0), ("b", 0), ("c", 0), ("a", 1), ("c", 1), ("a", 2), ("a", 3)]
+    assert taken(pool, 4) == [("a", 0), ("b", 0), ("c", 0), ("a", 1)]
+
+
+def test_taking_removes_nothing() -> None:
+    pool = filled(transaction("a", 1), transaction("b", 1))
+    assert taken(pool) == taken(pool)
+    assert len(pool) == 2
+
+
+def test_a_sender_has_its_quota() -> None:
+    pool = filled(*(transaction("a", n) for n in range(5)), transaction("b", 0))
+    assert taken(pool, quota=2) == [("a", 0), ("b", 0), ("a", 1)]
+
+
+def test_who_was_served_goes_to_the_end_of_the_ring() -> None:
+    pool = filled(*(transaction(sender, n) for sender in "abc" for n in range(3)))
+    first = pool.take(count_max=2, bytes_max=MANY, quota=MANY)
+    assert [item.body.sender for item in first] == ["a", "b"]
+    pool.remove([item.id for item in first])
+    assert taken(pool, 2) == [("c", 0), ("a", 1)]
+
+
+def test_a_flood_delays_nobody() -> None:
+    pool = filled(*(transaction("flood", n) for n in range(300)), *(transaction("calm", n) for n in range(5)))
+    served: Counter[str] = Counter()
+    for _ in range(5):
+        block = pool.take(count_max=4, bytes_max=MANY, quota=MANY)
+        served.update(item.body.sender for item in block)
+        pool.remove([item.id for item in block])
+    assert served == {"flood": 15, "calm": 5}
+
+
+def test_bytes_are_bounded_and_nobody_overtakes_within_a_sender() -> None:
+    small, large = transaction("a", 1), transaction("a", 2, text="x" * 5_000)
+    later, other = transaction("a", 3), transaction("b", 1)
+    pool = filled(small, large, later, other)
+    room = len(small.envelope) + len(other.envelope) + len(later.envelope)
+    assert taken(pool, bytes_max=room) == [("a", 1), ("b", 1)]
+    assert taken(pool, bytes_max=len(small.envelope) - 1) == []
+
+
+def test_the_same_again_changes_nothing() -> None:
+    item = transaction("a", 1)
+    pool = filled(item)
+    assert pool.add(item) is None
+    assert (len(pool), pool.bytes) == (1, len(item.envelope))
+
+
+def test_another_envelope_of_the_same_id_does_not_evict_the_first() -> None:
+    data = body("board", (note("board"),))
+    one, other = signed(data, "b1", "b2"), signed(data, "b2", "b3")
+    pool = filled(one)
+    assert pool.add(other) is None
+    assert pool.get(one.envelope_hash) is one
+    assert pool.get(other.envelope_hash) is None
+    assert pool.take(count_max=MANY, bytes_max=MANY, quota=MANY) == (one,)
+    pool.remove([other.id])
+    assert len(pool) == 0
+    assert pool.get(one.envelope_hash) is None
+
+
+def test_bounds_are_refusals_to_come_back_later() -> None:
+    items = [transaction(sender, n) for sender in "ab" for n in range(3)]
+
+    def codes(pool: Mempool) -> list[Code | None]:
+        return [item.code if isinstance(item, Refusal) else None for item in pool.add_all(items)]
+
+    full, crowded = Code.MEMPOOL_FULL, Code.SENDER_MEMPOOL_FULL
+    assert codes(Mempool(transactions_max=4)) == [None, None, None, None, full, full]
+    assert codes(Mempool(sender_transactions_max=2)) == [None, None, crowded, None, None, crowded]
+    room = sum(len(item.envelope) for item in items[:5])
+    assert codes(Mempool(bytes_max=room)) == [None] * 5 + [full]
+    assert codes(Mempool(bytes_max=room - 1)) == [None] * 4 + [full, full]
+
+
+def test_a_full_pool_still_knows_what_it_has() -> None:
+    pool = Mempool(transactions_max=1)
+    item = transaction("a", 1)
+    assert [pool.add(item), pool.add(item)] == [None, None]
+
+
+def test_a_sender_that_never_got_in_leaves_no_trace() -> None:
+    pool = Mempool(transactions_max=1)
+    first = transaction("a", 1)
+    pool.add_all([first, transaction("b", 1)])
+    pool.remove([first.id])
+    assert taken(pool) == []
+    assert pool.add(transaction("c", 1)) is None
+    assert taken(pool) == [("c", 1)]
+
+
+def test_what_is_expired_is_dropped_and_named() -> None:
+    soon = [transaction("a", n, valid_until_ms=1_000 + n) for n in range(3)]
+    late = transaction("a", 9)
+    pool = filled(late, *soon)
+    assert pool.drop_expired(999) == ()
+    assert pool.drop_expired(1_001) == (soon[0].id, soon[1].id)
+    assert taken(pool) == [("a", 9), ("a", 2)]
+    assert pool.bytes == len(late.envelope) + len(soon[2].envelope)
+    assert pool.drop_expired(1_001) == ()
+
+
+def test_what_was_removed_does_not_expire() -> None:
+    item = transaction("a", 1, valid_until_ms=1_000)
+    pool = filled(item)
+    pool.remove([item.id])
+    assert pool.drop_expired(1_000) == ()
+
+
+def test_what_came_back_expires_once() -> None:
+    item = transaction("a", 1, valid_until_ms=1_000)
+    pool = filled(item)
+    pool.remove([item.id])
+    assert pool.add(item) is None
+    assert pool.drop_expired(1_000) == (item.id,)
+
+
+def test_the_memory_of_expiries_is_bounded() -> None:
+    pool = filled(transaction("b", 1))
+    items = [transaction("a", n) for n in range(50)]
+    for _ in range(100):
+        pool.add_all(items)
+        pool.remove([item.id for item in items])
+    assert len(pool._expiries) <= 2 * len(pool) + 1_000 + len(items)
+    assert pool.drop_expired(VALID_UNTIL_MS) == (transaction("b", 1).id,)

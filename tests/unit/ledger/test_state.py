@@ -1,0 +1,246 @@
+"""Rows: what they hold, how they are read, and how an overlay changes them and takes changes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ledger.encoding import Json, decode, encode_trusted
+from ledger.errors import MalformedError
+from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.parameters import PARAMETERS, Parameters, parse_parameters
+from ledger.primitives import Digest, PublicKey
+from ledger.refusals import Code
+from ledger.roles import ROLES, Permission, Role
+from ledger.state import (
+    Account,
+    LatestRecord,
+    Leaders,
+    Overlay,
+    State,
+    Stream,
+    account_key,
+    check_keys,
+    initial_state,
+    latest_key,
+    parse_account_row,
+    parse_latest_row,
+    parse_leaders_row,
+    parse_parameters_row,
+    parse_stream_row,
+    parse_validators_row,
+    stream_key,
+)
+from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
+
+LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
+
+
+def test_every_row_is_read_as_it_was_written() -> None:
+    parsers = (
+        (parse_account_row, account("pair", "p1", "p2", threshold=2, roles=("operator",), suspended=True)),
+        (parse_stream_row, Stream("invoices", "acme", ("acme", "globex"), 12, True)),
+        (parse_latest_row, LATEST),
+        (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
+        (parse_parameters_row, Parameters(sender_quota=7)),
+        (parse_validators_row, validator_set()),
+    )
+    for parse, row in parsers:
+        data = encode_trusted(row.to_json())
+        assert parse(data) == row
+        assert decode(data, bytes_max=10_000) == row.to_json(), "canonical"
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "value"),
+    [
+        (MEMBERS[0], "name", "Acme"),
+        (MEMBERS[0], "keys", []),
+        (MEMBERS[0], "keys", ["00"]),
+        (MEMBERS[0], "threshold", 0),
+        (MEMBERS[0], "roles", ["king"]),
+        (MEMBERS[0], "roles", [1]),
+        (MEMBERS[0], "suspended", 0),
+        (MEMBERS[0], "surplus", 0),
+        (Stream("invoices", "acme", ("acme",)), "frozen", "no"),
+        (Stream("invoices", "acme", ("acme",)), "count", -1),
+        (Stream("invoices", "acme", ("acme",)), "writers", ["a b"]),
+        (LATEST, "revision", 0),
+        (LATEST, "transaction", "00"),
+    ],
+)
+def test_a_row_that_is_not_what_the_table_says_is_malformed(
+    row: Account | Stream | LatestRecord, field: str, value: Json
+) -> None:
+    parse = {Account: parse_account_row, Stream: parse_stream_row, LatestRecord: parse_latest_row}[type(row)]
+    with pytest.raises(MalformedError):
+        parse(encode_trusted({**row.to_json(), field: value}))
+
+
+def test_leaders_are_an_object() -> None:
+    with pytest.raises(MalformedError):
+        parse_leaders_row(b"[]")
+
+
+def test_keys_of_rows() -> None:
+    assert account_key("alice.acme") == b"account/alice.acme"
+    assert stream_key("invoices") == b"stream/invoices"
+    key = latest_key("invoices", "INV-1")
+    assert key.startswith(b"latest/invoices/")
+    assert len(key) == len(b"latest/invoices/") + 64
+    assert key != latest_key("invoices", "INV-2")
+
+
+def test_a_row_is_read_and_decoded_once() -> None:
+    view = rows()
+    state = State(view)
+    assert state.account("acme") is state.account("acme")
+    assert state.account("nobody") is None
+    assert state.account("nobody") is None
+    assert view.reads == [b"account/acme", b"account/nobody"]
+
+
+def test_what_a_state_remembers_is_bounded() -> None:
+    view = Rows({})
+    state = State(view)
+    for index in range(STATE_ROWS_CACHED_MAX + 1):
+        state.account(f"n{index}")
+    assert len(state._decoded) == 1
+    assert state.account("n0") is None
+    assert view.reads.count(b"account/n0") == 2
+
+
+def test_rows_that_genesis_writes_are_there() -> None:
+    state = State(rows(parameters=Parameters(sender_quota=3)))
+    assert state.parameters().sender_quota == 3
+    assert state.validators() == validator_set()
+    assert state.leaders() == Leaders()
+    assert State(Rows({})).leaders() == Leaders()
+
+
+def test_an_overlay_reads_its_own_changes_and_leaves_the_base_alone() -> None:
+    base = State(rows())
+    overlay = Overlay(base)
+    changed = account("acme", "another")
+    overlay.put(account_key("acme"), changed)
+    overlay.put(stream_key("archive"), None)
+    assert overlay.account("acme") == changed
+    assert overlay.stream("archive") is None
+    assert overlay.account("globex") is base.account("globex")
+    assert base.account("acme") == MEMBERS[0]
+    assert base.stream("archive") is not None
+    assert overlay.writes() == {
+        account_key("acme"): encode_trusted(changed.to_json()),
+        stream_key("archive"): None,
+    }
+
+
+def test_savepoints_nest() -> None:
+    overlay = Overlay(State(rows()))
+    one, two, three = (Stream("s", "acme", ("acme",), count) for count in (1, 2, 3))
+    overlay.put(stream_key("s"), one)
+    outer = overlay.savepoint()
+    overlay.put(stream_key("s"), two)
+    inner = overlay.savepoint()
+    overlay.put(stream_key("s"), three)
+    overlay.put(stream_key("t"), replace(three, name="t"))
+    overlay.put(stream_key("s"), None)
+    overlay.roll_back(inner)
+    assert overlay.stream("s") == two
+    assert overlay.stream("t") is None
+    overlay.roll_back(outer)
+    assert overlay.stream("s") == one
+    assert overlay.writes().keys() == {stream_key("s")}
+
+
+def test_what_is_released_stays() -> None:
+    overlay = Overlay(State(rows()))
+    overlay.put(stream_key("s"), Stream("s", "acme", ("acme",)))
+    overlay.release()
+    assert overlay.savepoint() == 0
+    overlay.roll_back(0)
+    assert overlay.stream("s") is not None
+
+
+def test_what_is_acceptable_as_keys() -> None:
+    a, b = key_of("a").public_key, key_of("b").public_key
+    assert check_keys((a, b), 2) is None
+    assert check_keys((a,), 1) is None
+    low_order = PublicKey((1).to_bytes(32, "little"))
+    cases = (
+        ((a, low_order), 1, Code.KEY_UNACCEPTABLE),
+        ((PublicKey(b"\xff" * 32),), 1, Code.KEY_UNACCEPTABLE),
+        ((a, b, a), 1, Code.KEY_IN_USE),
+        ((a, b), 3, Code.THRESHOLD_IMPOSSIBLE),
+        ((a, b), 0, Code.THRESHOLD_IMPOSSIBLE),
+        ((), 0, Code.THRESHOLD_IMPOSSIBLE),
+    )
+    for keys, threshold, code in cases:
+        refusal = check_keys(keys, threshold)
+        assert refusal is not None
+        assert refusal.code is code
+
+
+def test_the_first_state_has_the_members_the_set_and_the_parameters() -> None:
+    state = State(rows())
+    assert [state.account(member.name) for member in MEMBERS] == list(MEMBERS)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "problem"),
+    [
+        ((*MEMBERS, account("acme", "other")), "listed twice"),
+        ((*MEMBERS, account("bob.nobody")), "stands under nobody"),
+        ((*MEMBERS, account("two", "x", threshold=2)), "threshold of 2"),
+        ((*MEMBERS, replace(account("Bad"), name="Bad")), "must be a name"),
+        (MEMBERS[1:], "stands under acme"),
+        (tuple(m for m in MEMBERS if m.name != "org"), "operator of v1"),
+        ((*MEMBERS[:-1], account("org")), "operator of v1"),
+        ((replace(MEMBERS[0], roles=()), *MEMBERS[1:]), "no account is an administrator"),
+    ],
+)
+def test_a_first_state_that_could_not_work_is_refused(accounts: tuple[Account, ...], problem: str) -> None:
+    with pytest.raises(MalformedError, match=problem):
+        initial_state(validators=validator_set(), accounts=accounts, parameters=Parameters())
+
+
+def test_the_first_state_is_the_same_in_whatever_order_accounts_come() -> None:
+    shuffled = tuple(replace(member, keys=member.keys[::-1]) for member in reversed(MEMBERS))
+    one, other = (
+        initial_state(validators=validator_set(), accounts=accounts, parameters=Parameters())
+        for accounts in (MEMBERS, shuffled)
+    )
+    assert one == other
+
+
+def test_roles_permit_by_one_table() -> None:
+    assert set(ROLES) == set(Role)
+    administrator, nobody = account("a", roles=(Role.ADMINISTRATOR,)), account("b")
+    assert administrator.may(Permission.ADD_ANY_ACCOUNT)
+    assert administrator.may(Permission.ASSIGN_ROLES)
+    assert not administrator.may(Permission.OPERATE_VALIDATOR)
+    assert not any(nobody.may(permission) for permission in Permission)
+    assert {permission for entry in ROLES.values() for permission in entry.permissions} == set(Permission)
+
+
+def test_the_table_of_parameters_is_what_the_parameters_are() -> None:
+    assert {name: kind.default for name, kind in PARAMETERS.items()} == Parameters().to_json()
+    assert parse_parameters(Parameters().to_json()) == Parameters()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_stays_within_its_bounds(name: str) -> None:
+    for value in (PARAMETERS[name].minimum - 1, PARAMETERS[name].maximum + 1, None, True, "1"):
+        with pytest.raises(MalformedError, match=name):
+            parse_parameters({**Parameters().to_json(), name: value})
+
+
+def test_parameters_are_all_named_and_go_together() -> None:
+    document = Parameters().to_json()
+    with pytest.raises(MalformedError, match="lacks"):
+        parse_parameters({name: value for name, value in document.items() if name != "sender_quota"})
+    with pytest.raises(MalformedError, match="unknown"):
+        parse_parameters({**document, "fee": 1})
+    with pytest.raises(MalformedError, match="timeout_ms_max"):
+        parse_parameters({**document, "timeout_ms_max": 100, "base_timeout_ms": 200})
