@@ -49,7 +49,16 @@ class _Batch(Protocol):
     def delete(self, key: bytes) -> None: ...
 
 
-class _Rows(Iterator[tuple[bytes, bytes]], Protocol):
+class _Cursor(Protocol):
+    """Each move raises when LevelDB met damage; `plyvel.DB.iterator` does not always (it skips a damaged last block),
+    and in reverse it loses the only pair of a range (1.5.1)."""
+
+    def seek(self, key: bytes) -> None: ...
+    def seek_to_last(self) -> None: ...
+    def next(self) -> None: ...
+    def prev(self) -> None: ...
+    def valid(self) -> bool: ...
+    def item(self) -> tuple[bytes, bytes]: ...
     def close(self) -> None: ...
 
 
@@ -57,7 +66,7 @@ class _Database(Protocol):
     """As much of `plyvel.DB` as is used here; the library has no types."""
 
     def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None: ...
-    def iterator(self, *, start: bytes, stop: bytes, reverse: bool, verify_checksums: bool) -> _Rows: ...
+    def raw_iterator(self, *, verify_checksums: bool) -> _Cursor: ...
     def write_batch(self, *, transaction: bool, sync: bool) -> AbstractContextManager[_Batch]: ...
     def close(self) -> None: ...
 
@@ -102,10 +111,19 @@ class LevelDBStore:
         """Pairs with start <= key < stop as they are now, in order or in reverse. Raises like `get`."""
         self._refuse_after_failure()
         try:
-            iterator = self._database.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True)
-            with closing(iterator):
-                for key, row in iterator:
+            with closing(self._database.raw_iterator(verify_checksums=True)) as cursor:
+                if not reverse:
+                    cursor.seek(start)
+                    move = cursor.next
+                else:
+                    _seek_below(cursor, stop)
+                    move = cursor.prev
+                while cursor.valid():
+                    key, row = cursor.item()
+                    if not start <= key < stop:
+                        return
                     yield key, unseal(key, row)
+                    move()
         except plyvel.Error as error:
             raise DamagedError(f"cannot read {self._directory}: {_sentence(error)}") from error
 
@@ -131,8 +149,9 @@ class LevelDBStore:
         self._has_unsynced_writes = not sync
 
     def close(self) -> None:
-        """Close the database and give up its lock."""
+        """Close the database and give up its lock. Everything is refused afterwards."""
         self._database.close()
+        self._failure = self._failure or f"the database in {self._directory} is closed"
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
@@ -149,6 +168,15 @@ class LevelDBStore:
                 sync_file(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _seek_below(cursor: _Cursor, key: bytes) -> None:
+    """Move to the last pair whose key is below `key`."""
+    cursor.seek(key)
+    if cursor.valid():
+        cursor.prev()
+    else:
+        cursor.seek_to_last()
 
 
 def _open(directory: Path, *, create: bool) -> _Database:
