@@ -49,9 +49,8 @@ class EventLog:
         self._write(logging.ERROR, event, fields, exception)
 
     def record(self, event: str, fields: Mapping[str, Value]) -> None:
-        """An event whose fields were collected elsewhere; the field `level`, when there is one, says how loud."""
-        level = logging.getLevelNamesMapping().get(str(fields.get("level", "info")).upper(), logging.INFO)
-        self._write(level, event, {name: value for name, value in fields.items() if name != "level"})
+        """An event that a replica asks to be logged: it only reports what does not happen in a healthy network."""
+        self._write(logging.WARNING, event, fields)
 
     def _write(
         self, level: int, event: str, fields: Mapping[str, Value], exception: BaseException | None = None

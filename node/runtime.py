@@ -36,11 +36,13 @@ from node.replica.actions import (
     SendToAll,
     WakeAt,
 )
+from node.replica.findings import FoundEvidence
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
-from node.wire import PeerMessage
+from node.storage.queries import Queries
+from node.wire import PeerMessage, Transactions
 
-_EXPIRY_SECONDS = 1.0  # how often those who wait for a transaction learn that it has expired
+_WATCH_SECONDS = 1.0
 
 
 class HaltedError(Exception):
@@ -64,6 +66,10 @@ class Stepper(Protocol):
 
     def expired(self, transaction_id: Digest) -> bool:
         """See `Replica.expired`."""
+        ...
+
+    def evidence(self) -> tuple[FoundEvidence, ...]:
+        """See `Replica.evidence`."""
         ...
 
 
@@ -114,19 +120,21 @@ class Runtime:
         replica: Stepper,
         inbox: Inbox,
         sender: Sender,
-        height: int,
-        committed: Callable[[Digest], bool],
+        queries: Queries,
         appended: Callable[[BlockAppended], None],
+        disk_is_low: Callable[[], bool],
         log: EventLog,
         clocks: Callable[[], Now] = read_clocks,
     ) -> None:
-        """`height` is the tip's; `committed` asks the store for a transaction; `appended` hears of each block first."""
+        """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits."""
         self._replica = replica
         self._inbox = inbox
         self._sender = sender
-        self._height = height
-        self._committed = committed
+        self._queries = queries
+        self._height = queries.chain.tip.header.height
         self._appended = appended
+        self._disk_is_low = disk_is_low
+        self._storage_low = disk_is_low()
         self._log = log
         self._clocks = clocks
         self._submissions: dict[int, _Submission] = {}
@@ -137,7 +145,7 @@ class Runtime:
 
     async def run(self) -> None:
         """Step the replica until cancelled. Raises `HaltedError`, or what the replica raised."""
-        expiry = asyncio.create_task(self._watch_expiry())
+        watch = asyncio.create_task(self._watch())
         try:
             self._step([Elapsed()])
             while True:
@@ -145,17 +153,24 @@ class Runtime:
                 self._step(self._inbox.take())
                 await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
         finally:
-            expiry.cancel()
+            watch.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             self._release_all()
 
     # ---- for the HTTP API (see `node.http.face.NodeFace`)
 
+    @property
+    def queries(self) -> Queries:
+        """Reads of the committed chain; what it answers is durable."""
+        return self._queries
+
     async def submit(self, envelopes: Sequence[bytes]) -> tuple[Outcome, ...]:
         """Hand envelopes in, together. Returns one outcome for each, in the same order; never waits for a block."""
         if not envelopes:
             return ()
+        if self._storage_low:
+            return (Refusal(Code.STORAGE_LOW, "the node's disk is nearly full"),) * len(envelopes)
         self._tickets += 1
         ticket = self._tickets
         if not self._inbox.submit(ticket, tuple(envelopes)):
@@ -170,7 +185,8 @@ class Runtime:
 
         Returns at once when more than `HTTP_WAITERS_MAX` transactions would be waited for.
         """
-        left = {name for name in transaction_ids if not (self._committed(name) or self._replica.expired(name))}
+        committed = self._queries.chain.transaction_committed
+        left = {name for name in transaction_ids if not (committed(name) or self._replica.expired(name))}
         if not left or len(self._waiters) + len(left) > HTTP_WAITERS_MAX:
             return
         waiter = _Waiter(left, asyncio.get_running_loop().create_future())
@@ -198,6 +214,10 @@ class Runtime:
         """Whether the transaction was dropped here because its `valid_until` has passed."""
         return self._replica.expired(transaction_id)
 
+    def evidence(self) -> tuple[FoundEvidence, ...]:
+        """What this node keeps against validators that signed two contradictory statements."""
+        return self._replica.evidence()
+
     def status(self) -> ReplicaStatus:
         """What the replica is doing now."""
         return self._replica.status()
@@ -211,6 +231,8 @@ class Runtime:
 
     def _carry_out(self, action: Action, now: Now) -> None:
         match action:
+            case SendTo(peer, Transactions(envelopes)):  # what one peer alone is sent it has asked for, or just linked
+                self._sender.send_to(peer, Transactions(envelopes, requested=True))
             case SendTo(peer, message):
                 self._sender.send_to(peer, message)
             case SendToAll(message, validators_only):
@@ -269,10 +291,11 @@ class Runtime:
         if not waiters:
             del self._waiters[name]
 
-    async def _watch_expiry(self) -> None:
-        """Expiry comes with ledger time and concerns few: looked for once a second, and only for who waits."""
+    async def _watch(self) -> None:
+        """Once a second: is the disk nearly full, and has anything that somebody waits for expired?"""
         while True:
-            await asyncio.sleep(_EXPIRY_SECONDS)
+            await asyncio.sleep(_WATCH_SECONDS)
+            self._storage_low = self._disk_is_low()
             for name in [name for name in self._waiters if self._replica.expired(name)]:
                 self._decided(name)
 

@@ -1,0 +1,168 @@
+"""The composition root: the only place where a node's parts are named together, started and stopped.
+
+    configuration, keys  ->  database, guard  ->  replica  ->  runtime, links, HTTP  ->  until a signal or a failure
+
+Parts stop in the reverse order: HTTP first, so that nobody is promised anything any more, then the links, then the
+runtime, then the database. If any part fails, all stop and the process ends with an error; a supervisor restarts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+
+from ledger import crypto
+from ledger.crypto import SigningKey
+from ledger.errors import MalformedError
+from ledger.genesis import parse_genesis
+from ledger.primitives import PublicKey
+from ledger.state import VALIDATORS_KEY, parse_validators_row
+from ledger.validators import ValidatorSet
+from node.config import Config, ConfigError, PinnedPeer, parse_endpoint
+from node.home import data_paths
+from node.http.application import create_application
+from node.http.server import HttpServer
+from node.identity import load_passphrase, load_seed, load_signing_key
+from node.inbox import Inbox
+from node.log import EventLog, configure
+from node.net.peers import Member, Peers
+from node.replica import BlockAppended, Replica
+from node.runtime import HaltedError, Runtime, read_clocks
+from node.storage.chain_store import ChainStore
+from node.storage.durable import disk_is_low
+from node.storage.guard import FileGuard
+from node.storage.leveldb import open_database
+from node.storage.opening import open_chain
+from node.storage.queries import Queries
+
+_LOG = EventLog("node")
+
+
+def run(config: Config) -> int:
+    """Run the node until SIGTERM or SIGINT (0) or a failure (1). Blocks.
+
+    Raises `ConfigError`, `IdentityError`, `StorageError` or `OSError` when it cannot even start.
+    """
+    if not __debug__:
+        raise ConfigError("assertions are off (python -O), and they guard the node's safety: run it without -O")
+    configure(form=config.log_format, level=config.log_level)
+    crypto.self_test()
+    return asyncio.run(_run(config))
+
+
+async def _run(config: Config) -> int:
+    passphrase = None if config.key_passphrase_path is None else load_passphrase(config.key_passphrase_path)
+    node_seed = load_seed(config.node_key_path, passphrase=passphrase)
+    path = config.consensus_key_path
+    consensus_key = None if path is None else load_signing_key(path, passphrase=passphrase)
+    paths = data_paths(config)
+    store = open_database(paths.database)
+    try:
+        genesis = parse_genesis(config.genesis_path.read_bytes())
+        chain = open_chain(store, expected=genesis.chain)
+        guard = FileGuard(paths.guard)
+        try:
+            return await _run_parts(config, chain=chain, guard=guard, node_seed=node_seed, consensus_key=consensus_key)
+        finally:
+            guard.close()
+    finally:
+        store.close()
+
+
+async def _run_parts(
+    config: Config, *, chain: ChainStore, guard: FileGuard, node_seed: bytes, consensus_key: SigningKey | None
+) -> int:
+    inbox = Inbox()
+    peers = Peers(seed=node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
+    membership = Membership(chain, config.pinned_peers, peers)
+    runtime = Runtime(
+        replica=Replica(chain=chain, guard=guard, consensus_key=consensus_key, verify=crypto.verify, now=read_clocks()),
+        inbox=inbox,
+        sender=peers,
+        queries=Queries(chain),
+        appended=membership.follow,
+        disk_is_low=lambda: disk_is_low(config.data_path),
+        log=EventLog("replica"),
+    )
+    http = HttpServer(create_application(runtime))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(runtime.run()), group.create_task(peers.run())]
+            try:
+                await peers.bound_port()
+                host, port = await http.listen(config.api_listen.host, config.api_listen.port, tls=_api_context(config))
+                _LOG.info("started", chain=chain.chain.hex(), height=chain.tip.header.height, api=f"{host}:{port}")
+                await stop.wait()
+                _LOG.info("stopping")
+            finally:
+                await http.close()
+                for task in reversed(running):
+                    task.cancel()
+    except* HaltedError as group_of:
+        _LOG.error("ended", reason=str(group_of.exceptions[0]))
+        return_code = 1
+    except* Exception as group_of:
+        _LOG.error("ended", exception=group_of, reason="a part of the node failed")
+        return_code = 1
+    else:
+        _LOG.info("ended", reason="asked to stop")
+        return_code = 0
+    return return_code
+
+
+class Membership:
+    """Keeps the links in step with the validator set in state, and with the pins of the configuration."""
+
+    def __init__(self, chain: ChainStore, pinned: tuple[PinnedPeer, ...], peers: Peers) -> None:
+        self._chain = chain
+        self._pinned = pinned
+        self._peers = peers
+        self._row: bytes | None = None
+        self._read()
+
+    def follow(self, _: BlockAppended) -> None:
+        """A block was appended: link the validators of now."""
+        self._read()
+
+    def _read(self) -> None:
+        row = self._chain.state.get(VALIDATORS_KEY)
+        assert row is not None, "genesis writes it"
+        if row != self._row:
+            self._row = row
+            self._peers.set_members(members(parse_validators_row(row), self._pinned))
+
+
+def members(validators: ValidatorSet, pinned: tuple[PinnedPeer, ...]) -> dict[PublicKey, Member]:
+    """Who may be linked: validators, at the addresses on the ledger, and pinned nodes; a pin's address goes first."""
+    found: dict[PublicKey, Member] = {}
+    for validator in validators.validators:
+        try:
+            endpoint = parse_endpoint(validator.address, f"address of {validator.name}")
+        except MalformedError as error:
+            _LOG.warning("address_unusable", validator=validator.name, reason=str(error))
+            endpoint = None
+        found[validator.node_key] = Member(endpoint, is_validator=True)
+    for pin in pinned:
+        listed = found.get(pin.node_key)
+        if listed is None:
+            found[pin.node_key] = Member(pin.endpoint, is_validator=False)
+        elif pin.endpoint is not None:
+            found[pin.node_key] = Member(pin.endpoint, is_validator=True)
+    return found
+
+
+def _api_context(config: Config) -> ssl.SSLContext | None:
+    """TLS of the HTTP API, when the configuration has a certificate. Raises `ConfigError`."""
+    if config.api_tls_certificate_path is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.api_tls_certificate_path, config.api_tls_key_path)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"api.tls_certificate and api.tls_key cannot be used: {error}") from error
+    return context
