@@ -1,6 +1,7 @@
 """Links between nodes: WebSockets with binary frames over mutual TLS, pinned to Ed25519 node keys (design section 8).
 
     listener  accepts connections, within bounds, up to a WebSocket whose other end holds a listed key
+    dialer    opens them to an address
     tls       the contexts behind that: trust anchors made of public keys
     handshake the first frame of each side: same network, same protocol, who is who
     peers     who should be linked: dials, admits, keeps one link per pair, lets misbehaving peers wait

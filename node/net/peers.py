@@ -15,31 +15,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-
-from aiohttp import (
-    ClientError,
-    ClientSession,
-    ClientTimeout,
-    ClientWSTimeout,
-    DummyCookieJar,
-    TCPConnector,
-    TraceConfig,
-)
-from yarl import URL
 
 from ledger.consensus.inputs import PeerId
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError, VerificationError
 from ledger.limits import (
-    FRAME_BYTES_MAX,
     HANDSHAKE_TIMEOUT_MS,
     MISBEHAVIOUR_DELAY_MS,
-    PEER_CLOSE_TIMEOUT_MS,
-    PEER_HEARTBEAT_MS,
     PEER_LINKS_MAX,
     RECONNECT_DELAY_MS_MAX,
 )
@@ -50,8 +35,8 @@ from node.inbox import Inbox
 from node.log import EventLog
 from node.net import tls
 from node.net.backoff import Backoff
+from node.net.dialer import Dialer, explain
 from node.net.handshake import (
-    PATH,
     CloseCode,
     Hello,
     HelloRefusedError,
@@ -60,7 +45,7 @@ from node.net.handshake import (
     encode_hello,
     judge_hello,
 )
-from node.net.links import Channel, Closing, Link, LinkClosedError, LinkStatus, WebSocket, shape
+from node.net.links import Channel, Closing, Link, LinkClosedError, LinkStatus
 from node.net.listener import Arrival, Listener
 from node.net.outbox import outgoing
 
@@ -90,8 +75,9 @@ class Peers:
         self._unlinked: dict[PublicKey, asyncio.Event] = {}
         self._dialers: dict[PublicKey, asyncio.Task[None]] = {}
         self._banned_until: dict[PublicKey, float] = {}
+        self._faults: dict[PublicKey, str] = {}  # why the last dial failed: news only once
         self._running: asyncio.TaskGroup | None = None
-        self._session: ClientSession | None = None
+        self._dialer: Dialer | None = None
         self._bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     # ---- what the runtime asks for
@@ -146,9 +132,6 @@ class Peers:
 
     async def run(self) -> None:
         """Listen and dial until cancelled, then close every link. Raises `OSError` when the port cannot be bound."""
-        trace = TraceConfig()
-        trace.on_request_redirect.append(_refuse_redirect)
-        connector = TCPConnector(limit=0, force_close=True, use_dns_cache=False, socket_factory=_client_socket)
         listener = Listener(
             host=self._listen.host,
             port=self._listen.port,
@@ -156,10 +139,8 @@ class Peers:
             serve=self._serve,
             log=self._log,
         )
-        async with ClientSession(
-            connector=connector, cookie_jar=DummyCookieJar(), trace_configs=[trace], timeout=ClientTimeout(total=None)
-        ) as session:
-            self._session = session
+        async with Dialer() as dialer:
+            self._dialer = dialer
             try:
                 async with asyncio.TaskGroup() as group:
                     self._running = group
@@ -168,7 +149,7 @@ class Peers:
                         self._redial(key)
             finally:
                 self._running = None
-                self._session = None
+                self._dialer = None
 
     # ---- how a link comes about
 
@@ -213,11 +194,12 @@ class Peers:
 
     async def _dial(self, key: PublicKey, endpoint: Endpoint) -> Link | None:
         """One attempt at a link."""
+        assert self._dialer is not None, "running"
         address = str(endpoint)
         channel: Channel | None = None
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000):
-                channel = Channel(await self._open(endpoint))
+                channel = await self._dialer.open(endpoint, self._contexts.client)
                 await self._greet(channel, key)
             return Link(channel, peer=key, address=address, dialed=True)
         except (MalformedError, VerificationError, HelloRefusedError) as error:
@@ -226,28 +208,16 @@ class Peers:
         except LinkClosedError as error:
             self._log.info("peer_refused_us", peer=key.hex(), address=address, reason=error.closing.reason)
             fault = "closed"
-        except TimeoutError:
-            fault = "handshake timed out"
-            self._log.info("peer_unreachable", peer=key.hex(), address=address, reason=fault)
         except Exception as error:
             # The address is what another validator wrote, and the bytes are whatever answers there: no exception that
             # a library raises about them may end this node.
-            fault = f"{type(error).__name__}: {error}"
-            self._log.info("peer_unreachable", peer=key.hex(), address=address, reason=fault)
+            fault = explain(error)
+            log = self._log.debug if self._faults.get(key) == fault else self._log.info
+            log("peer_unreachable", peer=key.hex(), address=address, reason=fault)
+            self._faults[key] = fault
         if channel is not None:
             await channel.close(CloseCode.REFUSED, fault)
         return None
-
-    async def _open(self, endpoint: Endpoint) -> WebSocket:
-        assert self._session is not None
-        return await self._session.ws_connect(
-            URL.build(scheme="https", host=endpoint.host, port=endpoint.port, path=PATH),
-            ssl=self._contexts.client,
-            compress=0,
-            heartbeat=PEER_HEARTBEAT_MS / 1000,
-            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses messages that reach it
-            timeout=ClientWSTimeout(ws_close=PEER_CLOSE_TIMEOUT_MS / 1000),
-        )
 
     async def _greet(self, channel: Channel, key: PublicKey) -> None:
         """The dialer's part: see that it is `key` that answered, say who we are, and hear the same."""
@@ -310,6 +280,7 @@ class Peers:
             if former is not None:
                 former.close(CloseCode.DUPLICATE, "replaced by another link of the same peer")
             self._links[key] = link
+            self._faults.pop(key, None)
             self._inbox.connected(peer)
             self._log.info("peer_linked", peer=peer, address=link.address, dialed=link.dialed)
             closing = Closing(CloseCode.GOING_AWAY, "the node is stopping")
@@ -349,19 +320,3 @@ class Peers:
     def _ban(self, key: PublicKey, reason: str) -> None:
         self._banned_until[key] = asyncio.get_running_loop().time() + MISBEHAVIOUR_DELAY_MS / 1000
         self._log.warning("peer_misbehaved", peer=key.hex(), reason=reason)
-
-
-async def _refuse_redirect(*_: object) -> None:
-    """A peer link is at the address in the validator set or nowhere; a peer must not send us to other services."""
-    raise ClientError("the peer answered with a redirect")
-
-
-def _client_socket(
-    address: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, object],
-) -> socket.socket:
-    """A socket for dialling, shaped like the accepted ones."""
-    family, kind, protocol, _, _ = address
-    connection = socket.socket(family, kind, protocol)
-    connection.setblocking(False)
-    shape(connection)
-    return connection
