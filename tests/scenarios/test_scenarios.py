@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.scenarios.driver import script
 
 STORIES = sorted(Path(__file__).parent.glob("*.txt"))

@@ -1,11 +1,11 @@
 """Scripted clusters: production engines, a network and clocks in the hand of a text file.
 
-A script starts with comments that tell its story. Each further line is one command; after each of them the invariants of
-`world` are checked. Nodes are `0`, `1,2` or `all`; rounds are written height/round; a block is called by the height and
-round in which an honest leader built it (`1.0`), or as a forged one was named.
+A script starts with comments that tell its story. Each further line is one command; after each of them the invariants
+of `world` are checked. Nodes are `0`, `1,2` or `all`; rounds are written height/round; a block is called by the height
+and round in which an honest leader built it (`1.0`), or as a forged one was named.
 
     validators 4 quorum 3 [base 1000] [heartbeat 60000]     at height 1, validator (1 + r) mod n leads round r
-    byzantine 3            has no engine: the script speaks for it            dead 1        crashes, and never comes back
+    byzantine 3            has no engine: the script speaks for it            dead 1        crashes for good
     crash 1 | restart 1    | crash 1 before commit | crash 1 after commit sends 2 (dies at that vote, when it comes)
     amnesia 1              restarts without its vote state          observer 1    may not vote (from its next height on)
     builds-badly 1 on|off  | brake off        | clock 1 +3600000

@@ -1,4 +1,4 @@
-"""The chain as consensus sees it, in miniature: real headers, a validity rule, and the leaders that follow from them."""
+"""The chain as consensus sees it, in miniature: real headers, a validity rule, and the leaders that follow."""
 
 from __future__ import annotations
 

@@ -37,22 +37,21 @@ class Forger:
         self.world = world
         self.certificates: dict[str, TimeoutCertificate] = {}
 
-    def block(self, words: list[str]) -> None:
+    def name_block(self, *words: str) -> None:
         """block X by 1 round 0 [time +5] [with a b]"""
         label, by, round = words[0], int(words[2]), int(words[4])
         tip = self.world.live()[0].tip
         rest = words[5:]
         time_ms = tip.time_ms + 1
-        if rest[:1] == ["time"]:
-            ahead, rest = rest[1], rest[2:]
-            time_ms = tip.time_ms + int(ahead[6:]) if ahead.startswith("parent") else self._wall_ms() + int(ahead)
+        if rest[:1] == ("time",):
+            time_ms, rest = WALL_START_MS + self.world.now_ms + int(rest[1]), rest[2:]
         transactions = tuple(chain.transaction(item) for item in rest[1:])
         made = chain.make_block(
             tip, self.world.validators, round=round, proposer=by, time_ms=time_ms, transactions=transactions
         )
         self.world.blocks[label] = (block_hash(made.header), made)
 
-    def certificate(self, words: list[str]) -> None:
+    def name_certificate(self, *words: str) -> None:
         """certificate J timeout 1/0 from 0,2,3 [bare]"""
         name, place, signers = words[0], words[2], [int(part) for part in words[4].split(",")]
         height, round = map(int, place.split("/"))
@@ -67,11 +66,10 @@ class Forger:
             prepared = self._prepare_certificate(height, highest.high_round, highest.high_hash)
         self.certificates[name] = TimeoutCertificate(height, round, tuple(entries), prepared)
 
-    def forge(self, words: list[str]) -> None:
+    def forge(self, signer: int, kind: str, *words: str) -> None:
         """forge 1 KIND ... to NODES"""
-        signer, kind, to = int(words[0]), words[1], words.index("to")
         assert signer in self.world.byzantine, "only Byzantine validators are spoken for"
-        what, targets = words[2:to], words[to + 1]
+        what, targets = list(words[: words.index("to")]), words[words.index("to") + 1]
         match kind:
             case "proposal":
                 message = self._proposal(signer, what)
@@ -144,6 +142,3 @@ class Forger:
                     height, round, hash_of_block, statement.justification_digest, tuple(signatures.values())
                 )
         raise AssertionError(f"no quorum prepared this block in {height}/{round}")
-
-    def _wall_ms(self) -> int:
-        return WALL_START_MS + self.world.now_ms

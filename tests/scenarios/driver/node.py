@@ -1,6 +1,6 @@
 """One validator of a scripted world: the production engine, and around it the smallest replica that keeps its rules.
 
-Every promise is written to the disk before it is sent, and comes back to the engine after that. A `Crash` can be armed
+Every promise is written to the disk before it is sent, and comes back to the engine after that. A crash can be armed
 between any two of these steps. Nothing is shared between two lives of a node but its disk.
 """
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from .world import World
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process dies here."""
 
 
@@ -164,7 +164,7 @@ class Node:
             while self.inbox and self.engine is not None:
                 for effect in self.engine.handle(self.inbox.popleft(), self.world.now(self)):
                     self.perform(effect)
-        except Crash:
+        except CrashError:
             self.stop()
         finally:
             self.busy = False
@@ -185,9 +185,7 @@ class Node:
             return
         if kind == "record":
             self._take_record(height, payload)
-        elif kind == "want_records":
-            self._serve_records(sender, height)
-        elif height < self.height:
+        elif kind == "want_records" or height < self.height:
             self._serve_records(sender, height)
         elif height > self.height:
             if kind in ("message", "status"):
@@ -323,7 +321,7 @@ class Node:
         message: SignedMessage = make(self.world.sign(self.index, statement))
         data = codec.encode_message(message)
         if point is not None and point.when == "before":
-            raise Crash
+            raise CrashError
         disk = self.disk
         place = (statement.round, statement_type(statement))
         assert place not in disk.messages, "two statements of one type in one round"
@@ -338,7 +336,7 @@ class Node:
         self._check_promise(statement, block)
         if point is not None:
             self.world.broadcast(self.index, "message", self.height, data, first=point.sends)
-            raise Crash
+            raise CrashError
         self.world.broadcast(self.index, "message", self.height, data)
         self.feed(MessageReceived(message, None))
 

@@ -12,7 +12,7 @@ from ledger.consensus.statements import Statement, StatementType, statement_type
 
 from .forging import Forger
 from .node import CrashPoint, Disk
-from .world import Frame, Violation, World, block_text, statement_text
+from .world import Frame, ViolationError, World, block_text, statement_text
 
 
 class Script:
@@ -41,15 +41,15 @@ class Script:
             "drop": lambda words: self._frames(words, self.world.flight.remove),
             "pass": lambda words: self.world.pass_time(int(words[0]), delivering=False),
             "run": lambda words: self.world.pass_time(int(words[0]), delivering=True),
-            "block": lambda words: self.forger.block(words),
-            "certificate": lambda words: self.forger.certificate(words),
-            "forge": lambda words: self.forger.forge(words),
+            "block": lambda words: self.forger.name_block(*words),
+            "certificate": lambda words: self.forger.name_certificate(*words),
+            "forge": lambda words: self.forger.forge(int(words[0]), words[1], *words[2:]),
             "expect": self._expect,
             "network": self._network,
         }
 
     def run(self) -> World:
-        """Run to the end. Raises `Violation` with the line and the trace when something does not hold."""
+        """Run to the end. Raises `ViolationError` with the line and the trace when something does not hold."""
         commits = False
         for number, words in _unroll(self.lines):
             try:
@@ -63,9 +63,9 @@ class Script:
             except Exception as error:
                 trace = "\n".join(self.world.trace[-60:]) if self.world else ""
                 line = self.lines[number - 1].strip()
-                raise Violation(f"line {number}: {line}\n{type(error).__name__}: {error}\n{trace}") from error
+                raise ViolationError(f"line {number}: {line}\n{type(error).__name__}: {error}\n{trace}") from error
         if not commits:
-            raise Violation("a script ends with 'network commits'")
+            raise ViolationError("a script ends with 'network commits'")
         return self.world
 
     # ---- the world

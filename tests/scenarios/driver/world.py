@@ -3,9 +3,8 @@
 Messages wait in flight until they are delivered or dropped. Signatures are a keyed hash: as good as real ones for
 engines that never look at them, and thousands of times faster (`test_real_signatures` runs a network with Ed25519).
 
-Checked after every step (research section 1.9): I1 agreement; I3 every record verifies; I4 and I5 no honest validator ever
-signs a pair that is evidence, across restarts; I6 and I7 what is promised is on the disk before it is sent; I8 heights
-never decrease; I10 once q committed (r, x), no timeout certificate of a round >= r leaves another choice than x.
+Checked after every step (research section 1.9): I1 agreement; I3 every record verifies; I4 and I5 no honest validator
+ever signs a pair that is evidence, across restarts; I6 and I7 what is promised is on the disk before it is sent; I10 once q committed (r, x), no timeout certificate of a round >= r leaves another choice than x.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .node import CrashPoint, Node
 WALL_START_MS = chain.GENESIS_TIME_MS + 60_000
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """An invariant does not hold, or a script expected something else."""
 
 
@@ -99,7 +98,9 @@ class World:
             for other in earlier:
                 kind = contradiction(other.statement, statement)
                 if kind is not None:
-                    raise Violation(f"honest validator {validator} is framed: {kind} {other.statement} {statement}")
+                    raise ViolationError(
+                        f"honest validator {validator} is framed: {kind} {other.statement} {statement}"
+                    )
         if not any(other.statement == statement for other in earlier):
             earlier.append(signed)
         self.note(f"{validator} signs {statement_text(self, statement)}")
@@ -125,7 +126,7 @@ class World:
                 statement = message.statement
                 place = (source, height, statement.round, statement_type(statement))
                 if self._sent.setdefault(place, payload) != payload:
-                    raise Violation(f"{source} resends other bytes than it sent")
+                    raise ViolationError(f"{source} resends other bytes than it sent")
         targets = [node.index for node in self.nodes if node.index != source]
         for target in targets[:first]:
             self.send(source, target, kind, height, payload)
@@ -134,14 +135,14 @@ class World:
         """A node appended a block."""
         self.note(f"{index} appends {block_text(self, block_hash)} at {height}")
         if self.committed.setdefault(height, block_hash) != block_hash:
-            raise Violation(f"a fork at height {height}")
+            raise ViolationError(f"a fork at height {height}")
 
     def report(self, reporter: int, validator: int, first: SignedStatement, second: SignedStatement) -> None:
         """A node reports evidence; it is never against an honest validator, and never twice."""
         if contradiction(first.statement, second.statement) is None:
-            raise Violation(f"{reporter} reports what is no evidence: {first} {second}")
+            raise ViolationError(f"{reporter} reports what is no evidence: {first} {second}")
         if validator not in self.byzantine:
-            raise Violation(f"{reporter} accuses honest validator {validator}")
+            raise ViolationError(f"{reporter} accuses honest validator {validator}")
         self.evidence.append((reporter, first, second))
 
     def note(self, text: str) -> None:
@@ -167,7 +168,7 @@ class World:
             self.deliver(self.flight[0])
             steps += 1
             if steps > 200_000:
-                raise Violation("the network does not come to rest")
+                raise ViolationError("the network does not come to rest")
 
     def pass_time(self, milliseconds: int, *, delivering: bool) -> None:
         """Let time pass from wake to wake, delivering everything in between or nothing."""
@@ -232,7 +233,7 @@ class World:
         while any(node.height <= goal for node in self.live()):
             if self.now_ms >= end:
                 states = [f"{node.index}: {node.height}/{node.engine.round}" for node in self.live() if node.engine]
-                raise Violation(f"the network does not commit within {within_ms} ms: {', '.join(states)}")
+                raise ViolationError(f"the network does not commit within {within_ms} ms: {', '.join(states)}")
             self.pass_time(self.timing.tick_ms // 10, delivering=True)
 
     def height_of_chain(self) -> int:
@@ -249,7 +250,7 @@ class World:
             if lock is not None and entry.round >= lock[0]:
                 prepared = entry.prepare_certificate
                 if prepared is None or prepared.block_hash != lock[1]:
-                    raise Violation(f"round {entry.round + 1} is not bound to the committed block")
+                    raise ViolationError(f"round {entry.round + 1} is not bound to the committed block")
 
     def _note_lock(self, statement: CommitStatement) -> None:
         signers = {
@@ -260,7 +261,7 @@ class World:
         lock = self.locked.get(statement.height)
         if len(signers) >= self.validators.quorum:
             if lock is not None and lock[1] != statement.block_hash:
-                raise Violation(f"two commit certificates at height {statement.height}")
+                raise ViolationError(f"two commit certificates at height {statement.height}")
             if lock is None or statement.round < lock[0]:
                 self.locked[statement.height] = (statement.round, statement.block_hash)
 
