@@ -61,5 +61,4 @@ def _execute_one(
             overlay.roll_back(savepoint)
             return outcome
         events += outcome
-    overlay.release()
     return events

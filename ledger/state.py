@@ -351,10 +351,6 @@ class Overlay(State):
             else:
                 self._changed[key] = cast("Row | None", row)  # what `put` found under the same key
 
-    def release(self) -> None:
-        """Forget all savepoints: what was changed so far stays."""
-        self._undo.clear()
-
     def writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; None for a removed one."""
         return {key: None if row is None else encode_trusted(row.to_json()) for key, row in self._changed.items()}

@@ -154,15 +154,6 @@ def test_savepoints_nest() -> None:
     assert overlay.writes().keys() == {stream_key("s")}
 
 
-def test_what_is_released_stays() -> None:
-    overlay = Overlay(State(rows()))
-    overlay.put(stream_key("s"), Stream("s", "acme", ("acme",)))
-    overlay.release()
-    assert overlay.savepoint() == 0
-    overlay.roll_back(0)
-    assert overlay.stream("s") is not None
-
-
 def test_what_is_acceptable_as_keys() -> None:
     a, b = key_of("a").public_key, key_of("b").public_key
     assert check_keys((a, b), 2) is None

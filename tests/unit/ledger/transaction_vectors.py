@@ -1,0 +1,111 @@
+"""Golden vectors of transactions in all their forms, of what is no transaction, and of state rows."""
+
+from __future__ import annotations
+
+from ledger.encoding import Json
+from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.fields import Content
+from ledger.operations.kinds import Operation
+from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from ledger.state import (
+    LEADERS_KEY,
+    PARAMETERS_KEY,
+    VALIDATORS_KEY,
+    LatestRecord,
+    Leaders,
+    Overlay,
+    Row,
+    State,
+    Stream,
+    account_key,
+    latest_key,
+    stream_key,
+)
+from ledger.transaction import assemble, parse_transaction, sign_body, transaction_id
+from tests.unit.ledger.members import MEMBERS, body, key_of, note, rows, signed, validator_set
+
+DIGEST = Digest(bytes(range(32)))
+
+OPERATIONS: tuple[Operation, ...] = (
+    AccountAdd("acme", "bob.acme", (key_of("b").public_key, key_of("a").public_key), 2, ("administrator", "operator")),
+    AccountKeys("acme", (key_of("new").public_key,), 1),
+    StreamCreate("acme", "news"),
+    StreamCreate("acme", "letters", ("acme", "bob.acme")),
+    RecordAppend("acme", "news", Content(None)),
+    RecordAppend("acme", "news", Content([{"e": [True, -1, 'é \u2028 \x7f \n " \\ /']}])),
+    RecordAppend("acme", "news", content_digest=DIGEST, key="INV-1 ü", expected_revision=0),
+)
+
+
+def envelopes() -> Json:
+    """Bodies of every form, signed, with both names."""
+    forms = [
+        (body(), ("acme",)),
+        (body(operations=OPERATIONS), ("acme",)),
+        (body("board", (note("board"),)), ("b3", "b1")),
+        (
+            body("acme", (note(), note("pair")), cosigners=("globex", "pair"), memo="between ourselves: é"),
+            ("acme", "globex", "p1", "p2"),
+        ),
+        (body(valid_until_ms=2**53 - 1, nonce=2**128 - 1), ("acme",)),
+    ]
+    documents: list[Json] = []
+    for body_bytes, signers in forms:
+        transaction = signed(body_bytes, *signers)
+        documents.append(
+            {
+                "body": body_bytes.decode(),
+                "public_keys": {label: key_of(label).public_key.hex() for label in signers},
+                "envelope": transaction.envelope.decode(),
+                "id": transaction_id(body_bytes).hex(),
+                "envelope_hash": transaction.envelope_hash.hex(),
+            }
+        )
+    return documents
+
+
+def no_envelopes() -> Json:
+    """Bytes that are no transaction, with the code of the refusal."""
+    good = assemble(body(), [sign_body(body(), key_of("acme"))])
+    cases = {
+        "surplus field": good.replace(b'"chain"', b'"a":1,"chain"', 1),
+        "duplicate field": good.replace(b'"sender":', b'"sender":"globex","sender":', 1),
+        "unsorted fields": good.replace(b'{"body"', b'{"z":0,"body"', 1),
+        "white space": good.replace(b'{"body":', b'{"body": ', 1),
+        "minus zero": good.replace(b'"hello"', b"-0", 1),
+        "a float": good.replace(b'"hello"', b"0.5", 1),
+        "an integer beyond 2^53 - 1": good.replace(b'"hello"', b"9007199254740992", 1),
+        "an escape that need not be": good.replace(b'"hello"', b'"\\u0068ello"', 1),
+        "upper-case hex": good.replace(b'"nonce":"0000', b'"nonce":"000A', 1),
+        "version 2": good.replace(b'"version":1', b'"version":2', 1),
+        "unknown operation": good.replace(b"record.append", b"record.delete", 1),
+        "no signature": assemble(body(), []),
+    }
+    documents: list[Json] = []
+    for name, data in cases.items():
+        refusal = parse_transaction(data)
+        assert isinstance(refusal, Refusal), name
+        documents.append({"name": name, "bytes": data.decode(), "code": str(refusal.code)})
+    return documents
+
+
+def state_rows() -> Json:
+    """State keys and values of every kind of row."""
+    samples: list[tuple[bytes, Row]] = [
+        (account_key("acme"), MEMBERS[0]),
+        (account_key("board"), MEMBERS[3]),
+        (stream_key("news"), Stream("news", "acme", ("acme", "globex"), 7, True)),
+        (latest_key("news", "INV-1 ü"), LatestRecord("news", "INV-1 ü", 7, 3, DIGEST, 2)),
+        (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),
+        (PARAMETERS_KEY, Parameters()),
+        (VALIDATORS_KEY, validator_set()),
+    ]
+    overlay = Overlay(State(rows()))
+    for key, row in samples:
+        overlay.put(key, row)
+    return [
+        {"key": key.decode(), "value": value.decode()} for key, value in overlay.writes().items() if value is not None
+    ]
