@@ -11,7 +11,6 @@ What no local file can show, peers show later: a statement of ours that we do no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from ledger.consensus.codec import decode_message, decode_prepare_certificate, decode_timeout_certificate
 from ledger.consensus.engine import Restored
@@ -20,6 +19,7 @@ from ledger.errors import MalformedError
 from node.ports import Guard
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
+from node.storage.guard import promise
 from node.storage.promises import Promises
 
 REPLACE_KEY = "replace its consensus key by a change of the validator set"
@@ -52,13 +52,26 @@ def _missing_promise(chain: ChainStore, guard: Guard) -> str | None:
         return None  # decided since, or nothing was ever promised
     for message in chain.promises(record.height).messages:
         if (message.round, message.type) == (record.round, record.step):
-            if sha256(message.payload).digest() == record.digest:
+            if promise(record.height, message.round, message.type, message.payload) == record:
                 return None
             return f"the vote state contradicts the guard file at height {record.height}: {REPLACE_KEY}"
     return (
         f"the vote state is behind the guard file: a vote at height {record.height}, round {record.round} is "
         f"missing from the database: {REPLACE_KEY}"
     )
+
+
+def renew_guard(promises: Promises, guard: Guard) -> None:
+    """Bring the guard up to the newest stored message, before anything of it is sent again.
+
+    The power may have been cut after the batch and before the guard was written: that message never left, but it is
+    about to. Raises `StorageFailedError`.
+    """
+    if promises.messages:
+        newest = promises.messages[-1]
+        record = promise(promises.height, newest.round, newest.type, newest.payload)
+        if guard.read() != record:
+            guard.write(record)
 
 
 def restore(promises: Promises) -> Restored:

@@ -34,7 +34,7 @@ from node.replica.inputs import (
     ReplicaInput,
     Submitted,
 )
-from node.replica.opening import REPLACE_KEY, VoteState, read_vote_state, restore
+from node.replica.opening import REPLACE_KEY, VoteState, read_vote_state, renew_guard, restore
 from node.replica.outbox import Outbox
 from node.replica.parts import Parts
 from node.replica.peers import Peers
@@ -59,7 +59,8 @@ class Replica:
         """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
 
         `consensus_key` is None for a node that never votes. Hand in `Elapsed()` next, which starts the timers. Raises
-        `node.storage.errors.DamagedError` when the newest state is not what was written.
+        `node.storage.errors.DamagedError` when the newest state is not what was written, and `StorageFailedError` when
+        the guard cannot be written.
         """
         key = None if consensus_key is None else consensus_key.public_key
         vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard)
@@ -212,7 +213,10 @@ class Replica:
         if parts.key is not None and height <= parts.vote_state.newest_height:
             try:
                 promises = parts.chain.promises(height)
-                return promises, restore(promises)
+                restored = restore(promises)
+                if parts.silence is None:
+                    renew_guard(promises, parts.guard)
+                return promises, restored
             except DamagedError as error:
                 reason = f"the vote state of height {height} is damaged ({error}): {REPLACE_KEY}"
                 parts.vote_state = VoteState(reason, parts.vote_state.newest_height)

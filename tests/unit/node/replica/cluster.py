@@ -8,11 +8,11 @@ power cut would leave, and demands that everything the message promises is there
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 
-from ledger.chain import Tip
 from ledger.consensus.codec import (
     decode_commit_record,
     decode_message,
@@ -34,7 +34,6 @@ from ledger.crypto import verify
 from ledger.genesis import Genesis
 from ledger.operations.streams import StreamCreate
 from ledger.parameters import Parameters
-from ledger.primitives import Digest
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from ledger.validators import Quorum
 from node.replica import (
@@ -57,6 +56,7 @@ from node.replica import (
     WakeAt,
 )
 from node.replica.outbox import Outbox
+from node.storage import keys
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
@@ -86,9 +86,8 @@ class WatchedOutbox(Outbox):
             if not isinstance(message, TimeoutCertificate) and message.validator == self._node.index:
                 self._node.check_durable(message, action.message.payload)
         if isinstance(action, BlockAppended):
-            tip = open_chain(MemoryStore(self._node.store.image())).tip
-            assert tip.header.height == action.height
-            assert tip.block_hash == action.block_hash
+            assert self._node.height == action.height
+            assert self._node.disk.get(keys.block_hash(action.block_hash)) is not None
         assert not self._node.halted, "nothing follows a halt"
         super().add(action)
         self._node.halted = isinstance(action, Halted)
@@ -120,13 +119,16 @@ class Node:
         return self.replica
 
     @property
-    def tip(self) -> Tip:
-        """The tip on its disk, whether or not it runs."""
-        return open_chain(MemoryStore(self.store.image())).tip
+    def height(self) -> int:
+        """The height on its disk, whether or not it runs."""
+        row = self.disk.get(keys.TIP)
+        assert row is not None
+        return keys.unpack_height(row)
 
     @property
-    def height(self) -> int:
-        return self.tip.header.height
+    def disk(self) -> MemoryStore:
+        """What a power cut would leave now."""
+        return MemoryStore(self.store.image())
 
     def logged(self, event: str) -> list[Logged]:
         return [action for action in self.actions if isinstance(action, Logged) and action.event == event]
@@ -146,7 +148,7 @@ class Node:
     def check_durable(self, message: SignedMessage, payload: bytes) -> None:
         """What "Persist before send" (consensus research, section 1.3) and amendment A2 demand of this message."""
         statement = message.statement
-        promises = read_promises(MemoryStore(self.store.image()), statement.height)
+        promises = read_promises(self.disk, statement.height)
         kind = statement_type(statement)
         assert (statement.round, kind, payload) in [(m.round, m.type, m.payload) for m in promises.messages]
         guard = self.guard.read()
@@ -167,26 +169,28 @@ class Node:
 
 
 class Cluster:
-    """`count` validators, and at wish followers, which all start at genesis."""
+    """Some validators, and at wish followers, which all start at genesis."""
 
     def __init__(
-        self, count: int, *, followers: int = 0, quorum: Quorum | None = None, parameters: Parameters = PARAMETERS
+        self, validators: int, *, followers: int = 0, quorum: Quorum | None = None, parameters: Parameters = PARAMETERS
     ) -> None:
-        self.genesis: Genesis = genesis_of(count, quorum=quorum, parameters=parameters)
+        self.genesis = _genesis(validators, quorum, parameters)
         self.now_ms = 1_000
         self.deliver: Filter = lambda sender, receiver, message: True
         self.taps: list[Callable[[int, int, PeerMessage], None]] = []
-        self._sequence = count_from_zero()
+        self._sequence = _count_from_zero()
         self._frames: list[tuple[int, int, int, int, bytes]] = []  # (time, sequence, sender, receiver, frame)
-        self._nonces = count_from_zero()
-        self._tickets = count_from_zero()
+        self._nonces = _count_from_zero()
+        self._tickets = _count_from_zero()
         self.outcomes: dict[int, tuple[Outcome, ...]] = {}
-        self.records: dict[int, Digest] = {}
-        self.nodes = []
-        for index in range(count + followers):
+        self.restart_after_ms: int | None = None
+        """How long after its storage failed a node is started again; None: never."""
+        self._starts: list[tuple[int, Node]] = []
+        self.nodes: list[Node] = []
+        for index in range(validators + followers):
             store, guard = MemoryStore(), MemoryGuard()
             create_chain(store, self.genesis)
-            self.nodes.append(Node(self, index, founder(index), store, guard, key=index < count))
+            self.nodes.append(Node(self, index, founder(index), store, guard, key=index < validators))
         for node in self.nodes:
             self.start(node)
 
@@ -229,6 +233,11 @@ class Cluster:
             if other.replica is not None:
                 self.step(other, PeerDisconnected(node.peer))
 
+    def cut(self, node: Node, back_after_ms: int) -> None:
+        """Cut the power of a node in the middle of whatever it does, and start it again later."""
+        self.stop(node)
+        self._starts.append((self.now_ms + back_after_ms, node))
+
     def restart(self, node: Node) -> None:
         self.stop(node)
         self.start(node)
@@ -244,9 +253,11 @@ class Cluster:
         before = node.halted
         actions = node.running.step(inputs, self.now)
         assert not before or [type(action) for action in actions] == [Halted]
-        node.actions += actions
+        running = node.replica
         for action in actions:
-            self._carry_out(node, action)
+            if node.replica is running:  # its power may be cut between two sends
+                node.actions.append(action)
+                self._carry_out(node, action)
         return actions
 
     def run(self, milliseconds: int) -> None:
@@ -259,6 +270,7 @@ class Cluster:
         while not done():
             times = [frame[0] for frame in self._frames[:1]]
             times += [n.wake_at_ms for n in self.nodes if n.replica is not None and n.wake_at_ms is not None]
+            times += [time for time, _ in self._starts]
             if not times or min(times) > end:
                 self.now_ms = end
                 assert not must, f"not done within {within_ms} ms: {[n.height for n in self.nodes]}"
@@ -269,7 +281,11 @@ class Cluster:
         return self.now_ms - start
 
     def _advance(self) -> None:
-        """Everything that is due now: wake-ups, then frames, those for one node in one step."""
+        """Everything that is due now: starts, wake-ups, then frames, those for one node in one step."""
+        for time, node in list(self._starts):
+            if time <= self.now_ms:
+                self._starts.remove((time, node))
+                self.start(node)
         for node in self.nodes:
             if node.replica is not None and node.wake_at_ms is not None and node.wake_at_ms <= self.now_ms:
                 node.wake_at_ms = None
@@ -307,7 +323,10 @@ class Cluster:
                 self.outcomes[ticket] = outcomes
             case PeerMisbehaved(peer):
                 assert peer != node.peer
-            case BlockAppended() | Logged() | Halted():
+            case Halted():
+                if self.restart_after_ms is not None:
+                    self.cut(node, self.restart_after_ms)
+            case BlockAppended() | Logged():
                 pass
 
     # ---- transactions
@@ -345,7 +364,7 @@ class Cluster:
 
     def check(self) -> None:
         """One chain (I1), links (I2), and no validator that ever contradicted itself, across restarts (I4, I5)."""
-        chains = [open_chain(MemoryStore(node.store.image())) for node in self.nodes]
+        chains = [open_chain(node.disk) for node in self.nodes]
         for height in range(1, max(chain.tip.header.height for chain in chains) + 1):
             hashes = {chain.stored_header(height).block_hash for chain in chains if chain.tip.header.height >= height}
             assert len(hashes) == 1, f"two blocks at height {height}"
@@ -368,5 +387,10 @@ class Cluster:
         return all(open_chain(MemoryStore(node.store.image())).transaction_committed(transaction.id) for node in which)
 
 
-def count_from_zero() -> count[int]:
+@cache
+def _genesis(validators: int, quorum: Quorum | None, parameters: Parameters) -> Genesis:
+    return genesis_of(validators, quorum=quorum, parameters=parameters)
+
+
+def _count_from_zero() -> Iterator[int]:
     return count()

@@ -1,0 +1,163 @@
+"""Replicas decide: blocks are appended, once, durably, at any size of the set; and nothing leaves before it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.refusals import Code, Refusal
+from ledger.validators import Quorum, QuorumRule
+from node.replica import Answer, BlockAppended, Committed, Elapsed, Halted, Pending, SendTo, SendToAll, WakeAt
+from node.storage.chain_store import ChainStore
+from node.wire import Consensus, Transactions
+from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, PARAMETERS, Cluster
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_a_transaction_is_appended_by_all_within_a_few_message_delays(count: int) -> None:
+    cluster = Cluster(count)
+    made = cluster.submit_one(cluster.nodes[-1])
+    assert cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS) < 10
+    for node in cluster.nodes:
+        appended = [action for action in node.actions if isinstance(action, BlockAppended)]
+        assert [action.transaction_ids for action in appended] == [(made.id,)]
+
+
+def test_a_quorum_of_one_number_decides_too() -> None:
+    cluster = Cluster(5, quorum=Quorum(QuorumRule.FIXED, 5))
+    made = cluster.submit_one(cluster.nodes[0])
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+
+
+def test_an_idle_network_appends_an_empty_block_after_the_heartbeat_and_not_before() -> None:
+    cluster = Cluster(3)
+    cluster.run(HEARTBEAT_MS - 1_000)
+    assert cluster.heights() == [0, 0, 0]
+    cluster.run(1_000 + BASE_TIMEOUT_MS)
+    assert cluster.heights() == [1, 1, 1]
+
+
+def test_a_transaction_is_committed_once_however_often_and_wherever_it_is_submitted() -> None:
+    cluster = Cluster(4)
+    made = cluster.transaction()
+    for node in cluster.nodes:
+        assert cluster.submit(node, made, made) == (Pending(made.id), Pending(made.id))
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+    assert cluster.submit(cluster.nodes[2], made) == (Committed(made.id),)
+    cluster.run(HEARTBEAT_MS + BASE_TIMEOUT_MS)
+    for node in cluster.nodes:
+        ids = [i for action in node.actions if isinstance(action, BlockAppended) for i in action.transaction_ids]
+        assert ids == [made.id]
+
+
+def test_a_submission_is_answered_in_order_in_its_own_step() -> None:
+    cluster = Cluster(3)
+    good, foreign = cluster.transaction(), Cluster(4).transaction()
+    outcomes = cluster.submit(cluster.nodes[0], foreign, good, foreign)
+    assert outcomes[1] == Pending(good.id)
+    assert [o.code for o in (outcomes[0], outcomes[2]) if isinstance(o, Refusal)] == [Code.CHAIN_WRONG] * 2
+
+
+def test_a_new_transaction_is_sent_to_each_peer_once_and_not_passed_on() -> None:
+    cluster = Cluster(4)
+    seen: list[tuple[int, int]] = []
+
+    def tap(sender: int, receiver: int, message: object) -> None:
+        if isinstance(message, Transactions):
+            seen.append((sender, receiver))
+
+    cluster.taps.append(tap)
+    made = cluster.transaction()
+    cluster.submit(cluster.nodes[1], made)
+    cluster.submit(cluster.nodes[1], made)
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+    assert sorted(seen) == [(1, 0), (1, 2), (1, 3)]
+
+
+def test_one_validator_alone_appends_a_backlog_one_block_per_step() -> None:
+    small = type(PARAMETERS)(**{**PARAMETERS.to_json(), "block_transactions_max": 2})  # type: ignore[arg-type]  # integers
+    cluster = Cluster(1, parameters=small)
+    node, backlog = cluster.nodes[0], [cluster.transaction() for _ in range(7)]
+    cluster.submit(node, *backlog)
+    while not all(cluster.committed(made) for made in backlog):
+        actions = cluster.step(node, Elapsed())
+        appended = [action for action in actions if isinstance(action, BlockAppended)]
+        assert len(appended) == 1
+        assert node.height == 4 or actions[-1] == WakeAt(cluster.now_ms)
+    assert node.height == 4
+
+
+def test_followers_append_every_block_and_cast_nothing() -> None:
+    cluster = Cluster(3, followers=2)
+    for _ in range(3):
+        made = cluster.submit_one(cluster.nodes[4])
+        cluster.run_until(lambda made=made: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)  # type: ignore[misc]
+    assert cluster.nodes[3].votes() == cluster.nodes[4].votes() == []
+    status = cluster.nodes[4].running.status()
+    assert (status.role, status.reason) == ("following", "no consensus key")
+
+
+def test_a_submission_of_a_follower_survives_lost_gossip() -> None:
+    cluster = Cluster(3, followers=1)
+    cluster.deliver = lambda sender, receiver, message: not isinstance(message, Transactions)
+    made = cluster.submit_one(cluster.nodes[3])
+    cluster.run(50)
+    cluster.deliver = lambda sender, receiver, message: True
+    cluster.run_until(lambda: cluster.committed(made), within_ms=2 * BASE_TIMEOUT_MS)
+
+
+def test_nothing_is_sent_when_a_vote_cannot_be_made_durable() -> None:
+    cluster = Cluster(3)
+    leader = cluster.nodes[1]
+    leader.store.fail_write(1, survives=True)
+    cluster.submit(leader, cluster.transaction())
+    assert isinstance(leader.actions[-1], Halted)
+    assert not [m for m in leader.sent() if isinstance(m, Consensus)]
+    assert leader.running.step((Elapsed(),), cluster.now) == (leader.actions[-1],)
+    status = leader.running.status()
+    assert (status.role, status.reason) == ("halted", "write 2 failed (injected)")  # genesis was the first
+
+
+def test_nothing_is_announced_when_a_block_cannot_be_made_durable() -> None:
+    cluster = Cluster(1)
+    node = cluster.nodes[0]
+    node.store.fail_write(4, survives=False)  # proposal, prepare, commit, and now the block
+    cluster.submit(node, cluster.transaction())
+    assert isinstance(node.actions[-1], Halted)
+    assert not [action for action in node.actions if isinstance(action, BlockAppended)]
+    assert [action for action in node.actions if isinstance(action, Answer)]
+
+
+def test_the_harness_sees_a_vote_that_is_not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check on every send of these tests can fail: without the synced batch it does."""
+    cluster = Cluster(3)
+    monkeypatch.setattr(ChainStore, "promise", lambda self, promises: None)
+    with pytest.raises(AssertionError):
+        cluster.submit(cluster.nodes[1], cluster.transaction())
+
+
+def test_a_step_sends_only_what_it_decided_after_its_own_batch() -> None:
+    """All votes of a step are one batch: as many synced writes as steps that voted, not as votes."""
+    cluster = Cluster(3)
+    leader = cluster.nodes[1]
+    before = leader.store.writes
+    actions = cluster.step(leader)
+    cluster.submit(leader, cluster.transaction())
+    assert leader.store.writes - before <= 2  # the proposal, and the prepare vote that it lets the leader cast
+    assert [action for action in actions if isinstance(action, SendTo | SendToAll)] == []
+
+
+def test_expired_transactions_are_remembered() -> None:
+    cluster = Cluster(3)
+    short = cluster.transaction(valid_for_ms=1)
+    cluster.deliver = lambda sender, receiver, message: False
+    cluster.submit(cluster.nodes[0], short)
+    node = cluster.nodes[0].running
+    assert node.pending(short.id)
+    assert not node.expired(short.id)
+    cluster.run(100)
+    cluster.deliver = lambda sender, receiver, message: sender != 0 or not isinstance(message, Transactions)
+    made = cluster.submit_one(cluster.nodes[1])
+    cluster.run_until(lambda: cluster.committed(made), within_ms=20 * BASE_TIMEOUT_MS)
+    cluster.run(HEARTBEAT_MS + BASE_TIMEOUT_MS)
+    assert not node.pending(short.id)
+    assert node.expired(short.id) or cluster.committed(short)
