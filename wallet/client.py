@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -219,7 +219,8 @@ class Client:
                     failures.append(result)
                     continue
                 if result.status >= 400:
-                    raise _refused(parse_problem(result.status, _json_or_none(result)), node)
+                    problem = parse_problem(result.status, _json_or_none(result))
+                    raise _refused(problem, node, unanswered=failures if method == "POST" else [])
                 try:
                     value = parse(result)
                 except MalformedError as error:
@@ -338,12 +339,14 @@ def _retry_after_s(header: str | None) -> float:
     return min(float(header), RETRY_AFTER_S_MAX)
 
 
-def _refused(problem: Problem, node: str) -> WalletError:
+def _refused(problem: Problem, node: str, *, unanswered: Sequence[Failure] = ()) -> WalletError:
+    """A node's refusal; when others before it did not answer a submission, they may yet have accepted it."""
+    open_end = f" ({', '.join(f.node for f in unanswered)} may have accepted it: see tx status.)" if unanswered else ""
     exit_code = ExitCode.NOT_FOUND if problem.status == 404 else ExitCode.REJECTED
     return WalletError(
         exit_code,
         problem.code,
-        f"{node} refused: {problem.detail}",
+        f"{node} refused: {problem.detail}{open_end}",
         remedy=problem.remedy,
         details={"node": node, "status": problem.status},
     )

@@ -143,14 +143,20 @@ def check_profile_name(name: str) -> None:
 
 
 def resolve(
-    config: Config, profile: str | None, flags: Mapping[str, Value], environment: Mapping[str, str]
+    config: Config,
+    profile: str | None,
+    flags: Mapping[str, Value],
+    environment: Mapping[str, str],
+    *,
+    may_be_new: bool = False,
 ) -> dict[str, Value]:
     """The value of every setting: flag, else environment, else profile, else default.
 
-    Raises `WalletError` (2) when a profile was asked for that does not exist.
+    Raises `WalletError` (2) when a profile was asked for that does not exist, unless it `may_be_new`.
     """
     name = profile or environment.get("QUORUM_PROFILE") or config.default_profile
-    if name not in config.profiles and (profile or environment.get("QUORUM_PROFILE")):
+    asked_for = bool(profile or environment.get("QUORUM_PROFILE"))
+    if asked_for and name not in config.profiles and not may_be_new:
         known = ", ".join(config.profiles) or "none yet"
         raise usage_error(
             f"There is no profile '{name}' in {config.path} (profiles: {known}).",

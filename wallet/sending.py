@@ -2,6 +2,9 @@
 
 With `--out FILE` the path ends before the keys: the unsigned transaction is written, no network is touched, and
 `tx sign`, `tx combine` and `tx submit` go on from there.
+
+`valid_until` is the span of `--valid-for` (10 minutes) after the ledger time of the node's head, or, offline, after
+this machine's clock. Until then the outcome may change; afterwards a transaction that is in no block never acts.
 """
 
 from __future__ import annotations

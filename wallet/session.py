@@ -36,7 +36,10 @@ class Settings:
 
 @dataclass
 class Session:
-    """What one run knows. `flags` are the values given on the command line, by the name of the setting."""
+    """What one run knows. `flags` are the values given on the command line, by the name of the setting.
+
+    `profile_may_be_new` is set by the commands that make the profile they are asked for.
+    """
 
     flags: dict[str, Value] = field(default_factory=dict)
     config_path: str | None = None
@@ -44,6 +47,7 @@ class Session:
     quiet: bool = False
     yes: bool = False
     color: bool = True
+    profile_may_be_new: bool = False
 
     @cached_property
     def config(self) -> Config:
@@ -59,7 +63,7 @@ class Session:
     @cached_property
     def values(self) -> dict[str, Value]:
         """Every setting, resolved. Raises `WalletError` (2)."""
-        return config.resolve(self.config, self.profile, self.flags, os.environ)
+        return config.resolve(self.config, self.profile, self.flags, os.environ, may_be_new=self.profile_may_be_new)
 
     @cached_property
     def settings(self) -> Settings:

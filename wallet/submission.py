@@ -121,7 +121,7 @@ def report(session: Session, settled: Settled, *, receipt_path: str | None = Non
         "index": outcome.index,
         "block_hash": outcome.block_hash,
         "time": outcome.time,
-        "signers": list[Json](settled.signers),
+        "signers": [*settled.signers],
         "verified": settled.verified is not None,
     }
     shown = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wallet.options import Group, pass_session
+from wallet.options import Command, Group, pass_session
 from wallet.reading import list_options, show_list, show_one
 from wallet.sending import Sending, send, sending_options
 
@@ -53,10 +53,10 @@ def add(
     acme may add alice.acme; a name without a dot is added by an administrator. Next: the owner of the keys sends
     with --account NAME.
     """
-    keys = list[Json](_public_key(session, key) for key in public_keys)
+    keys: list[Json] = [_public_key(session, key) for key in public_keys]
     operation: dict[str, Json] = {"type": "account.add", "name": name, "keys": keys, "threshold": threshold}
     if roles:
-        operation["roles"] = list[Json](sorted(set(roles)))
+        operation["roles"] = [*sorted(set(roles))]
     return send(session, sending, [operation])
 
 
@@ -80,7 +80,7 @@ def keys_command(session: Session, public_keys: tuple[str, ...], threshold: int,
 
     The new keys count from the next block on. Next: quorum-wallet config set keys NEW, then destroy the old key.
     """
-    keys = list[Json](_public_key(session, key) for key in public_keys)
+    keys: list[Json] = [_public_key(session, key) for key in public_keys]
     return send(session, sending, [{"type": "account.keys", "keys": keys, "threshold": threshold}])
 
 
@@ -97,7 +97,7 @@ def show(session: Session, name: str, height: int | None) -> int:
     return show_one(session, f"/v1/accounts/{path_part(name)}", {"height": height})
 
 
-@click.command("history", short_help="The transactions of an account.")
+@click.command("history", cls=Command, short_help="The transactions of an account.")
 @click.argument("account")
 @list_options
 @pass_session

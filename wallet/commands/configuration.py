@@ -8,7 +8,7 @@ import click
 
 from wallet import config
 from wallet.exit_codes import ExitCode, WalletError
-from wallet.options import Group, pass_session
+from wallet.options import Command, Group, pass_session
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
@@ -42,6 +42,7 @@ def set_value(session: Session, key: str, values: tuple[str, ...]) -> int:
 
     Keys: nodes, genesis, genesis_hash, account, keys, output, timeout. Comments in the file are not kept.
     """
+    session.profile_may_be_new = True
     changed = config.with_value(session.config, session.profile_name, key, values)
     config.save(changed)
     session.output.hint(f"{'Set' if values else 'Removed'} {key} in the profile '{session.profile_name}'.")
@@ -88,13 +89,13 @@ def path(session: Session) -> int:
             "config": str(session.config.path),
             "keys": str(session.config.key_directory),
             "profile": session.profile_name,
-            "profiles": list[Json](session.config.profiles),
+            "profiles": [*session.config.profiles],
         }
     )
     return ExitCode.OK
 
 
-@click.command("completion", short_help="Completion of commands in your shell.")
+@click.command("completion", cls=Command, short_help="Completion of commands in your shell.")
 @click.argument("shell", type=click.Choice(list(_INSTALL)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
@@ -117,7 +118,7 @@ def completion(context: click.Context, shell: str) -> int:
 
 
 def _json(value: config.Value) -> Json:
-    return value if isinstance(value, str) else list[Json](value)
+    return value if isinstance(value, str) else [*value]
 
 
 def _words(value: config.Value) -> str:

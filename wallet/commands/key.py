@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wallet.exit_codes import key_error, usage_error
+from wallet.exit_codes import WalletError, key_error, usage_error
 from wallet.files import PRIVATE, create_file, create_private_directory, read_bounded, replace_file
 from wallet.keys import (
     KEY_FILE_BYTES_MAX,
@@ -68,7 +68,12 @@ def list_keys(session: Session) -> None:
     Next: name one with --key-file, or for good: quorum-wallet config set keys NAME
     """
     directory = session.config.key_directory
-    rows = [_facts(read_key_file(path)) for path in sorted(directory.glob(f"*{SUFFIX}"))]
+    rows = []
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        try:
+            rows.append(_facts(read_key_file(path)))
+        except WalletError as error:
+            session.output.warning(f"{error.sentence} {error.remedy}")
     session.output.items(
         rows, ("name", "public_key", "created"), empty=f"No keys in {directory} yet. Create one: key new NAME"
     )

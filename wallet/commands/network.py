@@ -10,7 +10,7 @@ import click
 from wallet import config
 from wallet.exit_codes import ExitCode
 from wallet.files import PUBLIC, create_file, create_private_directory, replace_file
-from wallet.options import Group, confirm, pass_session
+from wallet.options import Command, Group, confirm, pass_session
 from wallet.reading import show_one
 from wallet.session import node_url
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 
-@click.command("status", short_help="How a node and its network are doing.")
+@click.command("status", cls=Command, short_help="How a node and its network are doing.")
 @pass_session
 def status(session: Session) -> int:
     """Show how a node and its network are doing, as the node states it.
@@ -73,6 +73,7 @@ def pin(session: Session, url: str, expected_hash: str | None) -> int:
     Without --hash the hash is shown and you are asked whether it is right. Next: everything that this profile
     prints as committed is verified from now on.
     """
+    session.profile_may_be_new = True
     genesis = _fetch(session, url, expected_hash or "")
     if not expected_hash:
         confirm(session, f"Is {genesis.chain.hex()} the hash that the operators published?")

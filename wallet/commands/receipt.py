@@ -103,7 +103,7 @@ def _show(session: Session, verified: VerifiedReceipt, *, network: str) -> None:
         "time_ms": header.time_ms,
         "time": rfc3339(header.time_ms),
         "sender": body.sender,
-        "signers": list[Json](verified.signers),
+        "signers": [*verified.signers],
         "validators": len(verified.validators),
         "quorum": verified.validators.quorum,
         "operations": [operation_sentence(operation) for operation in body.operations],

@@ -41,7 +41,7 @@ def create(session: Session, name: str, writers: tuple[str, ...], sending: Sendi
     """
     operation: dict[str, Json] = {"type": "stream.create", "name": name}
     if writers:
-        operation["writers"] = list[Json](sorted(set(writers)))
+        operation["writers"] = [*sorted(set(writers))]
     return send(session, sending, [operation])
 
 
@@ -143,8 +143,11 @@ def _content(json_text: str | None, file: str | None, digest_of: str | None) -> 
         raise usage_error("Give one of --json, --file and --digest-of.")
     if digest_of is not None:
         return {"content_digest": _sha256_of(digest_of)}
-    # White space does not count for the limit, so somewhat more is read; the ledger's rule is checked afterwards.
-    text = json_text.encode() if json_text is not None else read_bounded(file or "-", 4 * RECORD_CONTENT_BYTES_MAX)
+    # White space does not count for the limit, so more is read; the ledger's rule is checked when the body is built.
+    if json_text is not None:
+        text = json_text.encode("utf-8", "surrogateescape")
+    else:
+        text = read_bounded(file or "-", 4 * RECORD_CONTENT_BYTES_MAX)
     try:
         return {"content": orjson.loads(text)}
     except orjson.JSONDecodeError as error:

@@ -298,10 +298,10 @@ def _explain(session: Session, draft: Draft, accounts: dict[str, AccountView] | 
             "id": draft.id.hex(),
             "chain": draft.body.chain.hex(),
             "sender": draft.body.sender,
-            "cosigners": list[Json](draft.body.cosigners),
+            "cosigners": [*draft.body.cosigners],
             "valid_until": draft.body.valid_until_ms,
             "signatures": [{"key": item.key.hex(), "good": draft.good(item)} for item in draft.signatures],
-            "explanation": list[Json](lines),
+            "explanation": [*lines],
         }
         if accounts is not None:
             document["missing"] = {name: missing_signatures(draft, account) for name, account in accounts.items()}

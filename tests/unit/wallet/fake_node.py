@@ -1,0 +1,166 @@
+"""A node for tests: answers the HTTP API from a `Network`, and misbehaves on demand.
+
+It listens on a real port in a thread of its own, because the commands under test run their own event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from ledger.encoding import Json
+from ledger.refusals import Refusal
+from tests.unit.wallet.network import Network
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def problem(
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Json
+) -> web.Response:
+    """A refusal as nodes make it."""
+    body = {"type": "x", "title": "t", "status": status, "code": code, "detail": detail, "remedy": "do better", **extra}
+    return web.Response(
+        status=status, body=json.dumps(body).encode(), content_type="application/problem+json", headers=headers
+    )
+
+
+def always(response: Callable[[], web.Response]) -> Reply:
+    """A reply that looks at nothing."""
+
+    async def reply(_request: web.Request) -> web.StreamResponse:
+        return response()
+
+    return reply
+
+
+class FakeNode:
+    """One node. `script[method, path]` holds replies that are used up before honest ones; `hold` commits nothing."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.script: dict[tuple[str, str], deque[Reply]] = defaultdict(deque)
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.hold = False
+        self.forget = False
+        self.pending: dict[str, bytes] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> FakeNode:
+        self._thread.start()
+        self.url = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def next(self, method: str, path: str, *replies: Reply) -> None:
+        """Answer the next requests for `path` with `replies`."""
+        self.script[method, path].extend(replies)
+
+    def count(self, method: str, path: str) -> int:
+        """How many requests there were."""
+        return sum(1 for entry in self.requests if entry[:2] == (method, path))
+
+    async def _start(self) -> str:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append((request.method, request.path, dict(request.headers)))
+        scripted = self.script[request.method, request.path]
+        if scripted:
+            return await scripted.popleft()(request)
+        parts = request.path.removeprefix("/v1/").split("/")
+        match (request.method, *parts):
+            case ("POST", "transactions"):
+                return self._submit(await request.read())
+            case ("GET", "transactions", identifier):
+                return self._status(identifier)
+            case ("GET", "transactions", identifier, "receipt"):
+                if self.network.find(identifier) is None:
+                    return problem(404, "transaction_not_committed", "it is in no block")
+                return web.Response(body=self.network.receipt(identifier))
+            case ("GET", "blocks", "latest"):
+                return web.json_response(self._block(len(self.network.blocks)))
+            case ("GET", "blocks", height):
+                return web.json_response(self._block(int(height)))
+            case ("GET", "blocks", height, "certificate"):
+                return web.Response(body=self.network.records[int(height) - 1])
+            case ("GET", "blocks", height, "body"):
+                transactions = self.network.blocks[int(height) - 1].transactions
+                return web.Response(body=b"".join(item.envelope + b"\n" for item in transactions))
+            case ("GET", "genesis"):
+                return web.Response(body=self.network.genesis.document)
+            case ("GET", "accounts", name):
+                account = self.network.state.account(name)
+                if account is None:
+                    return problem(404, "account_unknown", f"no account {name}")
+                return web.json_response({**account.to_json(), "height": len(self.network.blocks)})
+            case _:
+                return problem(404, "path_unknown", request.path)
+
+    def _submit(self, envelope: bytes) -> web.Response:
+        from ledger.transaction import Transaction, parse_transaction
+
+        transaction = parse_transaction(envelope)
+        assert isinstance(transaction, Transaction)
+        identifier = transaction.id.hex()
+        if self.hold:
+            self.pending[identifier] = envelope
+            return web.json_response({"id": identifier, "state": "pending", "head": self._head()}, status=202)
+        if self.network.find(identifier) is None:
+            result = self.network.submit(envelope)
+            if isinstance(result, Refusal):
+                return problem(422, str(result.code), result.detail)
+        return self._status(identifier)
+
+    def _status(self, identifier: str) -> web.Response:
+        found = self.network.find(identifier)
+        if found is not None:
+            block, index = found
+            return web.json_response(
+                {
+                    "id": identifier,
+                    "state": "committed",
+                    "result": block.results[index],
+                    "height": block.header.height,
+                    "index": index,
+                    "block_hash": block.block_hash.hex(),
+                    "time": "2026-01-01T00:00:00.000Z",
+                }
+            )
+        if identifier in self.pending and not self.forget:
+            return web.json_response({"id": identifier, "state": "pending", "head": self._head()})
+        return problem(404, "transaction_unknown", "never seen", id=identifier, state="unknown", head=self._head())
+
+    def _head(self) -> dict[str, Json]:
+        height, block_hash = self.network.head
+        return {"height": height, "block_hash": block_hash, "time_ms": self.network.head_time_ms, "time": "t"}
+
+    def _block(self, height: int) -> dict[str, Json]:
+        if height == 0:
+            number, block_hash = self.network.head
+            return {"height": number, "block_hash": block_hash, "header": {"time_ms": self.network.head_time_ms}}
+        block = self.network.blocks[height - 1]
+        return {
+            "height": height,
+            "block_hash": block.block_hash.hex(),
+            "header": block.header.to_json(),
+            "signers": ["v0", "v1", "v2"],
+        }
