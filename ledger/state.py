@@ -22,20 +22,12 @@ operations read and write the overlay (design section 5, "Who may be in a block"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from ledger.crypto import check_public_key, digest, tag
-from ledger.encoding import (
-    Json,
-    decode,
-    encode_trusted,
-    expect_fields,
-    expect_integer,
-    expect_list,
-    expect_string,
-)
+from ledger.encoding import Json, decode, encode_trusted, expect_fields, expect_integer, expect_list, expect_string
 from ledger.errors import MalformedError
 from ledger.limits import (
     KEYS_PER_ACCOUNT_MAX,
@@ -190,15 +182,12 @@ def parse_account(value: Json) -> Account:
     )
     keys = expect_list(fields["keys"], what="keys", items_max=KEYS_PER_ACCOUNT_MAX, items_min=1)
     roles = expect_list(fields["roles"], what="roles", items_max=ROLES_PER_ACCOUNT_MAX)
-    suspended = fields["suspended"]
-    if not isinstance(suspended, bool):
-        raise MalformedError("suspended must be true or false")
     return Account(
         name=parse_account_name(fields["name"], "account"),
         keys=tuple(parse_public_key(key, "key") for key in keys),
         threshold=expect_integer(fields["threshold"], what="threshold", minimum=1),
         roles=tuple(parse_role(role) for role in roles),
-        suspended=suspended,
+        suspended=_parse_boolean(fields["suspended"], "suspended"),
     )
 
 
@@ -217,16 +206,19 @@ def parse_stream_row(data: bytes) -> Stream:
         required=frozenset({"name", "owner", "writers", "count", "frozen"}),
     )
     writers = expect_list(fields["writers"], what="writers", items_max=WRITERS_PER_STREAM_MAX)
-    frozen = fields["frozen"]
-    if not isinstance(frozen, bool):
-        raise MalformedError("frozen must be true or false")
     return Stream(
         name=parse_stream_name(fields["name"], "stream"),
         owner=parse_account_name(fields["owner"], "owner"),
         writers=tuple(parse_account_name(writer, "writer") for writer in writers),
         count=expect_integer(fields["count"], what="count"),
-        frozen=frozen,
+        frozen=_parse_boolean(fields["frozen"], "frozen"),
     )
+
+
+def _parse_boolean(value: Json, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise MalformedError(f"{what} must be true or false")
+    return value
 
 
 def parse_latest_row(data: bytes) -> LatestRecord:
@@ -398,13 +390,7 @@ def initial_state(
         parent = parent_account(account.name)
         if parent is not None and parent not in by_name:
             raise MalformedError(f"account {account.name} stands under {parent}, which is not an account")
-        ordered = Account(
-            account.name,
-            tuple(sorted(account.keys)),
-            account.threshold,
-            tuple(sorted(set(account.roles))),
-            account.suspended,
-        )
+        ordered = replace(account, keys=tuple(sorted(account.keys)), roles=tuple(sorted(set(account.roles))))
         rows[account_key(account.name)] = encode_trusted(ordered.to_json())
     for validator in validators.validators:
         operator = by_name.get(validator.operator)
