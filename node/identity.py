@@ -96,14 +96,16 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise IdentityError(f"{path} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise IdentityError(f"{path} is not a file")
         if status.st_mode & _OTHERS:
             mode = stat.S_IMODE(status.st_mode)
             raise IdentityError(f"others may read {path} (mode {mode:04o}): run chmod 600, and consider a new key")
-        data = file.read(KEY_FILE_BYTES_MAX + 1)
+        data = os.read(descriptor, KEY_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > KEY_FILE_BYTES_MAX:
         raise IdentityError(f"{path} is too large for a key file")
     return data
