@@ -19,7 +19,8 @@ and round in which an honest leader built it (`1.0`), or as a forged one was nam
     forge 1 prepare 1/0 X [because J] to all | forge 1 commit 1/0 X to 0 | forge 1 timeout 1/0 [high 0 X [bare]] to 0
     certificate J timeout 1/0 from 0,2,3 [bare]                          name a timeout certificate of signed timeouts
     forge 1 certificate J to 0,2                                         send it
-    expect NODES deciding 2 | round 1/1 | signed commit 1/0 1.0 | unsigned timeout 1/0 | fresh | silent | contradicted
+    expect NODES deciding 2 | round 1/1 | signed commit 1/0 1.0 | unsigned timeout 1/0 | fresh | silent | down
+    expect NODES timing | idle (whether the timer runs) | contradicted
     expect committed 1 1.0 | evidence against 3 [KIND] | no evidence | refused TEXT | leader 2/0 3 | evidence count 2
     expect flight FROM->TO KIND [H/R] | no flight FROM->TO KIND [H/R]
     network commits [within 3000]                                        heal, revive, offer work: all live nodes append

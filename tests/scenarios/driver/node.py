@@ -94,7 +94,6 @@ class Node:
         self.engine: HeightEngine | None = None
         self.may_vote, self.builds_badly, self.brake = True, False, True
         self.clock_offset_ms = 0
-        self.pool: dict[Digest, None] = {}
         self.crash_point: CrashPoint | None = None
         self.start()
 
@@ -105,6 +104,7 @@ class Node:
         self.tip = chain.GENESIS
         for _, block in self.disk.records:
             self.tip = chain.append(self.tip, self.world.validators, block)
+        self.pool: dict[Digest, None] = {}
         self.content = dict(self.disk.bodies)
         self.pending: set[Digest] = set()
         self.early: list[tuple[int, object]] = []
@@ -318,10 +318,10 @@ class Node:
         """Sign, write everything in one step, and only then send and hand back."""
         kind = statement_type(statement).name.lower()
         point = self.crash_point if self.crash_point is not None and self.crash_point.kind == kind else None
+        if point is not None and point.when == "before":
+            raise CrashError  # a signature that never leaves the process is as good as none
         message: SignedMessage = make(self.world.sign(self.index, statement))
         data = codec.encode_message(message)
-        if point is not None and point.when == "before":
-            raise CrashError
         disk = self.disk
         place = (statement.round, statement_type(statement))
         assert place not in disk.messages, "two statements of one type in one round"

@@ -206,6 +206,10 @@ class Script:
                 assert node.height == int(height), f"{index} is deciding {node.height}"
             case ["down"]:
                 assert node.engine is None, f"{index} is up"
+            case ["timing"]:
+                assert node.engine.status().timer_running, f"the timer of {index} does not run"
+            case ["idle"]:
+                assert not node.engine.status().timer_running, f"the timer of {index} runs"
             case ["contradicted"]:
                 assert node.engine.state.contradicted, f"{index} trusts its vote state"
             case ["silent"]:

@@ -4,7 +4,8 @@ Messages wait in flight until they are delivered or dropped. Signatures are a ke
 engines that never look at them, and thousands of times faster (`test_real_signatures` runs a network with Ed25519).
 
 Checked after every step (research section 1.9): I1 agreement; I3 every record verifies; I4 and I5 no honest validator
-ever signs a pair that is evidence, across restarts; I6 and I7 what is promised is on the disk before it is sent; I10 once q committed (r, x), no timeout certificate of a round >= r leaves another choice than x.
+ever signs a pair that is evidence, across restarts; I6 and I7 what is promised is on the disk before it is sent; I10
+once q committed (r, x), no timeout certificate of a round >= r leaves another choice than x.
 """
 
 from __future__ import annotations
