@@ -142,6 +142,7 @@ class Runtime:
         self._waiters: dict[Digest, list[_Waiter]] = {}
         self._next_block = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
 
     async def run(self) -> None:
         """Step the replica until cancelled. Raises `HaltedError`, or what the replica raised."""
@@ -169,6 +170,8 @@ class Runtime:
         """Hand envelopes in, together. Returns one outcome for each, in the same order; never waits for a block."""
         if not envelopes:
             return ()
+        if self._ended:
+            return (Refusal(Code.NOT_READY, "the node is stopping"),) * len(envelopes)
         if self._storage_low:
             return (Refusal(Code.STORAGE_LOW, "the node's disk is nearly full"),) * len(envelopes)
         self._tickets += 1
@@ -301,6 +304,7 @@ class Runtime:
 
     def _release_all(self) -> None:
         """Nobody waits for a runtime that has ended."""
+        self._ended = True
         refusal = Refusal(Code.NOT_READY, "the node is stopping")
         for submission in self._submissions.values():
             if not submission.done.done():

@@ -1,0 +1,252 @@
+"""The queue in front of the replica: what comes first, who gets a turn, and when there is no room."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.consensus.inputs import PeerId
+from ledger.limits import STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
+from node import inbox as inbox_module
+from node.inbox import Inbox
+from node.replica.inputs import (
+    Elapsed,
+    PeerConnected,
+    PeerDisconnected,
+    PeerMessageReceived,
+    ReplicaInput,
+    Submitted,
+)
+from node.wire import Consensus, FetchRecords, PeerMessage, Records, Status, Transactions
+
+A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
+
+
+def envelopes(count: int, name: str = "e") -> tuple[bytes, ...]:
+    return tuple(f"{name}{number}".encode() for number in range(count))
+
+
+def received(inputs: list[ReplicaInput]) -> list[tuple[PeerId, PeerMessage]]:
+    return [(item.peer, item.message) for item in inputs if isinstance(item, PeerMessageReceived)]
+
+
+def count_envelopes(inputs: list[ReplicaInput]) -> int:
+    total = 0
+    for item in inputs:
+        match item:
+            case Submitted(_, taken) | PeerMessageReceived(_, Transactions(taken, _)):
+                total += len(taken)
+            case _:
+                continue
+    return total
+
+
+async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> None:
+    inbox = Inbox()
+    await inbox.put(A, Transactions((b"gossip",)), 10)
+    inbox.submit(1, (b"own",))
+    await inbox.put(A, FetchRecords(1, 1), 10)
+    await inbox.put(A, Transactions((b"asked",), requested=True), 10)
+    await inbox.put(A, Consensus(1, b"vote"), 10)
+    inbox.connected(B)
+    inbox.disconnected(A)
+    inbox.elapsed()
+    inputs = inbox.take()
+    assert set(map(repr, inputs[:3])) == set(map(repr, (PeerConnected(B), PeerDisconnected(A), Elapsed())))
+    assert inputs.index(PeerConnected(B)) < inputs.index(PeerDisconnected(A))
+    assert received(inputs) == [(A, Transactions((b"asked",), requested=True)), (A, Consensus(1, b"vote"))]
+    rest = inbox.take()
+    assert received(rest) == [(A, Transactions((b"gossip",))), (A, FetchRecords(1, 1))]
+    assert Submitted(1, (b"own",)) in rest
+    assert inbox.take() == []
+
+
+async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> None:
+    inbox = Inbox()
+    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    seen: list[bytes] = []
+    for number in range(3):
+        await inbox.put(B, Consensus(number, b"vote"), 10)
+        assert received(inbox.take()) == [(B, Consensus(number, b"vote"))]
+        ((_, message),) = received(inbox.take())
+        assert isinstance(message, Transactions)
+        assert len(message.envelopes) == STEP_ENVELOPES_MAX
+        seen += message.envelopes
+    while inputs := inbox.take():
+        seen += [name for _, m in received(inputs) if isinstance(m, Transactions) for name in m.envelopes]
+    assert tuple(seen) == envelopes(1_000)
+
+
+async def test_answers_are_sliced_too_and_stay_answers() -> None:
+    inbox = Inbox()
+    await inbox.put(A, Transactions(envelopes(100), requested=True), 1_000)
+    await inbox.put(B, Consensus(1, b"vote"), 10)
+    first, second = received(inbox.take()), received(inbox.take())
+    assert first == [(A, Transactions(envelopes(100)[:STEP_ENVELOPES_MAX], requested=True))]
+    assert second == [
+        (B, Consensus(1, b"vote")),
+        (A, Transactions(envelopes(100)[STEP_ENVELOPES_MAX:], requested=True)),
+    ]
+
+
+async def test_endless_urgent_work_does_not_starve_the_rest() -> None:
+    inbox = Inbox()
+    inbox.submit(1, (b"own",))
+    steps: list[list[ReplicaInput]] = []
+    while len(steps) < 20:
+        for number in range(STEP_MESSAGES_MAX):
+            await inbox.put(A, Status(number, 0), 10)
+        steps.append(inbox.take())
+    turns = [number for number, inputs in enumerate(steps) if Submitted(1, (b"own",)) in inputs]
+    assert turns == [inbox_module._URGENT_STEPS_MAX]
+
+
+async def test_every_source_gets_its_turn() -> None:
+    """A peer with a thousand envelopes waiting does not keep others, or this node's own submitters, waiting for it."""
+    inbox = Inbox()
+    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    await inbox.put(B, Transactions((b"b",)), 10)
+    inbox.submit(7, (b"own",))
+    first, second = inbox.take(), inbox.take()
+    assert count_envelopes(first) == STEP_ENVELOPES_MAX
+    assert Submitted(7, (b"own",)) in second
+    assert (B, Transactions((b"b",))) in received(second)
+
+
+async def test_a_long_submission_is_answered_in_slices_under_one_ticket() -> None:
+    inbox = Inbox()
+    assert inbox.submit(3, envelopes(150))
+    slices: list[Submitted] = []
+    while inputs := inbox.take():
+        slices += [item for item in inputs if isinstance(item, Submitted)]
+    assert [item.ticket for item in slices] == [3, 3, 3]
+    assert sum((item.envelopes for item in slices), ()) == envelopes(150)
+
+
+async def test_small_submissions_share_a_step() -> None:
+    inbox = Inbox()
+    for ticket in range(STEP_ENVELOPES_MAX + 10):
+        inbox.submit(ticket, (b"x",))
+    assert [item.ticket for item in inbox.take() if isinstance(item, Submitted)] == list(range(STEP_ENVELOPES_MAX))
+    assert len(inbox.take()) == 10
+
+
+async def test_a_peer_waits_while_its_share_is_full_and_only_that_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "INBOX_BYTES_MAX", 100)
+    inbox = Inbox()
+    await inbox.put(A, Records(()), 60)
+    waiting = asyncio.create_task(inbox.put(A, Records(()), 60))
+    await inbox.put(B, Records(()), 60)
+    await asyncio.sleep(0)
+    assert not waiting.done(), "taken in, but the peer is not read on"
+    assert received(inbox.take()) == [(A, Records(())), (B, Records(())), (A, Records(()))]
+    await waiting
+
+
+async def test_a_peer_waits_while_it_has_too_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "INBOX_FRAMES_MAX", 2)
+    inbox = Inbox()
+    await inbox.put(A, Status(1, 0), 10)
+    waiting = asyncio.create_task(inbox.put(A, Status(2, 0), 10))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    inbox.take()
+    await waiting
+
+
+async def test_a_reader_that_is_cancelled_while_it_waits_leaves_nothing_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "INBOX_FRAMES_MAX", 1)
+    inbox = Inbox()
+    waiting = asyncio.create_task(inbox.put(A, Status(1, 0), 10))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert received(inbox.take()) == [(A, Status(1, 0))]
+    again = asyncio.create_task(inbox.put(A, Status(2, 0), 10))
+    await asyncio.sleep(0)
+    inbox.take()
+    await again
+
+
+async def test_submissions_beyond_the_bounds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "INBOX_SUBMISSIONS_MAX", 100)
+    monkeypatch.setattr(inbox_module, "INBOX_SUBMISSION_BYTES_MAX", 1_000)
+    inbox = Inbox()
+    assert inbox.submit(1, envelopes(90))
+    assert not inbox.submit(2, envelopes(11))
+    assert inbox.submit(3, envelopes(10))
+    inbox.take()
+    assert inbox.submit(4, envelopes(STEP_ENVELOPES_MAX))
+    while inbox.take():
+        continue
+    assert not inbox.submit(5, (bytes(1_001),))
+    assert inbox.submit(6, (bytes(1_000),))
+
+
+async def test_waiting_ends_when_there_is_something() -> None:
+    inbox = Inbox()
+    for fill in (inbox.elapsed, lambda: inbox.connected(A), lambda: inbox.submit(1, (b"x",))):
+        waiting = asyncio.create_task(inbox.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        fill()
+        await waiting
+        assert inbox.take()
+
+
+messages = st.one_of(
+    st.builds(lambda height: Consensus(height, b"vote"), st.integers(1, 99)),
+    st.builds(lambda count, asked: Transactions(envelopes(count), asked), st.integers(1, 200), st.booleans()),
+    st.just(Records(())),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([A, B, C]), messages) | st.none(), max_size=40))
+def test_nothing_is_lost_reordered_or_oversized(steps: list[tuple[PeerId, PeerMessage] | None]) -> None:
+    """Within one peer and lane order is kept, and every step is bounded, however the queue is filled and emptied."""
+
+    async def run() -> None:
+        inbox = Inbox()
+        put: list[tuple[PeerId, PeerMessage]] = []
+        taken: list[tuple[PeerId, PeerMessage]] = []
+
+        def take() -> bool:
+            inputs = inbox.take()
+            assert len(inputs) <= STEP_MESSAGES_MAX
+            assert count_envelopes(inputs) <= STEP_ENVELOPES_MAX
+            taken.extend(received(inputs))
+            return bool(inputs)
+
+        for step in steps:
+            if step is None:
+                take()
+            else:
+                await inbox.put(*step, 100)
+                put.append(step)
+        while take():
+            continue
+        assert sorted(map(repr, flat(put))) == sorted(map(repr, flat(taken)))
+        for peer in (A, B, C):
+            for requested in (True, False):
+                of_lane = [
+                    [m for p, m in flat(side) if p == peer and isinstance(m, tuple) and m[1] == requested]
+                    for side in (put, taken)
+                ]
+                assert of_lane[0] == of_lane[1]
+
+    asyncio.run(run())
+
+
+def flat(items: list[tuple[PeerId, PeerMessage]]) -> list[tuple[PeerId, object]]:
+    """Messages with every envelope on its own."""
+    result: list[tuple[PeerId, object]] = []
+    for peer, message in items:
+        if isinstance(message, Transactions):
+            result += [(peer, (envelope, message.requested)) for envelope in message.envelopes]
+        else:
+            result.append((peer, message))
+    return result
