@@ -45,7 +45,7 @@ def open_chain(
     """The chain in `store`; `expected` is the chain (hash of genesis) that the configuration names, if it does.
 
     Raises `StoreMissingError` when the store is empty (its files were lost, or it was never finished),
-    `StoreMismatchError` for another chain or a newer format, and `DamagedError` when the tip is not what was written.
+    `StoreMismatchError` for another chain or another format, and `DamagedError` when the tip is not what was written.
     """
     identity = store.get(keys.FORMAT)
     if identity is None:
@@ -66,8 +66,8 @@ def _check_identity(identity: bytes, expected: Digest | None) -> Digest:
     version, chain = fields["format"], parse_digest(fields["chain"], "chain")
     if version != keys.FORMAT_VERSION:
         raise StoreMismatchError(
-            f"the database has format {version}; this software reads format {keys.FORMAT_VERSION}: "
-            "it was written by a newer version of the software"
+            f"the database has format {version}, written by another version of the software; "
+            f"this one reads format {keys.FORMAT_VERSION}"
         )
     if expected is not None and chain != expected:
         raise StoreMismatchError(f"the database is of chain {chain.hex()}, not of {expected.hex()}")

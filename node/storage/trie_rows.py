@@ -23,10 +23,10 @@ _STALE_BYTES_MAX = 8 + DEPTH_MAX
 
 
 class TrieRows:
-    """Reads and writes of trie rows. `proof_heights` (>= 1) is how many of the newest heights can be proved."""
+    """Reads and writes of trie rows. `proof_heights` (>= 2) is how many of the newest heights can be proved."""
 
     def __init__(self, reader: Reader, proof_heights: int) -> None:
-        assert proof_heights >= 1
+        assert proof_heights >= 2, "the newest height and the one before it"
         self._reader = reader
         self._cache = RowCache(TRIE_CACHE_BYTES_MAX)
         self._proof_heights = proof_heights

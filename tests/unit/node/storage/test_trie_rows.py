@@ -1,0 +1,122 @@
+"""Rows of the state trie: the newest heights stay provable, and what no proof needs is deleted."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ledger.trie import EMPTY, TrieRoot, check_proof, prove, update
+from node.storage import keys
+from node.storage.batch import Batch
+from node.storage.errors import DamagedError
+from node.storage.memory import MemoryStore
+from node.storage.trie_rows import TrieRows
+
+HEIGHTS = 40
+
+
+class Growing:
+    """A trie that each height changes at random."""
+
+    def __init__(self, store: MemoryStore, proof_heights: int) -> None:
+        self.store = store
+        self.rows = TrieRows(store, proof_heights)
+        self.roots: list[TrieRoot] = []
+        self.values: list[dict[bytes, bytes]] = []
+        self.random = random.Random(7)
+
+    def grow(self, heights: int) -> None:
+        for _ in range(heights):
+            height = len(self.roots)
+            value = dict(self.values[-1]) if self.values else {}
+            writes: dict[bytes, bytes | None] = {}
+            for _ in range(self.random.choice([0, 1, 12])):
+                key = b"%d" % self.random.randrange(60)
+                writes[key] = self.random.choice([None, self.random.randbytes(4)])
+            change = update(self.roots[-1] if self.roots else EMPTY, writes, height, self.rows.read)
+            batch = Batch()
+            self.rows.write(batch, height, change)
+            self.store.write(batch.puts, frozenset(batch.deletes), sync=True)
+            self.rows.written(batch, height, change)
+            for key, written in writes.items():
+                if written is None:
+                    value.pop(key, None)
+                else:
+                    value[key] = written
+            self.roots.append(change.root)
+            self.values.append(value)
+
+    def assert_provable(self, height: int, rows: TrieRows) -> None:
+        version = rows.root_version(height)
+        assert version == self.roots[height].version
+        root = TrieRoot(version, self.roots[height].hash)
+        for key in (b"%d" % number for number in range(60)):
+            proof = prove(root, key, rows.read)
+            assert check_proof(root.hash, key, self.values[height].get(key), proof)
+
+    def live_rows(self, heights: range) -> set[bytes]:
+        """The keys of all rows that the tries of these heights consist of."""
+        found: set[bytes] = set()
+        for height in heights:
+            reads: list[bytes] = []
+
+            def read(version: int, path: bytes, reads: list[bytes] = reads) -> bytes | None:
+                reads.append(keys.trie_node(version, path))
+                return self.rows.read(version, path)
+
+            for key in self.values[height]:
+                prove(self.roots[height], key, read)
+            found |= set(reads)
+        return found
+
+
+@pytest.mark.parametrize("proof_heights", [2, 3, 5, 100])
+def test_the_newest_heights_are_provable_and_no_row_is_kept_in_vain(proof_heights: int) -> None:
+    growing = Growing(MemoryStore(), proof_heights)
+    growing.grow(HEIGHTS)
+    newest = range(max(0, HEIGHTS - proof_heights), HEIGHTS)
+    for height in newest:
+        growing.assert_provable(height, TrieRows(growing.store, proof_heights))
+    for height in range(newest.start):
+        assert growing.rows.root_version(height) is None
+    stored = {key for key, _ in growing.store.range(b"t", b"u")}
+    if proof_heights < HEIGHTS:
+        assert stored == growing.live_rows(newest)
+    assert len(list(growing.store.range(b"u", b"v"))) <= proof_heights
+
+
+def test_what_is_remembered_is_what_is_stored() -> None:
+    growing = Growing(MemoryStore(), 3)
+    growing.grow(HEIGHTS)
+    for key, row in growing.store.range(b"t", b"u"):
+        assert growing.rows.read(keys.unpack_height(key, 1), key[9:]) == row
+    gone = {key for key in growing.rows._cache._rows if growing.store.get(key) is None}
+    assert gone == set()
+
+
+def test_pruning_goes_on_after_a_restart() -> None:
+    growing = Growing(MemoryStore(), 3)
+    growing.grow(10)
+    growing.rows = TrieRows(growing.store, 3)
+    growing.grow(10)
+    assert {key for key, _ in growing.store.range(b"t", b"u")} == growing.live_rows(range(17, 20))
+
+
+def test_a_node_that_keeps_fewer_heights_than_before_catches_up() -> None:
+    growing = Growing(MemoryStore(), 30)
+    growing.grow(30)
+    growing.rows = TrieRows(growing.store, 2)
+    growing.grow(1)
+    assert len(list(growing.store.range(b"u", b"v"))) > 2, "a few heights per commit, not all at once"
+    growing.grow(20)
+    assert {key for key, _ in growing.store.range(b"t", b"u")} == growing.live_rows(range(49, 51))
+
+
+def test_a_malformed_list_of_stale_rows_is_damage() -> None:
+    store = MemoryStore()
+    store.write({keys.stale_nodes(1): b"\0\0\0\xff"}, sync=True)
+    rows = TrieRows(store, 2)
+    change = update(EMPTY, {b"a": b"1"}, 5, rows.read)
+    with pytest.raises(DamagedError):
+        rows.write(Batch(), 5, change)
