@@ -7,6 +7,7 @@ gets its validators and headers. Whatever goes wrong on the way, here or inside 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import TypeAlias
 
 from aiohttp import web
@@ -23,6 +24,9 @@ from node.http.route import Route
 from node.http.routes import ROUTES
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CONTEXT = web.AppKey("context", Context)
+"""Where an application keeps what its requests share."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
@@ -45,6 +49,7 @@ def create_application(node: NodeFace) -> web.Application:
     """The HTTP API of `node`, to be served by `node.http.server.HttpServer`."""
     context = Context(node, render.to_bytes(build_document(ROUTES)))
     application = web.Application(client_max_size=HTTP_BODY_BYTES_MAX, middlewares=[_Outermost(context)])
+    application[CONTEXT] = context
     for route in ROUTES:
         handler = _handler(context, route)
         resource = application.router.add_resource(route.path)
@@ -82,7 +87,7 @@ class _Outermost:
         self._context = context
 
     async def __call__(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        started = request.loop.time()
+        started = perf_counter()
         try:
             response = await handler(request)
         except ProblemError as error:
@@ -97,7 +102,7 @@ class _Outermost:
         resource = request.match_info.route.resource
         method = request.method if request.method in _METHODS else "other"
         path = "none" if resource is None else resource.canonical
-        self._context.metrics.observe(path, method, response.status, request.loop.time() - started)
+        self._context.metrics.observe(path, method, response.status, perf_counter() - started)
         return response
 
     def _refused_by_aiohttp(self, request: web.Request, error: web.HTTPException) -> web.Response:

@@ -72,17 +72,20 @@ async def _stream(call: Call, response: web.StreamResponse, height: int) -> None
             async with call.context.patience(HTTP_STREAM_KEEP_ALIVE_SECONDS):
                 await call.node.block_after(height - 1)
         except TimeoutError:
-            await _write(call, response, _KEEP_ALIVE)
+            if not call.context.closing:
+                await _write(call, response, _KEEP_ALIVE)
 
 
 def _event(call: Call, height: int) -> bytes:
-    """The event of a block, remembered while it is new: every stream sends the same bytes."""
-    newest = call.context.newest_events
-    if height not in newest:
-        newest[height] = render.event(height, "block", listed_block(call.queries.chain, height))
-        if len(newest) > HTTP_STREAM_BLOCKS_PER_WRITE_MAX:
-            del newest[next(iter(newest))]
-    return newest[height]
+    """The event of a block; the newest one is remembered, for every open stream sends it."""
+    newest = call.context.newest_event
+    if newest is not None and newest[0] == height:
+        return newest[1]
+    chain = call.queries.chain
+    data = render.event(height, "block", listed_block(chain, height))
+    if height == chain.tip.header.height:
+        call.context.newest_event = height, data
+    return data
 
 
 async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:

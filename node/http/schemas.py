@@ -199,7 +199,7 @@ _GENESIS = object_of(
         "parameters": object_of(
             {name: {"type": "integer", "description": PARAMETERS[name].description} for name in PARAMETERS}
         ),
-        "accounts": list_of(object_of(_ACCOUNT)),
+        "accounts": list_of(object_of({**_ACCOUNT, "suspended": {"type": "boolean"}})),
         "cards": list_of(
             object_of(
                 {

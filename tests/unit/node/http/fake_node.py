@@ -1,0 +1,122 @@
+"""A node for tests of the HTTP API: a real chain in memory, and a mempool that the test empties when it likes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from ledger.transaction import Transaction, parse_transaction
+from node.replica import Committed, Outcome, PeerStatus, Pending, ReplicaStatus, Role
+from node.replica.findings import FoundEvidence
+from node.storage.memory import MemoryStore
+from node.storage.queries import Queries
+from tests.unit.node.storage import chains
+
+
+class FakeNode:
+    """A `NodeFace` whose blocks come when `append` is called, with what has been submitted."""
+
+    def __init__(self) -> None:
+        self.chain = chains.new_chain(MemoryStore())
+        self.queries = Queries(self.chain)
+        self.mempool: dict[Digest, Transaction] = {}
+        self.expired_ids: set[Digest] = set()
+        self.found: tuple[FoundEvidence, ...] = ()
+        self.peers: tuple[PeerStatus, ...] = ()
+        self.role = Role.VOTING
+        self.refuse_all: Refusal | None = None
+        self.submissions: list[tuple[bytes, ...]] = []
+        self.waiting = 0
+        self._changed = asyncio.Event()
+
+    async def submit(self, envelopes: Sequence[bytes]) -> tuple[Outcome, ...]:
+        self.submissions.append(tuple(envelopes))
+        return tuple(self._admit(envelope) for envelope in envelopes)
+
+    def _admit(self, envelope: bytes) -> Outcome:
+        if self.refuse_all is not None:
+            return self.refuse_all
+        transaction = parse_transaction(envelope)
+        if isinstance(transaction, Refusal):
+            return transaction
+        if self.chain.transaction_committed(transaction.id):
+            return Committed(transaction.id)
+        self.mempool.setdefault(transaction.id, transaction)
+        return Pending(transaction.id)
+
+    async def wait(self, transaction_ids: Sequence[Digest], seconds: float) -> None:
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                while any(name in self.mempool for name in transaction_ids):
+                    await self._changed.wait()
+        except TimeoutError:
+            return
+        finally:
+            self.waiting -= 1
+
+    async def block_after(self, height: int) -> None:
+        while self.chain.tip.header.height <= height:
+            await self._changed.wait()
+
+    def pending(self, transaction_id: Digest) -> bool:
+        return transaction_id in self.mempool
+
+    def expired(self, transaction_id: Digest) -> bool:
+        return transaction_id in self.expired_ids
+
+    def evidence(self) -> tuple[FoundEvidence, ...]:
+        return self.found
+
+    def status(self) -> ReplicaStatus:
+        tip = self.chain.tip
+        return ReplicaStatus(
+            chain=self.chain.chain,
+            height=tip.header.height,
+            block_hash=tip.block_hash,
+            time_ms=tip.header.time_ms,
+            deciding=tip.header.height + 1,
+            round=0,
+            leader="v1",
+            proposal_seen=False,
+            role=self.role,
+            reason="for the test",
+            validator="v0",
+            validators=("v0", "v1", "v2", "v3"),
+            quorum=3,
+            quorum_sentence="",
+            prepared=("v0",),
+            committed=(),
+            timed_out=(),
+            missing=("v1", "v2", "v3"),
+            peers=self.peers,
+            mempool_transactions=len(self.mempool),
+            mempool_bytes=sum(len(item.envelope) for item in self.mempool.values()),
+            evidence_count=len(self.found),
+            explanation="waiting for v1 to propose",
+        )
+
+    # ---- what tests do
+
+    def append(self, *transactions: Transaction) -> None:
+        """Append a block with `transactions`, and with all that is pending."""
+        chains.commit(self.chain, [*transactions, *self.mempool.values()])
+        self.mempool.clear()
+        self._wake()
+
+    def grow(self, *sizes: int) -> None:
+        """Append blocks of so many transactions each, about records of one stream."""
+        chains.grow(self.chain, sizes)
+        self._wake()
+
+    def expire(self, transaction_id: Digest) -> None:
+        """Drop a pending transaction for good."""
+        del self.mempool[transaction_id]
+        self.expired_ids.add(transaction_id)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

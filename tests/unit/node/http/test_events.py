@@ -1,0 +1,180 @@
+"""GET /v1/events: each height once, across disconnects, for slow readers, and within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from ledger.limits import HTTP_STREAMS_PER_ADDRESS_MAX
+from node.http import HttpServer, events
+from node.http.call import Context
+from tests.unit.node.http.conftest import Api, until
+from tests.unit.node.http.contract import check_schema
+from tests.unit.node.http.fake_node import FakeNode
+
+
+class Stream:
+    """One connection to the event stream, read event by event."""
+
+    def __init__(self, api: Api, path: str = "/v1/events", last: int | None = None) -> None:
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        self._request = api.session.get(api.url + path, headers=headers)
+
+    async def __aenter__(self) -> Stream:
+        self.response = await self._request.__aenter__()
+        assert self.response.status == 200, await self.response.read()
+        assert self.response.headers["Content-Type"] == "text/event-stream"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.response.close()
+
+    async def blocks(self, count: int) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+        """The next `count` events: id and data."""
+        for _ in range(count):
+            yield await self.next()
+
+    async def next(self) -> tuple[int, dict[str, Any]]:
+        """The next event."""
+        fields: dict[str, str] = {}
+        while True:
+            line = (await self.response.content.readline()).decode()
+            assert line, "the stream ended"
+            if line == "\n" and "id" in fields:
+                assert fields["event"] == "block"
+                return int(fields["id"]), orjson.loads(fields["data"])
+            name, _, value = line.rstrip("\n").partition(": ")
+            fields[name] = value
+
+
+async def test_a_stream_starts_with_the_newest_block_and_goes_on(api: Api, node: FakeNode) -> None:
+    node.grow(1, 2)
+    async with Stream(api) as stream:
+        height, block = await stream.next()
+        assert (height, block["height"]) == (2, 2)
+        check_schema("Block", block)
+        assert block == (await api.ok("/v1/blocks"))["items"][0]
+        node.grow(3)
+        assert (await stream.next())[0] == 3
+        node.grow(0, 0, 0)
+        assert [(await stream.next())[0] for _ in range(3)] == [4, 5, 6]
+
+
+@pytest.mark.parametrize(("path", "last", "first"), [("?from_height=0", None, 0), ("?from_height=2", None, 2),
+                                                     ("?from_height=0", 1, 2), ("", 0, 1), ("", 2, 3)])  # fmt: skip
+async def test_a_stream_starts_where_it_is_asked_to(
+    api: Api, node: FakeNode, path: str, last: int | None, first: int
+) -> None:
+    node.grow(0, 0, 0)
+    async with Stream(api, f"/v1/events{path}", last) as stream:
+        assert [(await stream.next())[0] for _ in range(4 - first)] == list(range(first, 4))
+
+
+async def test_a_stream_may_start_above_the_newest_block(api: Api, node: FakeNode) -> None:
+    async with Stream(api, last=2) as stream:
+        node.grow(0, 0, 0, 0)
+        assert (await stream.next())[0] == 3
+
+
+@pytest.mark.parametrize("last", ["-1", "x", "1.0", "9007199254740992", "0x1", " 1\t2"])
+async def test_a_last_event_id_that_is_no_height_is_refused(api: Api, last: str) -> None:
+    reply = await api.refused("parameter_invalid", 400, "/v1/events", headers={"Last-Event-ID": last})
+    assert "Last-Event-ID" in reply.json["detail"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_height_comes_once_across_random_disconnects(api: Api, node: FakeNode, seed: int) -> None:
+    dice = random.Random(seed)
+    seen: list[int] = []
+    target = 150
+
+    async def read() -> None:
+        while len(seen) < target:
+            async with Stream(api, last=seen[-1] if seen else 0) as stream:
+                for _ in range(dice.randrange(1, 30)):
+                    seen.append((await stream.next())[0])
+                    if len(seen) >= target:
+                        return
+
+    reader = asyncio.create_task(read())
+    while node.chain.tip.header.height < target:
+        node.grow(*[0] * dice.randrange(1, 8))
+        for _ in range(dice.randrange(1, 20)):
+            await asyncio.sleep(0)
+    await reader
+    assert seen == list(range(1, target + 1))
+
+
+async def test_a_long_way_back_is_sent_in_order(api: Api, node: FakeNode) -> None:
+    node.grow(*[0] * 300)
+    async with Stream(api, last=0) as stream:
+        assert [(await stream.next())[0] for _ in range(300)] == list(range(1, 301))
+
+
+async def test_a_quiet_stream_is_kept_alive(api: Api, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HTTP_STREAM_KEEP_ALIVE_SECONDS", 0.01)
+    async with Stream(api) as stream:
+        await stream.next()
+        comments = [await stream.response.content.readline() for _ in range(6)]
+        assert comments == [b": still here\n", b"\n"] * 3
+        node.grow(0)
+        assert (await stream.next())[0] == 1
+
+
+async def test_a_slow_reader_is_disconnected_and_resumes(
+    api: Api, node: FakeNode, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads while the node sends far more than sockets hold; afterwards the reader goes on where it was."""
+    monkeypatch.setattr(events, "HTTP_STREAM_WRITE_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(events.render, "event", lambda height, name, data: b"id: %d\n%s\n\n" % (height, b"x" * 200_000))
+    node.grow(*[0] * 100)
+    _reader, writer = await asyncio.open_connection(*api.address, limit=1024)
+    writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0\r\n\r\n")
+    await until(lambda: context.streams.total != 0)
+    await until(lambda: not context.streams.total)  # the share is given back although the reader never went away
+    writer.close()
+    monkeypatch.undo()
+    context.newest_event = None
+    async with Stream(api, last=7) as stream:
+        assert (await stream.next())[0] == 8
+
+
+async def test_streams_are_bounded_for_each_address(api: Api, context: Context) -> None:
+    assert context.streams.take("127.0.0.1", HTTP_STREAMS_PER_ADDRESS_MAX - 1)
+    async with Stream(api) as stream:
+        await stream.next()
+        reply = await api.refused("streams_exhausted", 429, "/v1/events")
+        assert int(reply.headers["Retry-After"]) > 0
+    await until(lambda: context.streams.total != HTTP_STREAMS_PER_ADDRESS_MAX)  # until the server has noticed
+    async with Stream(api) as stream:
+        await stream.next()
+
+
+async def test_a_client_that_goes_away_gives_its_stream_back(api: Api, context: Context) -> None:
+    for _ in range(3):
+        async with Stream(api) as stream:
+            await stream.next()
+            assert context.streams.total == 1
+        await until(lambda: not context.streams.total)
+
+
+async def test_head_of_the_stream_does_not_stream(api: Api, context: Context) -> None:
+    async with api.session.head(f"{api.url}/v1/events") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert await response.read() == b""
+    assert context.streams.total == 0
+
+
+async def test_streams_end_when_the_node_closes(api: Api, server: HttpServer, context: Context) -> None:
+    async with Stream(api) as stream:
+        await stream.next()
+        await asyncio.wait_for(server.close(), 3)
+        assert await stream.response.content.read() == b""
+    assert context.streams.total == 0

@@ -1,0 +1,115 @@
+"""What operators ask: alive, ready, status, evidence, metrics."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ledger.consensus.inputs import PeerId
+from ledger.encoding import encode_trusted
+from node.http.health import VERSION
+from node.replica import PeerStatus, Role
+from node.replica.findings import FoundEvidence
+from tests.unit.node.http.conftest import Api, check_problem
+from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.storage.chains import create_stream, genesis, transaction
+
+
+def peer(height: int) -> PeerStatus:
+    return PeerStatus(PeerId(f"{height:064x}"), f"v{height % 4}", height, 0)
+
+
+async def test_a_halted_node_is_neither_alive_nor_ready(api: Api, node: FakeNode) -> None:
+    assert await api.ok("/livez") == {"alive": True}
+    assert await api.ok("/readyz") == {"ready": True}
+    node.role = Role.HALTED
+    await api.refused("halted", 503, "/livez")
+    reply = await api.refused("not_ready", 503, "/readyz")
+    assert int(reply.headers["Retry-After"]) > 0
+
+
+async def test_readiness_counts_peers_and_blocks_behind(api: Api, node: FakeNode) -> None:
+    node.grow(0, 0)
+    node.peers = (peer(3), peer(5))  # this node is deciding height 3
+    assert (await api.get("/readyz")).status == 200
+    assert (await api.get("/readyz?minPeers=2&maxBlocksBehind=2")).status == 200
+    reply = await api.refused("not_ready", 503, "/readyz?minPeers=3&maxBlocksBehind=1")
+    assert len(reply.json["reasons"]) == 2
+    node.peers = (peer(6),)
+    assert (await api.refused("not_ready", 503, "/readyz")).json["reasons"] == [
+        "3 blocks behind the best peer, more than maxBlocksBehind=2"
+    ]
+    assert (await api.get("/readyz?maxBlocksBehind=3")).status == 200
+    node.peers = ()
+    assert (await api.get("/readyz?maxBlocksBehind=0")).status == 200
+    check_problem(await api.get("/readyz?minPeers=-1"), "parameter_invalid", 400)
+    check_problem(await api.get("/readyz?minpeers=1"), "parameter_unknown", 400)
+
+
+async def test_status_says_what_the_node_does(api: Api, node: FakeNode) -> None:
+    node.grow(1)
+    node.peers = (peer(2),)
+    await api.post(transaction(create_stream("z"), nonce=5).envelope)
+    status = await api.ok("/v1/status")
+    assert (status["network"], status["chain"], status["version"]) == ("test", genesis().chain.hex(), VERSION)
+    assert status["head"]["height"] == 1
+    assert status["role"] == "voting"
+    assert (status["n"], status["q"], status["tolerance"]["stopped"]) == (4, 3, 1)
+    assert status["deciding"]["missing"] == ["v1", "v2", "v3"]
+    assert status["mempool"]["transactions"] == 1
+    assert status["peers"][0]["deciding"] == 2
+    assert status["explanation"] == "waiting for v1 to propose"
+
+
+async def test_evidence_is_listed_page_by_page(api: Api, node: FakeNode) -> None:
+    assert (await api.ok("/v1/evidence"))["items"] == []
+    document = encode_trusted({"kind": "E1", "validator": "v2", "first": {}, "second": {}})
+    node.found = tuple(FoundEvidence(height, validator, document) for height in (3, 7) for validator in (0, 2))
+    places, cursor = [], {}
+    while True:
+        page = await api.ok("/v1/evidence", limit=1, **cursor)
+        places += [(item["height"], item["validator_index"]) for item in page["items"]]
+        node.found = (*node.found, FoundEvidence(9 + len(places), 1, document))
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert places == [(7, 2), (7, 0), (3, 2), (3, 0)]
+    up = await api.ok("/v1/evidence", order="asc", limit=2)
+    assert [item["height"] for item in up["items"]] == [3, 3]
+    assert up["items"][0]["evidence"]["validator"] == "v2"
+
+
+async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> None:
+    node.grow(2, 3)
+    node.peers = (peer(3),)
+    await api.get("/v1/blocks/1")
+    await api.get("/v1/blocks/2")
+    await api.get("/nothing/here")
+    await api.request("PROPFIND", "/nothing/here")
+    reply = await api.get("/metrics", headers={"Accept": "application/openmetrics-text, text/plain;q=0.5, */*;q=0.1"})
+    families = {family.name: family for family in text_string_to_metric_families(reply.body.decode())}
+
+    def value(name: str, **labels: str) -> float:
+        samples = [sample for family in families.values() for sample in family.samples if sample.name == name]
+        (found,) = [sample.value for sample in samples if labels.items() <= sample.labels.items()]
+        return found
+
+    assert value("ledger_consensus_height") == 2
+    assert value("ledger_consensus_missing_validators") == 3
+    assert value("ledger_consensus_validator_last_signed_height", validator="v0") == 2
+    assert value("ledger_consensus_validator_last_signed_height", validator="v3") == 0
+    assert value("ledger_transactions_total") == 5
+    assert value("ledger_p2p_peers") == 1
+    assert value("ledger_build_info", network="test") == 1
+    count = "ledger_http_request_duration_seconds_count"
+    assert value(count, route="/v1/blocks/{block}", method="GET", status="200") == 2
+    assert value(count, route="none", method="GET", status="404") == 1
+    assert value(count, route="none", method="other", status="404") == 1, "clients cannot make up labels"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/v1/status", "/v1/evidence", "/v1/blocks", "/v1/accounts"])
+async def test_what_is_of_this_moment_is_not_cached(api: Api, path: str) -> None:
+    reply = await api.get(path)
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in reply.headers
+    assert reply.headers["Ledger-Height"] == "0"

@@ -1,0 +1,128 @@
+"""Status, receipt and search of transactions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import pytest
+
+from ledger.receipt import anchor_of, verify_receipt
+from tests.unit.node.http.conftest import Api, check_problem, until
+from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
+
+UNKNOWN = "0" * 64
+
+
+async def test_the_life_of_a_transaction(api: Api, node: FakeNode) -> None:
+    sent = transaction(create_stream())
+    path = f"/v1/transactions/{sent.id.hex()}"
+    unknown = await api.refused("transaction_unknown", 404, path)
+    assert (unknown.json["id"], unknown.json["state"]) == (sent.id.hex(), "unknown")
+    assert unknown.json["head"]["height"] == 0
+
+    await api.post(sent.envelope)
+    pending = await api.get(path)
+    assert (pending.json["state"], pending.json["head"]["height"]) == ("pending", 0)
+    assert pending.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in pending.headers
+
+    node.append()
+    committed = await api.get(path)
+    assert committed.json["state"] == "committed"
+    assert committed.json["result"] == "applied"
+    assert (committed.json["height"], committed.json["index"]) == (1, 0)
+    assert committed.json["block_hash"] == node.chain.tip.block_hash.hex()
+    assert committed.json["time"] == "2027-01-15T08:00:00.001Z"
+    assert sent.envelope in committed.body, "the exact signed bytes are in the answer"
+    assert committed.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert committed.headers["Ledger-Height"] == "1"
+
+
+async def test_a_failed_transaction_is_committed_with_its_code(api: Api, node: FakeNode) -> None:
+    failed = transaction(append("nowhere", stream="nothing"))
+    node.append(failed)
+    answer = await api.ok(f"/v1/transactions/{failed.id.hex()}")
+    assert (answer["state"], answer["result"]) == ("committed", "stream_unknown")
+
+
+async def test_an_expired_transaction_says_so(api: Api, node: FakeNode) -> None:
+    sent = transaction(create_stream())
+    await api.post(sent.envelope)
+    node.expire(sent.id)
+    answer = await api.get(f"/v1/transactions/{sent.id.hex()}")
+    assert answer.json["state"] == "expired"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_status_can_be_waited_for(api: Api, node: FakeNode) -> None:
+    sent = transaction(create_stream())
+    path = f"/v1/transactions/{sent.id.hex()}"
+    check_problem(await api.get(path, headers={"Prefer": "wait=20"}), "transaction_unknown", 404)
+    await api.post(sent.envelope)
+    asked = asyncio.create_task(api.get(path, headers={"Prefer": "wait=20"}))
+    await until(lambda: node.waiting)
+    node.append()
+    reply = await asked
+    assert reply.json["state"] == "committed"
+    assert reply.headers["Preference-Applied"] == "wait=20"
+
+
+async def test_a_receipt_verifies_offline(api: Api, node: FakeNode) -> None:
+    node.grow(3, 5, 0, 2)
+    items = (await api.ok("/v1/transactions"))["items"]
+    assert len(items) == 10
+    for item in items:
+        reply = await api.get(f"/v1/transactions/{item['id']}/receipt")
+        verified = verify_receipt(reply.body, anchor_of(genesis()))
+        assert verified.transaction.id.hex() == item["id"]
+        assert verified.leaf.result == item["result"]
+        assert verified.signers == ("v0", "v1", "v2")
+    assert "ETag" not in reply.headers, "other nodes may serve other certificates"
+    assert "immutable" not in reply.headers["Cache-Control"]
+    assert "attachment" in reply.headers["Content-Disposition"]
+
+
+async def test_there_is_no_receipt_before_the_block(api: Api, node: FakeNode) -> None:
+    sent = transaction(create_stream())
+    await api.post(sent.envelope)
+    for name in (UNKNOWN, sent.id.hex()):
+        await api.refused("transaction_not_committed", 404, f"/v1/transactions/{name}/receipt")
+
+
+async def test_search_finds_what_is_about_everything_that_is_given(api: Api, node: FakeNode) -> None:
+    by_org1 = transaction(create_stream("b", by=1), nonce=2, sender=1)
+    cosigned = transaction(append("x", stream="b"), nonce=3, sender=0, cosigner=1)
+    node.append(transaction(create_stream("a"), nonce=1))
+    node.append(by_org1, cosigned)
+    node.append(transaction(append("y", stream="a"), nonce=4))
+
+    async def found(**query: str | int) -> list[tuple[int, int]]:
+        return [(item["height"], item["index"]) for item in (await api.ok("/v1/transactions", **query))["items"]]
+
+    assert await found() == [(3, 0), (2, 1), (2, 0), (1, 0)]
+    assert await found(order="asc") == [(1, 0), (2, 0), (2, 1), (3, 0)]
+    assert await found(account="org1") == [(2, 1), (2, 0)]
+    assert await found(stream="b", account="org1") == [(2, 0)], "the append failed, so it is not about the stream"
+    assert await found(stream="a") == [(3, 0), (1, 0)]
+    assert await found(type="stream.create") == [(2, 0), (1, 0)]
+    assert await found(type="record.append", account="org0") == [(3, 0), (2, 1)]
+    assert await found(from_height=2, to_height=2) == [(2, 1), (2, 0)]
+    assert await found(from_height=4) == []
+    assert await found(account="nobody") == []
+    item = (await api.ok("/v1/transactions", account="org1", limit=1))["items"][0]
+    assert (item["sender"], item["operations"]) == ("org0", ["record.append"])
+
+
+@pytest.mark.parametrize("query", ["type=nothing", "stream=UPPER", "account=a..b", "from_height=-1", "order=up"])
+async def test_a_filter_that_cannot_be_is_an_error(api: Api, query: str) -> None:
+    reply = await api.refused("parameter_invalid", 400, f"/v1/transactions?{query}")
+    assert reply.json["detail"].startswith(query.partition("=")[0] + ":")
+
+
+async def test_an_envelope_is_served_as_it_was_signed(api: Api, node: FakeNode) -> None:
+    sent = transaction(create_stream())
+    node.append(sent)
+    answer = orjson.loads((await api.get(f"/v1/transactions/{sent.id.hex()}")).body)
+    assert orjson.dumps(answer["transaction"], option=orjson.OPT_SORT_KEYS) == sent.envelope
