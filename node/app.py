@@ -15,12 +15,11 @@ import ssl
 from ledger import crypto
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError
-from ledger.genesis import parse_genesis
 from ledger.primitives import PublicKey
 from ledger.state import VALIDATORS_KEY, parse_validators_row
 from ledger.validators import ValidatorSet
 from node.config import Config, ConfigError, PinnedPeer, parse_endpoint
-from node.home import data_paths
+from node.home import data_paths, open_home
 from node.http.application import create_application
 from node.http.server import HttpServer
 from node.identity import load_passphrase, load_seed, load_signing_key
@@ -32,8 +31,6 @@ from node.runtime import HaltedError, Runtime, read_clocks
 from node.storage.chain_store import ChainStore
 from node.storage.durable import disk_is_low
 from node.storage.guard import FileGuard
-from node.storage.leveldb import open_database
-from node.storage.opening import open_chain
 from node.storage.queries import Queries
 
 _LOG = EventLog("node")
@@ -56,12 +53,9 @@ async def _run(config: Config) -> int:
     node_seed = load_seed(config.node_key_path, passphrase=passphrase)
     path = config.consensus_key_path
     consensus_key = None if path is None else load_signing_key(path, passphrase=passphrase)
-    paths = data_paths(config)
-    store = open_database(paths.database)
+    store, chain = open_home(config)
     try:
-        genesis = parse_genesis(config.genesis_path.read_bytes())
-        chain = open_chain(store, expected=genesis.chain)
-        guard = FileGuard(paths.guard)
+        guard = FileGuard(data_paths(config).guard)
         try:
             return await _run_parts(config, chain=chain, guard=guard, node_seed=node_seed, consensus_key=consensus_key)
         finally:

@@ -23,10 +23,16 @@ from ledger.genesis import Card, Genesis, Operator, encode_card, make_card, pars
 from ledger.primitives import Digest
 from node.config import EXAMPLE, FILE_NAME, Config, Endpoint
 from node.identity import create_key, load_signing_key
+from node.log import EventLog
+from node.ports import Store
+from node.storage.chain_store import ChainStore
 from node.storage.durable import sync_directory
+from node.storage.errors import StoreMissingError
 from node.storage.guard import create_guard
-from node.storage.leveldb import create_database
-from node.storage.opening import create_chain
+from node.storage.leveldb import create_database, open_database
+from node.storage.opening import create_chain, open_chain
+
+_LOG = EventLog("home")
 
 KEY_NAMES = ("node", "consensus", "cosigning")
 
@@ -106,6 +112,34 @@ def adopt(config: Config, document: bytes, *, expected: Digest | None) -> Genesi
         create_guard(paths.guard).close()
     sync_directory(config.data_path)
     return genesis
+
+
+def open_home(config: Config) -> tuple[Store, ChainStore]:
+    """The chain of this home, and the database that it is in, to be closed afterwards.
+
+    A database that is missing or was lost is made anew from genesis, so that the node can at least follow and say what
+    is wrong: without its guard file, or behind it, it observes and never votes. Raises `HomeError` when no genesis was
+    adopted, and the errors of `open_database` and `open_chain`.
+    """
+    if not config.genesis_path.exists():
+        raise HomeError(f"{config.genesis_path} does not exist: adopt the network's with quorum-node genesis adopt")
+    genesis = parse_genesis(config.genesis_path.read_bytes())
+    paths = data_paths(config)
+    try:
+        store = open_database(paths.database)
+    except StoreMissingError as error:
+        _LOG.warning("database_missing", reason=str(error), remedy="the chain is fetched again from peers")
+        paths.database.parent.mkdir(parents=True, exist_ok=True)
+        store = create_database(paths.database)
+    try:
+        try:
+            return store, open_chain(store, expected=genesis.chain)
+        except StoreMissingError as error:
+            _LOG.warning("database_empty", reason=str(error), remedy="the chain is fetched again from peers")
+            return store, create_chain(store, genesis)
+    except BaseException:
+        store.close()
+        raise
 
 
 def _write(path: Path, data: bytes) -> None:
