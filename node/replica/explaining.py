@@ -37,13 +37,13 @@ def explain(
     absent = missing(deciding, status)
     heard = len(deciding.validators) - len(absent)
     where = f"height {height}, round {status.round}"
-    if heard < quorum:
+    if not status.proposal_seen and not status.timed_out:
+        sentence = f"{where}: waiting for a proposal of {deciding.name(status.leader)}"
+    elif heard < quorum:
         sentence = (
             f"{where}: votes of {heard} of {len(deciding.validators)} validators are here and {quorum} are needed; "
             f"missing: {', '.join(absent)}"
         )
-    elif not status.proposal_seen:
-        sentence = f"{where}: waiting for a proposal of {deciding.name(status.leader)}"
     elif status.waiting_for_blocks:
         sentence = f"{where}: fetching what the proposed block consists of"
     else:

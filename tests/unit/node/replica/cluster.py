@@ -130,6 +130,10 @@ class Node:
         """What a power cut would leave now."""
         return MemoryStore(self.store.image())
 
+    def store_rows(self, start: bytes, stop: bytes) -> list[tuple[bytes, bytes]]:
+        """Rows on its disk."""
+        return list(self.disk.range(start, stop))
+
     def logged(self, event: str) -> list[Logged]:
         return [action for action in self.actions if isinstance(action, Logged) and action.event == event]
 
@@ -183,6 +187,8 @@ class Cluster:
         self._nonces = _count_from_zero()
         self._tickets = _count_from_zero()
         self.outcomes: dict[int, tuple[Outcome, ...]] = {}
+        self.wall_offset_ms: dict[int, int] = {}
+        """By node, how far its wall clock is off."""
         self.restart_after_ms: int | None = None
         """How long after its storage failed a node is started again; None: never."""
         self._starts: list[tuple[int, Node]] = []
@@ -205,7 +211,7 @@ class Cluster:
             guard=node.guard,
             consensus_key=node.founder.consensus_key if node.key else None,
             verify=verify,
-            now=self.now,
+            now=self.now(node),
         )
         watched = WatchedOutbox(node)
         for action in node.replica._parts.out.take():
@@ -244,14 +250,14 @@ class Cluster:
 
     # ---- time and messages
 
-    @property
-    def now(self) -> Now:
-        return Now(self.now_ms, self.genesis.time_ms + self.now_ms)
+    def now(self, node: Node) -> Now:
+        """The clocks of a node."""
+        return Now(self.now_ms, self.genesis.time_ms + self.now_ms + self.wall_offset_ms.get(node.index, 0))
 
     def step(self, node: Node, *inputs: ReplicaInput) -> tuple[Action, ...]:
         """One step of a node, its actions carried out."""
         before = node.halted
-        actions = node.running.step(inputs, self.now)
+        actions = node.running.step(inputs, self.now(node))
         assert not before or [type(action) for action in actions] == [Halted]
         running = node.replica
         for action in actions:

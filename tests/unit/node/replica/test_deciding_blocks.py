@@ -112,7 +112,7 @@ def test_nothing_is_sent_when_a_vote_cannot_be_made_durable() -> None:
     cluster.submit(leader, cluster.transaction())
     assert isinstance(leader.actions[-1], Halted)
     assert not [m for m in leader.sent() if isinstance(m, Consensus)]
-    assert leader.running.step((Elapsed(),), cluster.now) == (leader.actions[-1],)
+    assert leader.running.step((Elapsed(),), cluster.now(leader)) == (leader.actions[-1],)
     status = leader.running.status()
     assert (status.role, status.reason) == ("halted", "write 2 failed (injected)")  # genesis was the first
 
