@@ -2,8 +2,8 @@
 
 * `DamagedError`: something on disk is not what was written. Reads of other data go on; a damaged committed block is
   fetched again from peers, damaged vote state makes the node an observer. Nothing is ever repaired in place.
-* `StorageFailedError`: a write or a sync failed. What is on disk is unknown until the next start: the process stops
-  voting and ends (consensus research section 6, rule 5).
+* `StorageFailedError`: a write or a sync failed, or the system could not read. What is on disk is unknown until the
+  next start: the process stops voting and ends (consensus research section 6, rule 5).
 * `StoreMismatchError`, `StoreMissingError`, `StoreExistsError`, `StoreLockedError`: the operator pointed the node at
   the wrong place, or started it twice. Nothing was touched.
 """
@@ -20,7 +20,7 @@ class DamagedError(StorageError):
 
 
 class StorageFailedError(StorageError):
-    """A write did not reach the disk, or may not have. The store refuses everything from here on."""
+    """A write did not reach the disk, or may not have; or a read did. The store refuses everything from here on."""
 
 
 class StoreMismatchError(StorageError):

@@ -7,7 +7,8 @@ it does not give, and is added here (consensus research section 6, where each wa
 * a damaged table block is returned as data: every read verifies the block's checksum, and every row its own;
 * it creates what it does not find: only `create_database` may create, and opening demands that a database is there;
 * it goes on after a failed sync, when nobody knows what is on the disk: here the first failed write is the last one,
-  and reads are refused too, so that nothing is told that may not be durable;
+  and reads are refused too, so that nothing is told that may not be durable (a read that the system refuses ends the
+  store as well: it says nothing about the data, so it must not be taken for damage);
 * when its log is full it starts another without syncing the old one: a sync that follows writes without sync first
   syncs all logs, so that "this batch and all earlier ones" holds (amendment A4).
 
@@ -104,7 +105,7 @@ class LevelDBStore:
         try:
             row = self._database.get(key, verify_checksums=True)
         except plyvel.Error as error:
-            raise DamagedError(f"cannot read {self._directory}: {_sentence(error)}") from error
+            raise self._unreadable(error) from error
         return None if row is None else unseal(key, row)
 
     def range(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
@@ -125,7 +126,7 @@ class LevelDBStore:
                     yield key, unseal(key, row)
                     move()
         except plyvel.Error as error:
-            raise DamagedError(f"cannot read {self._directory}: {_sentence(error)}") from error
+            raise self._unreadable(error) from error
 
     def write(self, puts: Mapping[bytes, bytes], deletes: frozenset[bytes] = frozenset(), *, sync: bool) -> None:
         """Apply all or nothing; with `sync`, this and all earlier batches are on the disk on return.
@@ -156,6 +157,13 @@ class LevelDBStore:
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
             raise StorageFailedError(self._failure)
+
+    def _unreadable(self, error: Exception) -> DamagedError | StorageFailedError:
+        """What to raise for a failed read: damage is what the files say; a system that cannot read is no such thing."""
+        if isinstance(error, plyvel.CorruptionError):
+            return DamagedError(f"the database in {self._directory} is damaged: {_sentence(error)}")
+        self._failure = f"a read of {self._directory} failed: {_sentence(error)}"
+        return StorageFailedError(self._failure)
 
     def _sync_logs(self) -> None:
         """Sync every log file. One that vanishes meanwhile has become a table, which LevelDB syncs first."""

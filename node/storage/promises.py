@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.block import block_hash as hash_of_header
 from ledger.consensus.statements import StatementType
 from ledger.primitives import Digest
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.block_rows import body_keys, read_candidate_body, write_body
+from node.storage.errors import DamagedError
 from node.storage.keys import PromiseKind
 
 
@@ -95,6 +97,8 @@ def read_promises(reader: Reader, height: int) -> Promises:
         _, kind, rest = keys.parse_promise(key)
         if kind is PromiseKind.CANDIDATE:
             block_hash = Digest(rest)
+            if hash_of_header(value) != block_hash:
+                raise DamagedError(f"the header of a candidate at height {height} does not hash to its block hash")
             candidates.append(StoredCandidate(block_hash, value, read_candidate_body(reader, height, block_hash)))
             continue
         round_of_row = int.from_bytes(rest[:4], "big")

@@ -170,6 +170,26 @@ def test_promises_are_read_again_in_order(store: Store) -> None:
         assert reopened.height_of(promises.candidates[0].block_hash) is None
 
 
+def test_a_candidate_whose_header_was_written_wrongly_is_damage() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    promises, first, second = promises_of(chain)
+    chain.promise(promises)
+    store.write({keys.candidate(1, first.block_hash): second.header_bytes}, sync=True)
+    with pytest.raises(DamagedError):
+        chain.promises(1)
+
+
+def test_a_candidate_whose_body_has_a_gap_is_damage() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    block = candidate(chain, [transaction(create_stream(f"s{number}"), nonce=number) for number in range(130)])
+    chain.promise(Promises(1, candidates=(stored_candidate(block),)))
+    store.write({}, frozenset({keys.body_chunk(1, block.block_hash, 1)}), sync=True)
+    with pytest.raises(DamagedError, match="gap"):
+        chain.promises(1)
+
+
 def test_promises_accumulate_and_none_is_replaced(store: Store) -> None:
     chain = new_chain(store)
     promises, first, _ = promises_of(chain)

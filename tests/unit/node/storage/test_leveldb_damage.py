@@ -267,6 +267,19 @@ def test_a_value_that_stands_under_another_key_is_noticed(directory: Path) -> No
 # ---- failing writes
 
 
+def test_a_read_that_the_system_refuses_is_not_taken_for_damage(tmp_path: Path) -> None:
+    class Unreadable(FailingDatabase):
+        def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None:
+            raise plyvel.IOError(b"IO error: /database/000005.ldb: Too many open files")
+
+    store = LevelDBStore(tmp_path, Unreadable())  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(StorageFailedError, match="Too many open files"):
+            store.get(b"a")
+    with pytest.raises(StorageFailedError):
+        store.write({b"a": b""}, sync=True)
+
+
 class FailingDatabase:
     """A database whose batches fail when they are written, as LevelDB's do on a full or broken disk."""
 
