@@ -71,7 +71,7 @@ class Disk:
 
     records: list[tuple[bytes, ProposedBlock]] = field(default_factory=list)
     messages: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    timeout_certificates: dict[Digest, bytes] = field(default_factory=dict)
+    timeout_certificates: dict[Digest, tuple[int, bytes]] = field(default_factory=dict)  # round and bytes
     prepare_certificates: dict[int, bytes] = field(default_factory=dict)
     bodies: dict[Digest, ProposedBlock] = field(default_factory=dict)
 
@@ -114,7 +114,7 @@ class Node:
         disk = self.disk
         restored = Restored(
             tuple(codec.decode_message(data) for _, data in sorted(disk.messages.items())),
-            tuple(codec.decode_timeout_certificate(data) for data in disk.timeout_certificates.values()),
+            tuple(codec.decode_timeout_certificate(data) for _, data in disk.timeout_certificates.values()),
             tuple(codec.decode_prepare_certificate(data) for data in disk.prepare_certificates.values()),
         )
         self._begin_height(restored)
@@ -216,7 +216,7 @@ class Node:
                 known = self.engine.justification(payload)
                 stored = self.disk.timeout_certificates.get(payload)
                 if known is not None or stored is not None:
-                    data = stored or codec.encode_timeout_certificate(known)
+                    data = codec.encode_timeout_certificate(known) if stored is None else stored[1]
                     world.send(self.index, sender, "justification", self.height, (payload, data))
             case "justification":
                 wanted, data = payload
@@ -328,7 +328,7 @@ class Node:
         disk.messages[place] = data
         for certificate in durable.timeout_certificates:
             digest = codec.justification_digest(certificate)
-            disk.timeout_certificates[digest] = codec.encode_timeout_certificate(certificate)
+            disk.timeout_certificates[digest] = certificate.round, codec.encode_timeout_certificate(certificate)
         for prepared in durable.prepare_certificates:
             disk.prepare_certificates[prepared.round] = codec.encode_prepare_certificate(prepared)
         if durable.block_hash is not None:
@@ -351,8 +351,8 @@ class Node:
             assert statement.high_round in disk.prepare_certificates
         if kind in ("PROPOSAL", "PREPARE") and statement.round > 0:
             assert statement.justification_digest in disk.timeout_certificates
-        if statement.round > 0 and self.world.check_entry_is_durable:
-            rounds = [codec.decode_timeout_certificate(item).round for item in disk.timeout_certificates.values()]
+        if statement.round > 0:
+            rounds = {round for round, _ in disk.timeout_certificates.values()}
             assert statement.round - 1 in rounds, "A2: the entry certificate is not durable"
 
     def _append(self, record: CommitRecord, block: ProposedBlock) -> None:

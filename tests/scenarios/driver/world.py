@@ -71,7 +71,7 @@ class World:
         self.trace: list[str] = []
         self.byzantine: set[int] = set()
         self.dead: set[int] = set()
-        self.check_entry_is_durable = True
+        self._sent_before: set[tuple[int, object]] = set()
         self._sent: dict[tuple[int, int, int, StatementType], object] = {}
         self._keys: dict[int, HeightKeys] = {}
         self.nodes: list[Node] = []
@@ -121,7 +121,8 @@ class World:
 
     def broadcast(self, source: int, kind: str, height: int, payload: object, *, first: int | None = None) -> None:
         """Send to everybody, or to the `first` ones only. What is signed once has the same bytes for ever (P1)."""
-        if kind == "message" and source not in self.byzantine:
+        if kind == "message" and source not in self.byzantine and (source, payload) not in self._sent_before:
+            self._sent_before.add((source, payload))
             message = codec.decode_message(payload)
             if not isinstance(message, TimeoutCertificate):
                 statement = message.statement
