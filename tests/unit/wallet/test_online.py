@@ -100,12 +100,11 @@ def test_a_dead_node_is_passed_over(run: Run, profile: Path, node: FakeNode, dea
     [
         lambda: web.Response(status=500, text="oops"),
         lambda: web.Response(status=502, text="<html>bad gateway</html>"),
-        lambda: web.Response(status=302, headers={"Location": "http://example.invalid/"}),
         lambda: web.Response(text="not json"),
-        lambda: web.json_response({"id": "another", "state": "committed"}),
+        lambda: web.json_response({"id": "ab" * 32, "state": "committed", "result": "applied", "height": 1}),
         lambda: web.json_response(["a list"]),
     ],
-    ids=["500", "502", "redirect", "no json", "another id", "no object"],
+    ids=["500", "502", "no json", "another id", "no object"],
 )
 def test_a_node_without_a_usable_answer_is_passed_over(
     run: Run, profile: Path, node: FakeNode, network: Network, broken: object
@@ -117,6 +116,16 @@ def test_a_node_without_a_usable_answer_is_passed_over(
     assert result.exit_code == ExitCode.OK, result.stderr
     assert bad.count("POST", "/v1/transactions") == 1
     assert node.count("POST", "/v1/transactions") == 1
+
+
+def test_a_redirect_is_not_followed(run: Run, profile: Path, node: FakeNode, network: Network) -> None:
+    build(run, Path("t.json"))
+    with FakeNode(network) as bad:
+        elsewhere = {"Location": f"{node.url}/v1/transactions"}
+        bad.next("POST", "/v1/transactions", always(lambda: web.Response(status=307, headers=elsewhere)))
+        result = run("tx", "submit", "t.json", "--node", bad.url)
+    assert result.exit_code == ExitCode.NODE_UNREACHABLE
+    assert node.requests == []
 
 
 def test_a_refusal_after_a_silent_node_says_that_the_outcome_is_open(
