@@ -38,7 +38,7 @@ class ProcessNetwork:
     """n validators as processes. Leaving the context kills whatever still runs."""
 
     def __init__(self, home: Path, validators: int = 4, quorum: Quorum | None = None) -> None:
-        self.layout = Layout(home / "network", validators, _free_base_port(validators))
+        self.layout = Layout(home / "network", validators, free_base_port(validators))
         self.genesis: Genesis = found(self.layout, quorum, PARAMETERS)
         self.council: SigningKey = load_signing_key(self.layout.home / "council.pem")
         self.alice = SigningKey(bytes(31) + b"\1")
@@ -203,7 +203,7 @@ def id_of(envelope: bytes) -> str:
     return parse_transaction(envelope).id.hex()  # type: ignore[union-attr]
 
 
-def _free_base_port(validators: int) -> int:
+def free_base_port(validators: int) -> int:
     """A base port with 2n free ports from it on. Test workers start their search at different places."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     for base in range(20_000 + 2_000 * worker, 22_000 + 2_000 * worker, 2 * validators):
