@@ -23,6 +23,7 @@ from ledger.consensus.evidence import find_evidence
 from ledger.consensus.inputs import Now, PeerId
 from ledger.consensus.messages import (
     CommitVote,
+    ConsensusMessage,
     PrepareVote,
     Proposal,
     SignedMessage,
@@ -34,6 +35,8 @@ from ledger.crypto import verify
 from ledger.genesis import Genesis
 from ledger.operations.streams import StreamCreate
 from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.state import Account
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from ledger.validators import Quorum
 from node.replica import (
@@ -57,17 +60,21 @@ from node.replica import (
 )
 from node.replica.outbox import Outbox
 from node.storage import keys
+from node.storage.chain_store import ChainStore
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
 from node.storage.promises import read_promises
+from node.storage.rows import unseal
 from node.wire import Consensus, PeerMessage, decode, encode
-from tests.unit.ledger.founders import Founder, founder, genesis_of
+from tests.unit.ledger.founders import Founder, founder, genesis_of, signing_key
 
 BASE_TIMEOUT_MS = 200
 HEARTBEAT_MS = 60_000
 PARAMETERS = Parameters(base_timeout_ms=BASE_TIMEOUT_MS, timeout_ms_max=1_200, heartbeat_ms=HEARTBEAT_MS)
 LATENCY_MS = 1
+
+_PAIR = ("left", "right")
 
 Filter = Callable[[int, int, PeerMessage], bool]
 """(sender, receiver, message) -> whether the network delivers it."""
@@ -87,7 +94,7 @@ class WatchedOutbox(Outbox):
                 self._node.check_durable(message, action.message.payload)
         if isinstance(action, BlockAppended):
             assert self._node.height == action.height
-            assert self._node.disk.get(keys.block_hash(action.block_hash)) is not None
+            assert keys.block_hash(action.block_hash) in self._node.store.image()
         assert not self._node.halted, "nothing follows a halt"
         super().add(action)
         self._node.halted = isinstance(action, Halted)
@@ -121,9 +128,7 @@ class Node:
     @property
     def height(self) -> int:
         """The height on its disk, whether or not it runs."""
-        row = self.disk.get(keys.TIP)
-        assert row is not None
-        return keys.unpack_height(row)
+        return keys.unpack_height(unseal(keys.TIP, self.store.image()[keys.TIP]))
 
     @property
     def disk(self) -> MemoryStore:
@@ -142,17 +147,17 @@ class Node:
 
     def votes(self) -> list[SignedMessage]:
         """Every message of its own that it ever sent."""
-        messages = [decode_message(item.payload) for item in self.sent() if isinstance(item, Consensus)]
         return [
             message
-            for message in messages
+            for message in map(_decoded, (item.payload for item in self.sent() if isinstance(item, Consensus)))
             if not isinstance(message, TimeoutCertificate) and message.validator == self.index
         ]
 
     def check_durable(self, message: SignedMessage, payload: bytes) -> None:
         """What "Persist before send" (consensus research, section 1.3) and amendment A2 demand of this message."""
         statement = message.statement
-        promises = read_promises(self.disk, statement.height)
+        rows = {key: row for key, row in self.store.image().items() if key[:1] in (b"p", b"b")}
+        promises = read_promises(MemoryStore(rows), statement.height)
         kind = statement_type(statement)
         assert (statement.round, kind, payload) in [(m.round, m.type, m.payload) for m in promises.messages]
         guard = self.guard.read()
@@ -181,6 +186,8 @@ class Cluster:
         self.genesis = _genesis(validators, quorum, parameters)
         self.now_ms = 1_000
         self.deliver: Filter = lambda sender, receiver, message: True
+        self.alter: Callable[[int, int, PeerMessage], PeerMessage] = lambda sender, receiver, message: message
+        """What the network makes of a message: for peers that lie."""
         self.taps: list[Callable[[int, int, PeerMessage], None]] = []
         self._sequence = _count_from_zero()
         self._frames: list[tuple[int, int, int, int, bytes]] = []  # (time, sequence, sender, receiver, frame)
@@ -192,6 +199,8 @@ class Cluster:
         self.restart_after_ms: int | None = None
         """How long after its storage failed a node is started again; None: never."""
         self._starts: list[tuple[int, Node]] = []
+        self._checked: dict[int, int] = {}
+        self._agreed: dict[int, Digest] = {}
         self.nodes: list[Node] = []
         for index in range(validators + followers):
             store, guard = MemoryStore(), MemoryGuard()
@@ -310,8 +319,8 @@ class Cluster:
         for tap in self.taps:
             tap(sender, receiver, message)
         if self.deliver(sender, receiver, message):
-            frame = (self.now_ms + LATENCY_MS, next(self._sequence), sender, receiver, encode(message))
-            heapq.heappush(self._frames, frame)
+            frame = encode(self.alter(sender, receiver, message))
+            heapq.heappush(self._frames, (self.now_ms + LATENCY_MS, next(self._sequence), sender, receiver, frame))
 
     def _carry_out(self, node: Node, action: Action) -> None:
         match action:
@@ -351,6 +360,20 @@ class Cluster:
         assert isinstance(parsed, Transaction), parsed
         return parsed
 
+    def twins(self) -> tuple[Transaction, Transaction]:
+        """The same body twice, by an account with two keys of which one suffices, signed by one and by the other."""
+        body = build_body(
+            chain=self.genesis.chain,
+            sender="pair",
+            nonce=next(self._nonces).to_bytes(16, "big"),
+            valid_until_ms=self.genesis.time_ms + self.now_ms + 3_600_000,
+            operations=[StreamCreate(by="pair", name="of-a-pair")],
+        )
+        one, other = (parse_transaction(assemble(body, [sign_body(body, signing_key(name))])) for name in _PAIR)
+        assert isinstance(one, Transaction)
+        assert isinstance(other, Transaction)
+        return one, other
+
     def submit(self, node: Node, *transactions: Transaction) -> tuple[Outcome, ...]:
         """Submit to a node, as its API does."""
         ticket = next(self._tickets)
@@ -370,18 +393,26 @@ class Cluster:
 
     def check(self) -> None:
         """One chain (I1), links (I2), and no validator that ever contradicted itself, across restarts (I4, I5)."""
-        chains = [open_chain(node.disk) for node in self.nodes]
-        for height in range(1, max(chain.tip.header.height for chain in chains) + 1):
-            hashes = {chain.stored_header(height).block_hash for chain in chains if chain.tip.header.height >= height}
-            assert len(hashes) == 1, f"two blocks at height {height}"
-        for chain in chains:
-            for height in range(1, chain.tip.header.height + 1):
-                header = chain.header(height)
-                assert header.parent_hash == chain.stored_header(height - 1).block_hash
-                assert len(decode_commit_record(chain.record(height)).certificate.signatures) >= self.quorum
         for node in self.nodes:
-            said = [SignedStatement(m.statement, m.validator, m.signature) for m in node.votes()]
+            first = self._checked.get(node.index, 0) + 1
+            said = [
+                SignedStatement(m.statement, m.validator, m.signature)
+                for m in node.votes()
+                if m.statement.height >= first
+            ]
             assert not find_evidence(said), f"{node.index} contradicts itself"
+            if node.height >= first:
+                self._check_blocks(open_chain(node.disk), first)
+                self._checked[node.index] = node.height
+
+    def _check_blocks(self, chain: ChainStore, first: int) -> None:
+        """The blocks of one node from `first` on are linked, certified, and those of all others."""
+        for height in range(first, chain.tip.header.height + 1):
+            stored = chain.stored_header(height)
+            assert stored.header.parent_hash == chain.stored_header(height - 1).block_hash
+            assert len(decode_commit_record(chain.record(height)).certificate.signatures) >= self.quorum
+            agreed = self._agreed.setdefault(height, stored.block_hash)
+            assert agreed == stored.block_hash, f"two blocks at height {height}"
 
     @property
     def quorum(self) -> int:
@@ -394,8 +425,15 @@ class Cluster:
 
 
 @cache
+def _decoded(payload: bytes) -> ConsensusMessage:
+    return decode_message(payload)
+
+
+@cache
 def _genesis(validators: int, quorum: Quorum | None, parameters: Parameters) -> Genesis:
-    return genesis_of(validators, quorum=quorum, parameters=parameters)
+    keys_of_pair = tuple(sorted(signing_key(name).public_key for name in _PAIR))
+    further = (Account("pair", keys_of_pair, 1, ()),)
+    return genesis_of(validators, quorum=quorum, parameters=parameters, further_accounts=further)
 
 
 def _count_from_zero() -> Iterator[int]:
