@@ -32,15 +32,22 @@ def list_options(command: Decorated) -> Decorated:
     )(command)
 
 
-def show_one(session: Session, path: str, query: Mapping[str, str | int | None]) -> int:
-    """Print the object at `path`."""
+def show_one(
+    session: Session,
+    path: str,
+    query: Mapping[str, str | int | None],
+    *,
+    lines: Callable[[Mapping[str, Json]], list[tuple[str, str]]] | None = None,
+) -> int:
+    """Print the object at `path`; `lines` chooses what people see of it."""
     from wallet.answers import as_object
     from wallet.submission import ask
 
     async def work(client: Client) -> dict[str, Json]:
         return await client.get(path, lambda value: as_object(value, "the answer"), query)
 
-    session.output.record(ask(session, work))
+    answer = ask(session, work)
+    session.output.record(answer, lines(answer) if lines is not None else None)
     return ExitCode.OK
 
 

@@ -15,6 +15,8 @@ from wallet.reading import show_one
 from wallet.session import node_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ledger.encoding import Json
     from ledger.genesis import Genesis
     from wallet.session import Session
@@ -30,7 +32,7 @@ def status(session: Session) -> int:
 
     Next: quorum-node doctor, on the node's machine, says why a chain does not progress.
     """
-    return show_one(session, "/v1/status", {})
+    return show_one(session, "/v1/status", {}, lines=_status_lines)
 
 
 @click.group("genesis", cls=Group, short_help="Fetch and pin the genesis of a network.")
@@ -90,6 +92,26 @@ def pin(session: Session, url: str, expected_hash: str | None) -> int:
     session.output.record({**_facts(genesis), "profile": session.profile_name, "path": str(path)})
     session.output.hint(f"Pinned in the profile '{session.profile_name}' of {session.config.path}.")
     return ExitCode.OK
+
+
+def _status_lines(status: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What people want to know of a node's status; programs get all of it."""
+    head, mempool, peers = (status.get(name) for name in ("head", "mempool", "peers"))
+    newest = f"block {head.get('height')} of {head.get('time')}" if isinstance(head, dict) else "-"
+    waiting = str(mempool.get("transactions")) if isinstance(mempool, dict) else "-"
+    listed = peers if isinstance(peers, list) else []
+    linked = [str(peer.get("validator") or "a follower") for peer in listed if isinstance(peer, dict)]
+    return [
+        ("network", f"{status.get('network')}, {status.get('chain')}"),
+        ("head", newest),
+        ("node", f"{status.get('validator') or 'no validator'}, {status.get('role')}: {status.get('reason')}"),
+        ("quorum", str(status.get("sentence"))),
+        ("now", str(status.get("explanation"))),
+        ("linked to", ", ".join(linked) or "nobody"),
+        ("mempool", f"{waiting} transactions wait"),
+        ("evidence", f"{status.get('evidence_count')} proofs of double signing"),
+        ("version", str(status.get("version"))),
+    ]
 
 
 def _fetch(session: Session, url: str, expected_hash: str) -> Genesis:

@@ -364,6 +364,15 @@ def test_what_is_not_there_exits_12(run: Run, profile: Path, node: FakeNode) -> 
     assert "[account_unknown]" in result.stderr
 
 
+def test_status_is_words_for_people_and_everything_for_programs(run: Run, profile: Path, node: FakeNode) -> None:
+    answer = {"network": "testnet", "chain": "ab", "explanation": "idle\x1b[2J", "peers": [{"validator": "v1"}, {}, 3]}
+    node.next("GET", "/v1/status", *[always(lambda: web.json_response(answer))] * 2)
+    text = run("status", "--node", node.url).stdout
+    assert "linked to  v1, a follower" in text
+    assert "idle\\u001b[2J" in text
+    assert json.loads(run("status", "--node", node.url, "--output", "json").stdout) == answer
+
+
 def test_accounts_are_added_and_their_keys_replaced(run: Run, profile: Path, node: FakeNode, network: Network) -> None:
     added = run("account", "add", "ann.org0", "--public-key", "org2", "--node", node.url)
     assert added.exit_code == ExitCode.OK, added.stderr
