@@ -1,0 +1,21 @@
+"""Loses its votes with its power: a disk that lies about syncs, or an operator who restored an old snapshot."""
+
+from __future__ import annotations
+
+from node.storage import keys
+from tests.simulation.byzantine.shameless import Shameless
+from tests.simulation.disk import Disk, GuardFile
+
+
+class Forgetful(Shameless):
+    """Comes back without any of its promises, and with a new guard."""
+
+    def prepare_disk(self) -> None:
+        """Forget."""
+        forgotten = [key for key, _ in self.disk.range(keys.promises(0), keys.successor(b"p"))]
+        if forgotten and not self.power.toss():
+            image = self.disk.image()
+            for key in forgotten:
+                del image[key]
+            self.disk = Disk(self.power, image)
+            self.guard = GuardFile(self.power)

@@ -1,0 +1,57 @@
+"""The end of a run: a stranger re-executes the longest honest chain, and compares all the others with it (I14, I19)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ledger.audit import ChainAudit
+from ledger.block import block_hash
+from ledger.errors import LedgerError
+from ledger.primitives import Digest
+from node.storage import keys
+from tests.simulation.violation import Violation, demand
+
+if TYPE_CHECKING:
+    from tests.simulation.checkers.agreement import Agreement
+    from tests.simulation.machine import Machine
+    from tests.simulation.world import World
+
+_NAME = "audit"
+
+
+def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int:
+    """Audit the longest honest chain from genesis. Returns its height."""
+    chain = max((machine.chain for machine in world.honest), key=lambda chain: chain.tip.header.height, default=None)
+    if chain is None:
+        return 0
+    judge = ChainAudit(world.genesis, world.memory.verify)
+    found: dict[Digest, int] = {}
+    for height in range(1, chain.tip.header.height + 1):
+        try:
+            block = judge.append(chain.record(height), chain.envelopes(height))
+        except LedgerError as error:
+            raise Violation(_NAME, f"height {height} does not pass: {error}") from error
+        announced = agreement.chain.get(height, block.block_hash)
+        demand(block.block_hash == announced, _NAME, f"height {height} is not the block that was announced")
+        agreement.chain[height] = block.block_hash
+        for transaction in block.block.transactions:
+            earlier = found.setdefault(transaction.id, height)
+            demand(earlier == height, _NAME, f"{transaction.id.hex()[:8]} is in blocks {earlier} and {height}")
+    for machine in world.honest:
+        _compare(machine, agreement)
+    for transaction_id in reported:
+        demand(transaction_id in found, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
+    return chain.tip.header.height
+
+
+def _compare(machine: Machine, agreement: Agreement) -> None:
+    """Every header on this disk is the one that all have."""
+    row = machine.disk.durable(keys.TIP)
+    height = 0 if row is None else keys.unpack_height(row)
+    announced = agreement.announced.get(machine.identity.index, 0)
+    demand(height >= announced, _NAME, f"{machine.identity.name} is at {height} and had announced {announced}")
+    for each in range(1, height + 1):
+        header = machine.disk.durable(keys.header(each))
+        same = header is not None and block_hash(header) == agreement.chain[each]
+        demand(same, _NAME, f"{machine.identity.name} has another block {each} on its disk")

@@ -1,0 +1,36 @@
+"""No honest machine is blamed for what it sends, accused of contradicting itself, or silenced; and none is surprised.
+
+Machines keep their disks here, so nothing ever justifies silence. A log line of the events below would mean that an
+honest machine does not trust itself, or its own disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from node.replica import Logged
+from tests.simulation.violation import demand
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine
+
+_NAME = "reputation"
+_NEVER = frozenset(
+    {"voting_stopped", "own_block_refused", "stored_block_refused", "block_damaged", "chains_conflict", "other_parent"}
+)
+
+
+def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> None:
+    """A peer is said to misbehave."""
+    names = [other.identity.name for other in blamed if other.honest]
+    demand(not names, _NAME, f"{machine.identity.name} blames the honest {names}: {reason}")
+
+
+def check_log(machine: Machine, line: Logged, honest: Sequence[Machine]) -> None:
+    """A line for the operator."""
+    demand(line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}")
+    if line.event == "evidence_found":
+        accused = line.fields["validator"]
+        framed = [other for other in honest if other.identity.name == accused]
+        demand(not framed, _NAME, f"{machine.identity.name} has evidence against the honest {accused}")

@@ -1,0 +1,261 @@
+"""One simulated machine: a disk, clocks, power, and a production replica that runs while there is power.
+
+The machine does what `node.runtime` does for a real node: it hands in what arrived, in order, in bounded steps, and
+carries out actions in order. Subclasses (`byzantine`) change what a liar changes and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from ledger.consensus.inputs import Now, PeerId
+from ledger.crypto import SigningKey
+from ledger.limits import STEP_MESSAGES_MAX
+from node.replica import (
+    Action,
+    Answer,
+    BlockAppended,
+    Elapsed,
+    Halted,
+    Logged,
+    PeerConnected,
+    PeerDisconnected,
+    PeerMisbehaved,
+    Replica,
+    ReplicaInput,
+    SendTo,
+    SendToAll,
+    WakeAt,
+)
+from node.replica.outbox import Outbox
+from node.storage.chain_store import ChainStore
+from node.storage.opening import open_chain
+from node.wire import PeerMessage
+from tests.simulation.clock import Clock
+from tests.simulation.disk import Disk, GuardFile, Power, PowerCut
+from tests.unit.ledger.founders import Founder
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SEND_CUT_SHARE = 0.2  # there are more sends than writes
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower)."""
+
+    index: int
+    name: str
+    validator: int | None
+    founder: Founder
+
+    @property
+    def peer(self) -> PeerId:
+        """How other nodes know it."""
+        return PeerId(self.founder.node_key.public_key.hex())
+
+
+class Watched(Outbox):
+    """Shows the checkers every action at the very instant at which it is said, in the middle of the step."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self._machine = machine
+
+    def add(self, action: Action) -> None:
+        """See `Outbox.add`."""
+        self._machine.world.checkers.said(self._machine, action)
+        super().add(action)
+
+
+class Machine:
+    """An honest one."""
+
+    honest = True
+
+    def __init__(self, world: World, identity: Identity, clock: Clock, image: dict[bytes, bytes]) -> None:
+        self.world = world
+        self.identity = identity
+        self.clock = clock
+        self.power = Power(world.rng)
+        self.disk = Disk(self.power, image)
+        self.guard = GuardFile(self.power)
+        self.replica: Replica | None = None
+        self.boots = 0
+        self.paused_until_ms = 0
+        self._inbox: list[ReplicaInput] = []
+        self._stepping = False
+        self._wake_at_ms = -1
+
+    # ---- what a liar may change
+
+    @property
+    def consensus_key(self) -> SigningKey | None:
+        """The key with which the replica votes."""
+        return None if self.identity.validator is None else self.identity.founder.consensus_key
+
+    def prepare_disk(self) -> None:
+        """Before a boot."""
+
+    def dress(self, replica: Replica) -> None:
+        """After a boot: watch what is said."""
+        watched = Watched(self)
+        for action in replica._parts.out.take():
+            watched.add(action)
+        replica._parts.out = watched
+
+    def receivers(self, message: PeerMessage, receivers: list[Machine]) -> list[Machine]:
+        """Those of `receivers` that are sent this message."""
+        return receivers
+
+    def after_step(self) -> None:
+        """After each step."""
+
+    # ---- power
+
+    @property
+    def running(self) -> Replica:
+        """The replica, which runs."""
+        assert self.replica is not None
+        return self.replica
+
+    @property
+    def now(self) -> Now:
+        """Its clocks."""
+        return self.clock.now(self.world.now_ms)
+
+    @property
+    def chain(self) -> ChainStore:
+        """The chain on its disk, as a power cut would leave it now."""
+        return open_chain(Disk(self.power, self.disk.image()))
+
+    def boot(self) -> None:
+        """Start a replica on what is on the disk."""
+        assert self.replica is None
+        self.boots += 1
+        self.prepare_disk()
+        self.clock.boot(self.world.now_ms, self.world.rng.randrange(10_000))
+        try:
+            replica = Replica(
+                chain=open_chain(self.disk),
+                guard=self.guard,
+                consensus_key=self.consensus_key,
+                verify=self.world.memory.verify,
+                now=self.now,
+            )
+            self.dress(replica)
+            self.replica = replica
+            self.world.booted(self)
+            self._step([Elapsed()])
+        except PowerCut:
+            self.world.cut(self)
+
+    def die(self) -> None:
+        """The power is gone: what was not synced is lost, in part or in all."""
+        self.replica = None
+        self._inbox.clear()
+        self._wake_at_ms = -1
+        survive = self.world.rng.randint(0, self.disk.unsynced_writes)
+        self.disk = Disk(self.power, self.disk.crash(unsynced_survive=survive))
+        self.guard = GuardFile(self.power, self.guard.crash())
+
+    # ---- steps
+
+    def hand_in(self, given: ReplicaInput) -> None:
+        """Something for the replica, which is told as soon as the machine does not pause."""
+        self._inbox.append(given)
+        if not self._stepping:
+            self._stepping = True
+            self.world.at(max(self.world.now_ms, self.paused_until_ms), self._empty_inbox, self.boots)
+
+    def step_now(self, *inputs: ReplicaInput) -> None:
+        """A step with these inputs alone, at once."""
+        try:
+            self._step(list(inputs))
+        except PowerCut:
+            self.world.cut(self)
+
+    def _empty_inbox(self, boot: int) -> None:
+        self._stepping = False
+        if self.replica is None or boot != self.boots:
+            if self.replica is not None and self._inbox:
+                self.hand_in(self._inbox.pop())
+            return
+        if self.paused_until_ms > self.world.now_ms:
+            self.hand_in(self._inbox.pop())
+            return
+        inputs, self._inbox = self._inbox[:STEP_MESSAGES_MAX], self._inbox[STEP_MESSAGES_MAX:]
+        if inputs:
+            self.step_now(*inputs)
+        if self._inbox and not self._stepping:
+            self.hand_in(self._inbox.pop())
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        replica = self.running
+        actions = replica.step(inputs, self.now)
+        for action in actions:
+            if self.replica is not replica:
+                return
+            self._carry_out(action)
+        if self.replica is replica:
+            self.world.checkers.stepped(self)
+            self.after_step()
+
+    def _carry_out(self, action: Action) -> None:
+        world = self.world
+        match action:
+            case SendTo() | SendToAll():
+                self._send(action)
+            case WakeAt(monotonic_ms):
+                self._wake_later(monotonic_ms)
+            case Answer(ticket, outcomes):
+                world.note(self, "answer", f"ticket {ticket}: {[type(outcome).__name__ for outcome in outcomes]}")
+            case BlockAppended(height, block_hash, transaction_ids):
+                world.note(self, "append", f"{height} {block_hash.hex()[:8]} ({len(transaction_ids)} transactions)")
+            case PeerMisbehaved(peer, reason):
+                world.note(self, "blame", f"{world.name_of(peer)}: {reason}")
+                world.part(self, peer)
+            case Logged(event, fields):
+                world.note(self, "log", f"{event} {dict(fields)}")
+            case Halted(reason):
+                world.note(self, "halt", reason)
+                world.cut(self)
+            case _:
+                assert_never(action)
+
+    def _send(self, action: SendTo | SendToAll) -> None:
+        if isinstance(action, SendTo):
+            receivers = self.world.machines_of(action.peer)
+        else:
+            receivers = self.world.others(self, validators_only=action.validators_only)
+        receivers = self.receivers(action.message, receivers)
+        power = self.power
+        if power.cut_rate and self.world.rng.random() < power.cut_rate * _SEND_CUT_SHARE:
+            reached = self.world.rng.randint(0, len(receivers))
+            self.world.send(self, receivers[:reached], action.message)
+            power.cuts += 1
+            raise PowerCut
+        self.world.send(self, receivers, action.message)
+
+    def _wake_later(self, monotonic_ms: int) -> None:
+        at_ms = max(self.clock.world_ms(monotonic_ms), self.world.now_ms)
+        if at_ms != self._wake_at_ms:
+            self._wake_at_ms = at_ms
+            self.world.at(at_ms, self._wake, at_ms, self.boots)
+
+    def _wake(self, at_ms: int, boot: int) -> None:
+        if boot == self.boots and at_ms == self._wake_at_ms and self.replica is not None:
+            self._wake_at_ms = -1
+            self.hand_in(Elapsed())
+
+    def connect(self, peer: PeerId) -> None:
+        """A link is up."""
+        if self.replica is not None:
+            self.hand_in(PeerConnected(peer))
+
+    def disconnect(self, peer: PeerId) -> None:
+        """A link is down."""
+        if self.replica is not None:
+            self.hand_in(PeerDisconnected(peer))

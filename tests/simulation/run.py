@@ -1,0 +1,197 @@
+"""One run: a seed in, a report or a `Violation` out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.simulation.machine import Machine
+from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw
+from tests.simulation.remembering import shared_decoder
+from tests.simulation.trace import Trace
+from tests.simulation.violation import Violation
+from tests.simulation.world import World
+
+HEIGHTS_AFTER_HEALING = 2
+_CLIENT_EVERY_MS = 300
+_BAD_ROUND_MS = TIMEOUT_MS_MAX * 5 // 4 + 100  # the slowest clock, and the way of the votes
+_SETTLING_MS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for."""
+
+    plan: Plan
+    height: int
+    events: int
+    simulated_ms: int
+    recovery_ms: int
+    cuts: int
+    digest: str
+
+
+def run(
+    seed: int,
+    *,
+    n: int | None = None,
+    q: int | None = None,
+    show: Callable[[str], None] | None = None,
+    show_plan: Callable[[Plan], None] | None = None,
+) -> Report:
+    """Run one seed. Raises `Violation`; an assertion of production code is one too."""
+    rng = random.Random(seed)
+    plan = draw(rng, n=n, q=q)
+    if show_plan is not None:
+        show_plan(plan)
+    world = World(rng, plan, Trace(show))
+    with shared_decoder(world.memory):
+        try:
+            return _Run(world).run()
+        except AssertionError as error:
+            raise Violation("assertion", str(error)) from error
+
+
+class _Run:
+    """The two phases of a run in a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = world.rng
+        self._plan = world.plan
+
+    def run(self) -> Report:
+        world, plan = self._world, self._plan
+        world.note(None, "phase", "safety")
+        self._schedule_faults()
+        for machine in world.machines:
+            machine.power.cut_rate = plan.cut_rate
+            machine.power.failure_rate = plan.failure_rate
+            world.at(0, machine.boot)
+        world.run_until(plan.safety_ms)
+        if plan.final_power_cut:
+            self._cut_all()
+        recovery_ms = self._recover() if plan.lively else 0
+        height = world.checkers.finish()
+        return Report(
+            plan=plan,
+            height=height,
+            events=world.trace.events,
+            simulated_ms=world.now_ms,
+            recovery_ms=recovery_ms,
+            cuts=sum(machine.power.cuts for machine in world.machines),
+            digest=world.trace.hexdigest(),
+        )
+
+    # ---- safety: everything goes wrong
+
+    def _schedule_faults(self) -> None:
+        world, plan, rng = self._world, self._plan, self._rng
+        for number in range(plan.transactions):
+            world.at(rng.randrange(plan.safety_ms), self._submit_anywhere, number)
+        if plan.partition_every_ms:
+            for at_ms in range(0, plan.safety_ms, plan.partition_every_ms):
+                world.at(at_ms, self._split)
+        for _ in range(plan.power_cuts):
+            world.at(rng.randrange(plan.safety_ms), self._cut_all)
+        for _ in range(plan.pauses):
+            world.at(rng.randrange(plan.safety_ms), self._pause)
+        for _ in range(4 if plan.clocks == "jumping" else 0):
+            world.at(rng.randrange(plan.safety_ms), self._jump)
+        if plan.reset_rate:
+            for _ in range(max(1, int(plan.safety_ms * plan.reset_rate))):
+                world.at(rng.randrange(plan.safety_ms), self._reset_link)
+
+    def _submit_anywhere(self, number: int) -> None:
+        self._world.submit(self._rng.choice(self._world.machines), number)
+
+    def _split(self) -> None:
+        if self._world.faulty:
+            self._world.note(None, "split", self._world.network.split())
+
+    def _cut_all(self) -> None:
+        self._world.note(None, "power", "goes out everywhere")
+        for machine in self._world.machines:
+            if machine.replica is not None:
+                self._world.cut(machine)
+
+    def _pause(self) -> None:
+        machine = self._rng.choice(self._world.machines)
+        machine.paused_until_ms = self._world.now_ms + self._rng.choice((50, 400, 1_500))
+        self._world.note(machine, "pause", f"until {machine.paused_until_ms}")
+
+    def _jump(self) -> None:
+        machine = self._rng.choice(self._world.machines)
+        machine.clock.offset_ms += self._rng.choice((-3_600_000, -9_000, 9_000, 15_000, 3_600_000))
+        self._world.note(machine, "clock", f"is off by {machine.clock.offset_ms} ms")
+
+    def _reset_link(self) -> None:
+        if len(self._world.machines) > 1:
+            one, other = self._rng.sample(self._world.machines, 2)
+            if one.identity.peer != other.identity.peer:
+                self._world.part(one, other.identity.peer)
+
+    # ---- liveness: everything is well again, but for those who are dead or lie
+
+    def _recover(self) -> int:
+        world, plan = self._world, self._plan
+        world.note(None, "phase", "liveness")
+        world.faulty = False
+        world.network.heal()
+        for machine in world.machines:
+            machine.power.cut_rate = machine.power.failure_rate = 0.0
+            machine.paused_until_ms = 0
+            dead = machine.identity.validator in plan.dead
+            if dead and machine.replica is not None:
+                world.cut(machine)
+            elif not dead and machine.replica is None:
+                machine.boot()
+        live = [machine for machine in world.honest if machine.identity.validator not in plan.dead]
+        started_ms = world.now_ms
+        target = max(_height(machine) for machine in world.honest) + HEIGHTS_AFTER_HEALING
+        bad = len(plan.byzantine) + len(plan.dead)
+        bound_ms = _SETTLING_MS + HEIGHTS_AFTER_HEALING * (bad + 2) * _BAD_ROUND_MS
+        self._ask_again(live, target)
+        world.run_until(started_ms + bound_ms, lambda: self._recovered(live, target))
+        if not self._recovered(live, target):
+            where = {machine.identity.name: _position(machine) for machine in live}
+            raise Violation(
+                "progress",
+                f"{bound_ms} ms after healing not everybody is at height {target} with all transactions: {where}",
+            )
+        return world.now_ms - started_ms
+
+    def _recovered(self, live: list[Machine], target: int) -> bool:
+        if any(_height(machine) < target for machine in live):
+            return False
+        return not self._missing(live)
+
+    def _missing(self, live: list[Machine]) -> list[int]:
+        """The client's transactions that not all live honest machines have committed."""
+        return [
+            number
+            for number in range(self._world.submitted)
+            if not all(self._world.has_committed(machine, number) for machine in live)
+        ]
+
+    def _ask_again(self, live: list[Machine], target: int) -> None:
+        """Clients repeat what they have no outcome for, each time to another machine, or submit something new."""
+        world = self._world
+        missing = self._missing(live)
+        for number in missing:
+            world.submit(self._rng.choice(live), number)
+        if not missing and any(_height(machine) < target for machine in live):
+            world.submit(self._rng.choice(live), world.submitted)
+        world.at(world.now_ms + _CLIENT_EVERY_MS, self._ask_again, live, target)
+
+
+def _height(machine: Machine) -> int:
+    return machine.world.checkers.agreement.announced.get(machine.identity.index, 0)
+
+
+def _position(machine: Machine) -> str:
+    if machine.replica is None:
+        return "down"
+    status = machine.running.status()
+    return f"deciding {status.deciding} in round {status.round}: {status.explanation}"

@@ -1,0 +1,240 @@
+"""The world of one run: everything that happens, in the order of simulated time, drawn from one random source."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from functools import cache
+
+from ledger.consensus.inputs import PeerId
+from ledger.genesis import Genesis
+from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.validators import Quorum, QuorumRule
+from node.replica import PeerMessageReceived, Submitted
+from node.storage import keys
+from node.storage.memory import MemoryStore
+from node.storage.opening import create_chain
+from node.wire import PeerMessage, decode, encode
+from tests.simulation import workload
+from tests.simulation.byzantine import KINDS
+from tests.simulation.checkers import Checkers
+from tests.simulation.clock import Clock
+from tests.simulation.machine import Identity, Machine
+from tests.simulation.network import Network
+from tests.simulation.plan import BASE_TIMEOUT_MS, HOUR_MS, TIMEOUT_MS_MAX, Plan
+from tests.simulation.remembering import Memory
+from tests.simulation.trace import Trace
+from tests.simulation.violation import Violation
+from tests.unit.ledger.founders import founder, genesis_of
+
+_EVENTS_PER_MS_MAX = 5_000  # a replica that always wants to be woken at once would stop time
+_DOWN_MS = (1, 40, 300, 900)
+
+
+class World:
+    """All machines, what is between them, and what happens next."""
+
+    def __init__(self, rng: random.Random, plan: Plan, trace: Trace) -> None:
+        self.rng = rng
+        self.plan = plan
+        self.trace = trace
+        self.now_ms = 0
+        self.memory = Memory()
+        self.genesis, self.genesis_hash, image = _founding(plan.n, plan.q, plan.heartbeat_ms)
+        self._events: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._sequence = 0
+        self._tickets = 0
+        self._parted: set[tuple[int, int]] = set()
+        self._by_peer: dict[PeerId, list[Machine]] = {}
+        self.faulty = True
+        self.submitted = 0
+        self.machines: list[Machine] = []
+        self._settle_machines(image)
+        self.network = Network(rng, plan, len(self.machines))
+        self.checkers = Checkers(self)
+
+    def _settle_machines(self, image: dict[bytes, bytes]) -> None:
+        plan, kinds = self.plan, dict(self.plan.byzantine)
+        for index in range(plan.n + plan.followers):
+            validator = index if index < plan.n else None
+            kind = kinds.get(index)
+            for copy in range(2 if kind == "twin" else 1):
+                name = (f"v{index}" if index < plan.n else f"f{index - plan.n}") + "'" * copy
+                identity = Identity(len(self.machines), name, validator, founder(index))
+                offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
+                rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
+                clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
+                machine = KINDS[kind](self, identity, clock, image)
+                self.machines.append(machine)
+                self._by_peer.setdefault(identity.peer, []).append(machine)
+
+    # ---- time
+
+    def at(self, time_ms: int, happens: Callable[..., None], *arguments: object) -> None:
+        """Let something happen at a time that is not over."""
+        self._sequence += 1
+        heapq.heappush(self._events, (time_ms, self._sequence, happens, arguments))
+
+    def run_until(self, end_ms: int, done: Callable[[], bool] | None = None) -> None:
+        """Let everything happen that is due before `end_ms`, or until it is done (asked whenever time has moved)."""
+        events_at_once = 0
+        while self._events and self._events[0][0] <= end_ms:
+            time_ms, _, happens, arguments = heapq.heappop(self._events)
+            if time_ms > self.now_ms:
+                self.now_ms, events_at_once = time_ms, 0
+                if done is not None and done():
+                    return
+            events_at_once += 1
+            if events_at_once > _EVENTS_PER_MS_MAX:
+                raise Violation("progress", "time stands still: some machine always wants to be woken at once")
+            happens(*arguments)
+        self.now_ms = max(self.now_ms, end_ms)
+
+    def note(self, machine: Machine | None, kind: str, note: str = "") -> None:
+        """An event for the trace."""
+        position = "-"
+        if machine is not None and machine.replica is not None:
+            deciding = machine.replica._parts.deciding
+            position = f"{deciding.height}/{deciding.engine.round}"
+        name = "world" if machine is None else machine.identity.name
+        self.trace.event(self.now_ms, name, kind, position, note)
+
+    # ---- machines
+
+    @property
+    def honest(self) -> list[Machine]:
+        """Those that never lie, whether or not they run."""
+        return [machine for machine in self.machines if machine.honest]
+
+    def machines_of(self, peer: PeerId) -> list[Machine]:
+        """All machines that have this node key."""
+        return self._by_peer.get(peer, [])
+
+    def name_of(self, peer: PeerId) -> str:
+        """A peer, for people."""
+        return "/".join(machine.identity.name for machine in self.machines_of(peer)) or "nobody"
+
+    def others(self, machine: Machine, *, validators_only: bool) -> list[Machine]:
+        """Everybody that this machine can have a link to, and that it sends to."""
+        return [
+            other
+            for other in self.machines
+            if other.identity.peer != machine.identity.peer
+            and (other.identity.validator is not None or not validators_only)
+        ]
+
+    def booted(self, machine: Machine) -> None:
+        """A machine is up: links are made."""
+        self.note(machine, "boot", f"number {machine.boots}")
+        self.checkers.booted(machine)
+        for other in self.others(machine, validators_only=False):
+            if other.replica is not None and self._linked(machine, other):
+                machine.connect(other.identity.peer)
+                other.connect(machine.identity.peer)
+
+    def cut(self, machine: Machine) -> None:
+        """Cut the power of a machine; it comes back later."""
+        self.note(machine, "cut")
+        was_running = machine.replica is not None
+        machine.die()
+        if was_running:
+            for other in self.others(machine, validators_only=False):
+                self._tell_disconnected(other, machine)
+        down_ms = self.rng.choice(_DOWN_MS) if self.faulty else 1
+        self.at(self.now_ms + down_ms, self._power_on, machine)
+
+    def _power_on(self, machine: Machine) -> None:
+        if machine.replica is None and not (not self.faulty and machine.identity.validator in self.plan.dead):
+            machine.boot()
+
+    # ---- links
+
+    def _linked(self, one: Machine, other: Machine) -> bool:
+        return _pair(one, other) not in self._parted
+
+    def part(self, machine: Machine, peer: PeerId) -> None:
+        """Close the link to a peer, and let both wait before the next."""
+        for other in self.machines_of(peer):
+            pair = _pair(machine, other)
+            if pair not in self._parted:
+                self._parted.add(pair)
+                self._tell_disconnected(machine, other)
+                self._tell_disconnected(other, machine)
+                self.at(self.now_ms + self.plan.reconnect_ms, self._link_again, machine, other)
+
+    def _tell_disconnected(self, machine: Machine, gone: Machine) -> None:
+        peer = gone.identity.peer
+        if not any(other.replica is not None and self._linked(machine, other) for other in self.machines_of(peer)):
+            machine.disconnect(peer)
+
+    def _link_again(self, one: Machine, other: Machine) -> None:
+        self._parted.discard(_pair(one, other))
+        if one.replica is not None and other.replica is not None:
+            one.connect(other.identity.peer)
+            other.connect(one.identity.peer)
+
+    def send(self, sender: Machine, receivers: list[Machine], message: PeerMessage) -> None:
+        """Put a message on the network, once per receiver."""
+        if not receivers:
+            return
+        frame = encode(message)
+        if self.trace.wanted:
+            self.note(sender, "send", f"{_describe(self, message)} to {' '.join(r.identity.name for r in receivers)}")
+        arriving: PeerMessage | None = None
+        for receiver in receivers:
+            if receiver.replica is None or not self._linked(sender, receiver):
+                continue
+            for delay_ms in self.network.fate(sender.identity.index, receiver.identity.index):
+                arriving = decode(frame) if arriving is None else arriving
+                self.at(self.now_ms + delay_ms, self._arrive, receiver, sender, receiver.boots, frame, arriving)
+
+    def _arrive(self, receiver: Machine, sender: Machine, boot: int, frame: bytes, message: PeerMessage) -> None:
+        if receiver.replica is None or receiver.boots != boot:
+            return
+        self.trace.frame(self.now_ms, receiver.identity.index, frame)
+        if self.trace.wanted:
+            self.note(receiver, "hear", f"{_describe(self, message)} from {sender.identity.name}")
+        receiver.hand_in(PeerMessageReceived(sender.identity.peer, message))
+
+    # ---- clients
+
+    def submit(self, machine: Machine, number: int) -> None:
+        """Submit the client's transaction `number` to a machine, if it is up."""
+        self.submitted = max(self.submitted, number + 1)
+        if machine.replica is not None:
+            made = workload.transaction(self.genesis, number)
+            self._tickets += 1
+            self.note(machine, "submit", f"transaction {number} {made.id.hex()[:8]}, ticket {self._tickets}")
+            machine.step_now(Submitted(self._tickets, (made.envelope,)))
+
+    def has_committed(self, machine: Machine, number: int) -> bool:
+        """Whether the client's transaction `number` is in a block that is durable on this machine."""
+        made = workload.transaction(self.genesis, number)
+        return machine.disk.durable(keys.transaction(made.id)) is not None
+
+
+def _pair(one: Machine, other: Machine) -> tuple[int, int]:
+    first, second = one.identity.index, other.identity.index
+    return (first, second) if first < second else (second, first)
+
+
+def _describe(world: World, message: PeerMessage) -> str:
+    payload = getattr(message, "payload", None)
+    if payload is None:
+        return str(message)[:100]
+    said = world.memory.decode(payload)
+    return f"{type(said).__name__} {getattr(said, 'statement', said)}"[:160]
+
+
+@cache
+def _founding(n: int, q: int, heartbeat_ms: int) -> tuple[Genesis, Digest, dict[bytes, bytes]]:
+    """Genesis, its block hash, and the disk of a machine on which it was written."""
+    parameters = Parameters(
+        base_timeout_ms=BASE_TIMEOUT_MS, timeout_ms_max=TIMEOUT_MS_MAX, heartbeat_ms=heartbeat_ms, demotion_heights=20
+    )
+    genesis = genesis_of(n, quorum=Quorum(QuorumRule.FIXED, q), parameters=parameters)
+    store = MemoryStore()
+    chain = create_chain(store, genesis)
+    return genesis, chain.tip.block_hash, store.image()
