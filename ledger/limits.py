@@ -62,6 +62,7 @@ SIGNATURES_REMEMBERED_MAX = 20_000  # verified signatures of one height; beyond,
 HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
 HEIGHT_MESSAGES_BUFFERED_BYTES_MAX = 8 * MIB  # per peer, likewise
 RECORD_REQUESTS_MAX = 2  # requests for certified blocks under way at once, one per peer
+EVIDENCE_MAX = 1_000  # contradictions that a node keeps; beyond, the validators are known well enough
 CONTENTS_PER_BLOCK_MAX = 4  # different bodies under one block hash that are tried; all but one are lies
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
 CERTIFIED_BLOCKS_PER_REPLY_MAX = 64

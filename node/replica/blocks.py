@@ -54,16 +54,10 @@ class Blocks:
             return None
         return ProposedBlock(candidate.header_bytes, tuple(item.envelope_hash for item in candidate.transactions))
 
-    def transaction(self, envelope_hash: Digest) -> Transaction | None:
-        """A body that was fetched or belongs to a checked block of this height."""
-        found = self._fetched.get(envelope_hash)
-        if found is not None:
-            return found
-        for candidate in self._checked.values():
-            for transaction in candidate.transactions:
-                if transaction.envelope_hash == envelope_hash:
-                    return transaction
-        return None
+    def transactions(self) -> dict[Digest, Transaction]:
+        """The bodies that were fetched or belong to checked blocks of this height, by envelope hash."""
+        checked = {item.envelope_hash: item for block in self._checked.values() for item in block.transactions}
+        return checked | self._fetched
 
     def facts(self, candidate: CandidateBlock) -> BlockFacts:
         """What the engine needs to know of a valid block."""

@@ -19,6 +19,7 @@ from ledger.consensus.codec import signed_statement_to_json
 from ledger.consensus.effects import ReportEvidence
 from ledger.consensus.evidence import contradiction
 from ledger.encoding import encode_trusted
+from ledger.limits import EVIDENCE_MAX
 from node.ports import Store
 
 _EVIDENCE = struct.Struct(">2sQH")
@@ -58,9 +59,12 @@ class Findings:
         return tuple(found)
 
     def keep_evidence(self, report: ReportEvidence, validator_name: str) -> bool:
-        """Keep a contradiction durably. Returns whether it is the first of this validator at this height."""
+        """Keep a contradiction durably, unless there is one of this validator and height, or there are too many.
+
+        Returns whether it was kept.
+        """
         key = _EVIDENCE.pack(_EVIDENCE_PREFIX, report.first.statement.height, report.validator)
-        if key in self._evidence:
+        if key in self._evidence or len(self._evidence) >= EVIDENCE_MAX:
             return False
         kind = contradiction(report.first.statement, report.second.statement)
         assert kind is not None, "the engine reports contradictions only"

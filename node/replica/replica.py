@@ -173,7 +173,9 @@ class Replica:
         parts, deciding = self._parts, self._parts.deciding
         assert deciding.decided is not None
         certificate = deciding.decided.record.certificate
-        forgotten = deciding.unknown_own_commit(certificate)
+        # Below our newest promise the chain was lost and is fetched again, but the vote state is whole (amendment A4b).
+        fetched_again = deciding.height < parts.vote_state.newest_height
+        forgotten = not fetched_again and deciding.unknown_own_commit(certificate)
         append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
         self._appended = True
         if forgotten and parts.silence is None:

@@ -29,7 +29,8 @@ from node.wire import (
 
 def send_transactions(peer: PeerId, asked: FetchTransactions, deciding: Deciding, door: Door, out: Outbox) -> None:
     """The envelopes that are here, of those asked for."""
-    found = (door.mempool.get(name) or deciding.blocks.transaction(name) for name in asked.hashes)
+    others = deciding.blocks.transactions()
+    found = (door.mempool.get(name) or others.get(name) for name in asked.hashes)
     for message in split_transactions(item.envelope for item in found if item is not None):
         out.send(peer, message)
 

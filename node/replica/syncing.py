@@ -74,7 +74,7 @@ class Syncing:
     def receive(self, peer: PeerId, items: tuple[CertifiedBlock, ...]) -> None:
         """Take in an answer, or the one block that a peer sends unasked to who is behind."""
         if not self._peers.answered(peer):
-            items = items[:1]
+            items = () if self._queue else items[:1]
         elif not items:
             self._peers.useless(peer)
         room = _QUEUE_MAX - len(self._queue)

@@ -33,6 +33,7 @@ from ledger.consensus.messages import (
 from ledger.consensus.statements import statement_type
 from ledger.crypto import verify
 from ledger.genesis import Genesis
+from ledger.limits import PROOF_HEIGHTS_DEFAULT
 from ledger.operations.streams import StreamCreate
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
@@ -402,7 +403,7 @@ class Cluster:
             ]
             assert not find_evidence(said), f"{node.index} contradicts itself"
             if node.height >= first:
-                self._check_blocks(open_chain(node.disk), first)
+                self._check_blocks(ChainStore(node.disk, self.genesis, PROOF_HEIGHTS_DEFAULT), first)
                 self._checked[node.index] = node.height
 
     def _check_blocks(self, chain: ChainStore, first: int) -> None:

@@ -195,6 +195,9 @@ def test_votes_above_the_tip_wait_until_the_chain_gets_there() -> None:
     assert (status.role, status.reason) == (Role.OBSERVING, "fetching blocks up to height 3, where it has voted")
     cluster.run_until(lambda: len(set(cluster.heights())) == 1, within_ms=10 * BASE_TIMEOUT_MS)
     assert all(message.statement.height >= 3 for message in node.votes())
+    _grow(cluster, 1)
+    assert node.running.status().role is Role.VOTING
+    assert node.votes()[-1].statement.height == 4
 
 
 def test_a_key_that_is_not_in_the_set_follows() -> None:

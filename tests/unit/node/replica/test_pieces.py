@@ -1,0 +1,153 @@
+"""The small pieces of a replica: their bounds, and what they do when they are full."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.consensus.inputs import PeerId
+from ledger.limits import (
+    HEIGHT_MESSAGES_BUFFERED_BYTES_MAX,
+    HEIGHT_MESSAGES_BUFFERED_MAX,
+    PEER_LINKS_MAX,
+    RECORD_REQUESTS_MAX,
+)
+from ledger.transaction import Transaction, parse_transaction
+from node.replica import PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
+from node.replica.door import envelope_hash
+from node.replica.peers import Peers
+from node.replica.postbox import Postbox
+from node.wire import Consensus, Status
+from tests.unit.node.replica.cluster import Cluster
+
+A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
+
+
+def test_the_postbox_gives_everything_once_in_order() -> None:
+    box = Postbox()
+    for peer, payload in ((A, b"1"), (B, b"2"), (A, b"3")):
+        box.put(peer, payload)
+    assert box.take() == [(A, b"1"), (A, b"3"), (B, b"2")]
+    assert box.take() == []
+
+
+def test_a_full_postbox_drops_the_oldest_of_that_peer_alone() -> None:
+    box = Postbox()
+    box.put(B, b"kept")
+    for number in range(HEIGHT_MESSAGES_BUFFERED_MAX + 2):
+        box.put(A, b"%d" % number)
+    taken = box.take()
+    assert taken[0] == (B, b"kept")
+    assert [payload for _, payload in taken[1:3]] == [b"2", b"3"]
+    assert len(taken) == 1 + HEIGHT_MESSAGES_BUFFERED_MAX
+
+
+def test_a_postbox_is_bounded_in_bytes_and_forgets_who_left() -> None:
+    box = Postbox()
+    large = bytes(HEIGHT_MESSAGES_BUFFERED_BYTES_MAX // 2 + 1)
+    box.put(A, large)
+    box.put(A, large)
+    box.put(B, b"x")
+    assert [len(payload) for _, payload in box.take()] == [len(large), 1]
+    box.put(A, b"y")
+    box.forget(A)
+    assert box.take() == []
+
+
+def _peers(*heights: int) -> Peers:
+    peers = Peers()
+    for name, height in zip((A, B, C), heights, strict=True):
+        peers.connect(name)
+        known = peers.get(name)
+        assert known is not None
+        known.height = height
+    return peers
+
+
+def test_only_peers_that_are_further_are_asked_and_few_at_once() -> None:
+    peers = _peers(5, 9, 7)
+    assert peers.choose(5, 0) == [B, C]
+    assert peers.choose(5, 0) == [], f"{RECORD_REQUESTS_MAX} requests are under way"
+    assert peers.answered(B)
+    assert not peers.answered(B)
+    assert peers.choose(5, 0) == [B]
+
+
+def test_who_leaves_requests_unanswered_is_asked_last() -> None:
+    peers = _peers(9, 9, 9)
+    assert peers.choose(5, 0) == [A, B]
+    peers.answered(B)
+    peers.useful(B)
+    peers.tick(99, 100)
+    assert peers.choose(5, 99) == [B]
+    peers.answered(B)
+    peers.tick(100, 100)
+    assert peers.choose(5, 100) == [B, C]
+
+
+def test_links_are_bounded() -> None:
+    peers = Peers()
+    assert all(peers.connect(PeerId(str(number))) for number in range(PEER_LINKS_MAX))
+    assert not peers.connect(A)
+    assert peers.connect(PeerId("0"))
+
+
+def test_the_envelope_hash_is_that_of_the_transaction() -> None:
+    made = Cluster(1).transaction()
+    parsed = parse_transaction(made.envelope)
+    assert isinstance(parsed, Transaction)
+    assert envelope_hash(made.envelope) == parsed.envelope_hash
+
+
+def test_signatures_are_verified_once_per_node() -> None:
+    cluster = Cluster(3)
+    node = cluster.nodes[0]
+    door = node.running._parts.door
+    counted: list[bytes] = []
+    verify = door._verify
+
+    def counting(key: object, message: bytes, signature: object) -> bool:
+        counted.append(message)
+        return verify(key, message, signature)  # type: ignore[arg-type]  # passed through
+
+    door._verify = counting
+    made = cluster.transaction()
+    cluster.submit(node, made)
+    cluster.submit(node, made)
+    cluster.run_until(lambda: cluster.committed(made), within_ms=200)
+    assert counted == [made.signed_bytes]
+
+
+def test_a_stranger_costs_no_curve_arithmetic() -> None:
+    cluster = Cluster(3)
+    door = cluster.nodes[0].running._parts.door
+
+    def never(key: object, message: bytes, signature: object) -> bool:
+        raise AssertionError("verified before the account was looked up")
+
+    door._verify = never
+    cluster.submit(cluster.nodes[0], Cluster(4).transaction())
+
+
+@pytest.mark.parametrize("message", [Consensus(1, b"{}"), Status(9, 0)])
+def test_who_is_not_connected_is_not_heard(message: Consensus | Status) -> None:
+    cluster = Cluster(3)
+    node = cluster.nodes[0]
+    actions = cluster.step(node, PeerMessageReceived(PeerId("00" * 32), message))
+    assert not [action for action in actions if isinstance(action, PeerMisbehaved)]
+    assert len(node.running.status().peers) == 2
+
+
+def test_the_status_names_peers_as_validators_and_followers() -> None:
+    cluster = Cluster(3, followers=1)
+    cluster.run(1_000)
+    status = cluster.nodes[0].running.status()
+    assert [(peer.validator, peer.height) for peer in status.peers] == [("v1", 1), ("v2", 1), (None, 1)]
+    assert status.role is Role.VOTING
+
+
+def test_a_new_link_is_told_where_we_are() -> None:
+    cluster = Cluster(3)
+    node = cluster.nodes[0]
+    before = len(node.sent())
+    cluster.step(node, PeerConnected(cluster.nodes[1].peer))
+    assert node.sent()[before:] == [Status(1, 0)]
