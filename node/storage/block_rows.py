@@ -110,20 +110,19 @@ class BlockReader:
         self._count = stored.header.transaction_count
         self._first_leaf = stored.header.log_size - self._count
         self._chunk = -1
-        self._items: tuple[tuple[bytes, Leaf], ...] = ()
+        self._rows: list[tuple[bytes, Digest, str]] = []  # of that chunk: envelope, id, result
 
     def transaction(self, index: int) -> tuple[bytes, Leaf]:
         """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
         assert 0 <= index < self._count
         chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
         if chunk != self._chunk:
-            self._items, self._chunk = self._read_chunk(chunk), chunk
-        return self._items[offset]
+            self._rows, self._chunk = self._join(chunk, self._read_envelopes(chunk)), chunk
+        return self._check(index, *self._rows[offset])
 
     def transactions(self) -> Iterator[tuple[bytes, Leaf]]:
         """Envelope and leaf of all, in order. Raises `DamagedError`."""
-        for chunk in range(-(-self._count // keys.CHUNK_TRANSACTIONS)):
-            yield from self._read_chunk(chunk)
+        return (self.transaction(index) for index in range(self._count))
 
     def leaves(self) -> Iterator[Leaf]:
         """The leaves of all, in order. Raises `DamagedError`."""
@@ -134,31 +133,33 @@ class BlockReader:
         if len(envelopes) != self._count:
             raise DamagedError(f"block {self._height} has {self._count} transactions, not {len(envelopes)}")
         for chunk, start in enumerate(range(0, self._count, keys.CHUNK_TRANSACTIONS)):
-            self._check_chunk(chunk, tuple(envelopes[start : start + keys.CHUNK_TRANSACTIONS]))
+            rows = self._join(chunk, tuple(envelopes[start : start + keys.CHUNK_TRANSACTIONS]))
+            for index, row in enumerate(rows, start):
+                self._check(index, *row)
 
-    def _read_chunk(self, chunk: int) -> tuple[tuple[bytes, Leaf], ...]:
+    def _read_envelopes(self, chunk: int) -> tuple[bytes, ...]:
         packed = self._reader.get(keys.body_chunk(self._height, self._stored.block_hash, chunk))
         if packed is None:
             raise DamagedError(f"a part of the body of block {self._height} is missing")
-        envelopes = _unpack_chunk(packed, self._height)
-        return tuple(zip(envelopes, self._check_chunk(chunk, envelopes), strict=True))
+        return _unpack_chunk(packed, self._height)
 
-    def _check_chunk(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[Leaf]:
-        """The leaves of the envelopes of one chunk, when all are what the log has of them."""
-        height, first = self._height, chunk * keys.CHUNK_TRANSACTIONS
-        size = min(keys.CHUNK_TRANSACTIONS, self._count - first)
-        outcomes = self._reader.get(keys.outcomes(height, chunk)) or b""
-        results = outcomes[size * DIGEST_BYTES :].decode("ascii", "replace").split(" ")
+    def _join(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[tuple[bytes, Digest, str]]:
+        """The envelopes of a chunk, each with its id and result, nothing checked but how many there are."""
+        size = min(keys.CHUNK_TRANSACTIONS, self._count - chunk * keys.CHUNK_TRANSACTIONS)
+        outcomes = self._reader.get(keys.outcomes(self._height, chunk)) or b""
+        ends = size * DIGEST_BYTES
+        ids = [Digest(outcomes[start : start + DIGEST_BYTES]) for start in range(0, ends, DIGEST_BYTES)]
+        results = outcomes[ends:].decode("ascii", "replace").split(" ")
         if len(envelopes) != size or len(results) != size:
-            raise DamagedError(f"a part of the body of block {height} does not have {size} transactions")
-        leaves = []
-        for offset, (envelope, result) in enumerate(zip(envelopes, results, strict=True)):
-            transaction_id = Digest(outcomes[offset * DIGEST_BYTES : (offset + 1) * DIGEST_BYTES])
-            leaf = Leaf(height, first + offset, transaction_id, digest(_ENVELOPE_TAG, envelope), result)
-            if leaf_hash(leaf) != self._tiles(0, self._first_leaf + leaf.index):
-                raise DamagedError(f"transaction {leaf.index} of block {height} is not what the log has of it")
-            leaves.append(leaf)
-        return leaves
+            raise DamagedError(f"a part of the body of block {self._height} does not have {size} transactions")
+        return list(zip(envelopes, ids, results, strict=True))
+
+    def _check(self, index: int, envelope: bytes, transaction_id: Digest, result: str) -> tuple[bytes, Leaf]:
+        """The envelope and its leaf, when that is what the log has at its place."""
+        leaf = Leaf(self._height, index, transaction_id, digest(_ENVELOPE_TAG, envelope), result)
+        if leaf_hash(leaf) != self._tiles(0, self._first_leaf + index):
+            raise DamagedError(f"transaction {index} of block {self._height} is not what the log has of it")
+        return envelope, leaf
 
 
 def read_place(reader: Reader, transaction_id: Digest) -> Place | None:

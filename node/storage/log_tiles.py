@@ -66,6 +66,8 @@ class TileReader:
         tile = self._tile(tile_level, tile_index)
         if len(tile) < end:
             raise DamagedError(f"tile {tile_index} of level {tile_level} of the log ends too early")
+        if depth == 0:
+            return Digest(tile[start:end])
         row = [Digest(tile[offset : offset + DIGEST_BYTES]) for offset in range(start, end, DIGEST_BYTES)]
         while len(row) > 1:
             row = [node_hash(row[item], row[item + 1]) for item in range(0, len(row), 2)]

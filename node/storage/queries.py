@@ -205,22 +205,20 @@ class Queries:
 
 
 class _Transactions:
-    """Reads transactions for one page; those of one chunk of one block are read together."""
+    """Reads transactions for one page; those of one block come from one reader."""
 
     def __init__(self, chain: ChainStore) -> None:
         self._chain = chain
-        self._height = -1
-        self._stored: StoredHeader | None = None
-        self._block: BlockReader | None = None
+        self._open: tuple[StoredHeader, BlockReader] | None = None
 
     def read(self, place: Place) -> CommittedTransaction:
         """The transaction at a place. Raises `DamagedError`."""
-        height = place.height
-        if height != self._height or self._stored is None or self._block is None:
-            self._height, self._stored = height, self._chain.stored_header(height)
-            self._block = self._chain.block(height)
-        envelope, leaf = self._block.transaction(place.index)
-        return CommittedTransaction(leaf, envelope, self._stored.header, self._stored.block_hash)
+        if self._open is None or self._open[0].header.height != place.height:
+            header = self._chain.stored_header(place.height)
+            self._open = header, BlockReader(self._chain.reader, header)
+        stored, block = self._open
+        envelope, leaf = block.transaction(place.index)
+        return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)
 
 
 def _page(found: Iterator[Item], limit: int, place_of: Callable[[Item], bytes]) -> Page[Item]:

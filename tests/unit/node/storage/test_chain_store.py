@@ -405,6 +405,16 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
     assert len(check_state(wrong_state)) == 1
 
 
+def test_a_valid_record_of_another_block_of_the_height_is_found() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    other = candidate(chain, time_ms=chain.tip.header.time_ms + 500)
+    commit(chain)
+    store.write({keys.record(1): record_of(other)}, sync=True)
+    (_, found) = check_blocks(chain, verify=verify)
+    assert found.damage == ("commit record of block 1: it is for another header",)
+
+
 def test_a_certificate_with_a_false_signature_is_found() -> None:
     store = MemoryStore()
     chain = new_chain(store)
