@@ -69,6 +69,8 @@ CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
 JUSTIFICATION_CHAIN_MAX = 4_096
 RECORD_BYTES_MAX = 4 * MIB
 
+RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
+
 # ---- receipts
 RECEIPT_BYTES_MAX = 16 * MIB
 RECEIPT_TRAIL_MAX = 4_096  # validator-set changes between the anchor and the block
@@ -127,7 +129,7 @@ HTTP_IDLE_SECONDS_MAX = 75  # between two requests of a connection
 HTTP_CLOSE_SECONDS_MAX = 5  # that requests get to finish at shutdown
 HTTP_STREAM_KEEP_ALIVE_SECONDS = 15  # between comments on a quiet event stream
 HTTP_STREAM_WRITE_SECONDS_MAX = 30  # that one write may take; a slower reader is disconnected and resumes
-HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 64
+HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
 
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from ledger.limits import HTTP_BODY_BYTES_MAX
 from node.http import render
-from node.http.call import JSON, NDJSON, PROBLEM_JSON, Answer, Call, Context
+from node.http.call import JSON, NDJSON, PROBLEM_JSON, SECURITY_HEADERS, Answer, Call, Context
 from node.http.face import NodeFace
-from node.http.log import LOG
+from node.http.log import log_failure
 from node.http.openapi import build_document
 from node.http.parameters import check_query
 from node.http.problems import HttpCode, Problem, ProblemError
@@ -29,14 +29,6 @@ CONTEXT = web.AppKey("context", Context)
 """Where an application keeps what its requests share."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
-
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Server": "quorum-ledger",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-"""Headers of every answer: nothing that the API serves is a page, and no browser shall take it for one."""
 
 _HTTP_PROBLEMS: Mapping[int, tuple[HttpCode, str]] = {
     404: (HttpCode.PATH_UNKNOWN, "nothing is at this path"),
@@ -97,7 +89,7 @@ class _Outermost:
         except ConnectionError:
             raise  # nobody is there to be answered
         except Exception as error:
-            LOG.error("http_request_failed", exception=error, method=request.method, path=request.path[:200])
+            log_failure("http_request_failed", error, method=request.method, path=request.path[:200])
             response = problem_response(Problem(HttpCode.INTERNAL_ERROR, "see the node's log"), self._context)
         resource = request.match_info.route.resource
         method = request.method if request.method in _METHODS else "other"

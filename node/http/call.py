@@ -35,6 +35,15 @@ EVENT_STREAM = "text/event-stream"
 TEXT = "text/plain"
 
 
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Server": "quorum-ledger",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every answer: nothing that the API serves is a page, and no browser shall take it for one."""
+
+
 @unique
 class Caching(StrEnum):
     """What a cache may do with an answer: the values of Cache-Control."""

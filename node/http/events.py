@@ -20,8 +20,8 @@ from ledger.limits import (
 )
 from node.http import render
 from node.http.blocks import listed_block
-from node.http.call import EVENT_STREAM, Caching, Call
-from node.http.log import LOG
+from node.http.call import EVENT_STREAM, SECURITY_HEADERS, Caching, Call
+from node.http.log import log_failure
 from node.http.parameters import FROM_HEIGHT, parse_integer
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.storage.errors import DamagedError
@@ -39,8 +39,15 @@ async def events(call: Call) -> web.StreamResponse:
     if not streams.take(address):
         raise ProblemError(Problem(HttpCode.STREAMS_EXHAUSTED, f"{streams.total} event streams are open"))
     try:
-        response = web.StreamResponse(headers={"Cache-Control": Caching.NEVER.value, "X-Accel-Buffering": "no"})
-        response.content_type = EVENT_STREAM
+        response = web.StreamResponse(
+            headers={
+                **SECURITY_HEADERS,
+                "Content-Type": EVENT_STREAM,
+                "Cache-Control": Caching.NEVER.value,
+                "Ledger-Height": str(call.queries.chain.tip.header.height),
+                "X-Accel-Buffering": "no",  # a proxy that collects events first would make the stream useless
+            }
+        )
         await response.prepare(call.request)
         if call.request.method != "HEAD":
             await _stream(call, response, height)
@@ -48,7 +55,7 @@ async def events(call: Call) -> web.StreamResponse:
         return response  # the client went away, or was made to: it resumes when it likes
     except DamagedError as error:
         # The answer has begun, so there is no way to say it but to break off; a client that resumes gets a problem.
-        LOG.error("http_stream_failed", exception=error)
+        log_failure("http_stream_failed", error)
         _abort(call)
         return response
     else:

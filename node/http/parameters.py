@@ -116,7 +116,11 @@ def _operation_type(text: str) -> str:
 
 
 def _record_key(text: str) -> str:
-    if not 1 <= len(text.encode(errors="replace")) <= RECORD_KEY_BYTES_MAX:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise MalformedError("must be UTF-8") from None
+    if not 1 <= size <= RECORD_KEY_BYTES_MAX:
         raise MalformedError(f"must have 1 to {RECORD_KEY_BYTES_MAX} bytes")
     return text
 

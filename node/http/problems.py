@@ -26,6 +26,7 @@ class HttpCode(StrEnum):
     CURSOR_INVALID = "cursor_invalid"
     PATH_UNKNOWN = "path_unknown"
     TRANSACTION_UNKNOWN = "transaction_unknown"
+    TRANSACTION_DROPPED = "transaction_dropped"
     TRANSACTION_NOT_COMMITTED = "transaction_not_committed"
     BLOCK_UNKNOWN = "block_unknown"
     HEIGHT_UNKNOWN = "height_unknown"
@@ -77,6 +78,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "This node has not seen a transaction with this id.",
         "Submit the same bytes again, or ask again: until its valid_until has passed it may still be on its way.",
+    ),
+    HttpCode.TRANSACTION_DROPPED: Row(
+        503,
+        "The transaction was accepted, and is no longer held here: what it depends on changed before its block.",
+        "Submit the same bytes again, to learn why or to have them held again; they never act twice.",
     ),
     HttpCode.TRANSACTION_NOT_COMMITTED: Row(
         404,
@@ -195,6 +201,7 @@ _RETRY_AFTER_SECONDS: dict[Code | HttpCode, int] = {
     Code.SENDER_MEMPOOL_FULL: 1,
     Code.STORAGE_LOW: 60,
     Code.NOT_READY: 5,
+    HttpCode.TRANSACTION_DROPPED: 1,
     HttpCode.BODIES_EXHAUSTED: 1,
     HttpCode.STREAMS_EXHAUSTED: 5,
     HttpCode.CONNECTIONS_EXHAUSTED: 1,
@@ -262,6 +269,7 @@ SUBMISSION_CODES: tuple[Code | HttpCode, ...] = (
     HttpCode.BODY_TOO_LARGE,
     HttpCode.MEDIA_TYPE_UNSUPPORTED,
     HttpCode.BODIES_EXHAUSTED,
+    HttpCode.TRANSACTION_DROPPED,
     HttpCode.CLOSING,
 )
 """What a submission may be refused with: all but what is recorded in a block."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ledger.operations.streams import RecordAppend
 from ledger.refusals import Code, Refusal
 from ledger.state import Account, State, Stream
 from node.http import render, transactions
@@ -52,12 +51,7 @@ def records(call: Call) -> Answer:
     name, key = _known_stream(call, *_state(call, None)).name, call.query(RECORD_KEY)
     request = requested_page(call)
     page = stored_page(lambda: call.queries.records(name, request, key=key))
-    items = []
-    for record in page.items:
-        operation = transactions.stored_transaction(record.transaction).body.operations[record.operation]
-        assert isinstance(operation, RecordAppend), "the index of records names record.append only"
-        items.append(render.record(record, operation))
-    return answer_page(call, items, page.next)
+    return answer_page(call, map(render.record, page.items), page.next)
 
 
 def validators(call: Call) -> Answer:

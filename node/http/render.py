@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 import orjson
 
 from ledger.block import Header, Leaf
 from ledger.chain import Tip
 from ledger.consensus.messages import CommitRecord
-from ledger.operations.streams import RecordAppend
-from ledger.operations.table import operation_to_json
+from ledger.encoding import Json
 from ledger.primitives import Digest
-from ledger.refusals import Refusal
 from ledger.state import Account, Stream
-from ledger.transaction import Transaction
 from ledger.validators import Tolerance, ValidatorSet
-from node.http.problems import Problem, refused
+from node.http.problems import Problem
 from node.replica import ReplicaStatus
 from node.replica.findings import FoundEvidence
 from node.storage.queries import CommittedTransaction, Record
@@ -89,9 +86,9 @@ def applied(leaf: Leaf) -> Document:
     }
 
 
-def refusal(value: Refusal) -> Document:
+def refusal(value: Problem) -> Document:
     """An envelope of a batch that is refused."""
-    return {"state": "refused", **problem(refused(value))}
+    return {"state": "refused", **problem(value)}
 
 
 def uncommitted(transaction_id: Digest, state: str, tip: Tip) -> Document:
@@ -115,14 +112,26 @@ def committed(item: CommittedTransaction) -> Document:
     }
 
 
-def listed_transaction(item: CommittedTransaction, transaction: Transaction) -> Document:
+def listed_transaction(item: CommittedTransaction) -> Document:
     """A committed transaction in a list: what it was about, without its content."""
+    body = _body(item)
     return {
         "id": item.leaf.transaction_id.hex(),
         **_place(item),
-        "sender": transaction.body.sender,
-        "operations": [operation.kind.type for operation in transaction.body.operations],
+        "sender": body["sender"],
+        "operations": [operation["type"] for operation in body["operations"]],
     }
+
+
+class _Body(TypedDict):
+    sender: str
+    operations: list[dict[str, Json]]
+
+
+def _body(item: CommittedTransaction) -> _Body:
+    """What is shown of a transaction's body. It came through the door, and is served as it is: no second look."""
+    body: _Body = orjson.loads(item.envelope)["body"]
+    return body
 
 
 def _place(item: CommittedTransaction) -> dict[str, object]:
@@ -183,19 +192,19 @@ def stream(value: Stream, height: int) -> Document:
     return {**value.to_json(), "height": height}
 
 
-def record(value: Record, appended: RecordAppend) -> Document:
+def record(value: Record) -> Document:
     """One record of a stream, with its content or the digest of it."""
-    fields = operation_to_json(appended)
+    operation = _body(value.transaction)["operations"][value.operation]
     return {
         "stream": value.stream,
         "revision": value.revision,
-        "key": appended.key,
-        **{name: fields[name] for name in ("content", "content_digest") if name in fields},
+        "key": operation.get("key"),
+        **{name: operation[name] for name in ("content", "content_digest") if name in operation},
         "transaction_id": value.transaction.leaf.transaction_id.hex(),
         "height": value.transaction.leaf.height,
         "index": value.transaction.leaf.index,
         "operation": value.operation,
-        "by": appended.by,
+        "by": operation["by"],
         **timed(value.transaction.header.time_ms),
     }
 

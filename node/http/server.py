@@ -24,7 +24,7 @@ from node.http import render
 from node.http.allowance import Allowance, client_address
 from node.http.application import problem_response
 from node.http.call import PROBLEM_JSON
-from node.http.log import LOG
+from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
 
 
@@ -113,11 +113,11 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what aiohttp could not read (the sender's fault), or not handle (ours); the connection ends."""
-        if status < 500:
+        if status < 500 or isinstance(exc, UnicodeError):  # aiohttp stumbles over an Expect header that is no text
             code = HttpCode.HEADERS_TOO_LARGE if isinstance(exc, LineTooLong) else HttpCode.REQUEST_MALFORMED
-            detail = (message or "unreadable").splitlines()[0][:200]
+            detail = ascii((message or "unreadable").splitlines()[0][:200])[1:-1]
         else:
-            LOG.error("http_connection_failed", exception=exc)
+            log_failure("http_connection_failed", exc)
             code, detail = HttpCode.INTERNAL_ERROR, "see the node's log"
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun; it can only be broken off")

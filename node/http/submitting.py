@@ -13,6 +13,7 @@ from typing import assert_never
 from aiohttp import web
 
 from ledger.limits import HTTP_BATCH_TRANSACTIONS_MAX, HTTP_BODY_BYTES_MAX, HTTP_READ_SECONDS_MAX
+from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from node.http import render
 from node.http.call import JSON, NDJSON, Answer, Caching, Call
@@ -31,7 +32,10 @@ async def submit(call: Call) -> Answer:
     body = await _body(call)
     if media_type == JSON:
         return await _submit_one(call, body.rstrip(b"\r\n"), seconds)
-    return await _submit_batch(call, [line for line in body.splitlines() if line], seconds)
+    envelopes = body.splitlines()
+    if b"" in envelopes:
+        envelopes = [envelope for envelope in envelopes if envelope]
+    return await _submit_batch(call, envelopes, seconds)
 
 
 async def _submit_one(call: Call, envelope: bytes, seconds: int) -> Answer:
@@ -44,7 +48,7 @@ async def _submit_one(call: Call, envelope: bytes, seconds: int) -> Answer:
         headers |= await wait_for(call, (outcome.transaction_id,), seconds)
     known = find(call, outcome.transaction_id)
     if known is None:
-        raise ProblemError(Problem(Code.MEMPOOL_FULL, "the transaction is no longer held here"))
+        raise ProblemError(_dropped(outcome.transaction_id))
     # What a POST answers is for its sender: the immutable form is at its Location.
     status = 200 if known.final else 202
     return replace(known.answer, status=status, caching=Caching.NEVER, headers=headers)
@@ -60,7 +64,10 @@ async def _submit_batch(call: Call, envelopes: list[bytes], seconds: int) -> Ans
     outcomes = await call.node.submit(envelopes)
     pending = [outcome.transaction_id for outcome in outcomes if isinstance(outcome, Pending)]
     if not seconds or not pending:
-        results = [_result(call, outcome) for outcome in outcomes]
+        results = [
+            render.pending(outcome.transaction_id) if isinstance(outcome, Pending) else _result(call, outcome)
+            for outcome in outcomes
+        ]
         return Answer(render.to_bytes(render.results(results)), status=202 if pending else 200)
     headers = await wait_for(call, pending, seconds)
     results = [_result_now(call, outcome) for outcome in outcomes]
@@ -73,7 +80,7 @@ def _result(call: Call, outcome: Outcome) -> render.Document:
         case Pending():
             return render.pending(outcome.transaction_id)
         case Refusal():
-            return render.refusal(outcome)
+            return render.refusal(refused(outcome))
         case Committed():
             committed = call.queries.transaction(outcome.transaction_id)
             assert committed is not None, "what the node says is committed is durable"
@@ -83,14 +90,19 @@ def _result(call: Call, outcome: Outcome) -> render.Document:
 
 
 def _result_now(call: Call, outcome: Outcome) -> render.Document:
-    """The result after a wait: what was pending may be committed or expired by now."""
-    if isinstance(outcome, Pending):
-        committed = call.queries.transaction(outcome.transaction_id)
-        if committed is not None:
-            return render.applied(committed.leaf)
-        if call.node.expired(outcome.transaction_id):
-            return render.expired(outcome.transaction_id)
-    return _result(call, outcome)
+    """The result after a wait: what was pending may be committed, expired or dropped by now."""
+    if not isinstance(outcome, Pending) or call.node.pending(outcome.transaction_id):
+        return _result(call, outcome)
+    committed = call.queries.transaction(outcome.transaction_id)
+    if committed is not None:
+        return render.applied(committed.leaf)
+    if call.node.expired(outcome.transaction_id):
+        return render.expired(outcome.transaction_id)
+    return render.refusal(_dropped(outcome.transaction_id))
+
+
+def _dropped(transaction_id: Digest) -> Problem:
+    return Problem(HttpCode.TRANSACTION_DROPPED, f"transaction {transaction_id.hex()} is no longer held")
 
 
 def _media_type(call: Call) -> str:
@@ -98,7 +110,7 @@ def _media_type(call: Call) -> str:
     headers = call.request.headers
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, NDJSON):
-        detail = f"the body is {media_type[:80] or 'of no stated type'}, not one of: {_TYPES}"
+        detail = f"the body is {ascii(media_type[:80]) if media_type else 'of no stated type'}, not one of: {_TYPES}"
         raise ProblemError(Problem(HttpCode.MEDIA_TYPE_UNSUPPORTED, detail, headers={"Accept-Post": _TYPES}))
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         detail = "the body has a Content-Encoding"
@@ -117,6 +129,8 @@ async def _body(call: Call) -> bytes:
     if not in_flight.take(address, size):
         raise ProblemError(Problem(HttpCode.BODIES_EXHAUSTED, "too many submissions are being read"))
     try:
+        if call.request.content.is_eof():
+            return await call.request.read()  # it came with the headers: nothing to wait for
         async with call.context.patience(HTTP_READ_SECONDS_MAX):
             return await call.request.read()
     except TimeoutError:

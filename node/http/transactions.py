@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ledger.primitives import Digest
-from ledger.transaction import Transaction, parse_transaction
 from node.http import render
 from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page
@@ -21,7 +20,6 @@ from node.http.parameters import (
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.receipts import receipt_of
 from node.http.waiting import asked_to_wait, wait_for
-from node.storage.queries import CommittedTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +89,4 @@ def listed(call: Call, *, account: str | None, stream: str | None) -> Answer:
             to_height=to_height,
         )
     )
-    items = (render.listed_transaction(item, stored_transaction(item)) for item in page.items)
-    return answer_page(call, items, page.next)
-
-
-def stored_transaction(item: CommittedTransaction) -> Transaction:
-    """The parsed envelope of a committed transaction."""
-    transaction = parse_transaction(item.envelope)
-    assert isinstance(transaction, Transaction), "what is in a block came through the door"
-    return transaction
+    return answer_page(call, map(render.listed_transaction, page.items), page.next)

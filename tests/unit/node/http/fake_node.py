@@ -117,6 +117,11 @@ class FakeNode:
         self.expired_ids.add(transaction_id)
         self._wake()
 
+    def drop(self, transaction_id: Digest) -> None:
+        """Forget a pending transaction, as when its sender was suspended."""
+        del self.mempool[transaction_id]
+        self._wake()
+
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

@@ -28,7 +28,11 @@ class Stream:
     async def __aenter__(self) -> Stream:
         self.response = await self._request.__aenter__()
         assert self.response.status == 200, await self.response.read()
-        assert self.response.headers["Content-Type"] == "text/event-stream"
+        headers = self.response.headers
+        assert headers["Content-Type"] == "text/event-stream"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Server"] == "quorum-ledger"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -171,6 +171,29 @@ async def test_what_is_no_http_has_a_problem_and_ends_the_connection(
     assert b"Traceback" not in body
 
 
+@pytest.mark.parametrize("nasty", [b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"%ff%fe", b"%ed%a0%80", b"%00"])
+async def test_bytes_that_are_no_text_break_nothing(api: Api, node: FakeNode, nasty: bytes) -> None:
+    node.grow(1)
+    values = {name: nasty.decode("latin-1") for name in ("id", "block", "account", "stream")}
+    targets = [route.path.format(**values) for route in ROUTES if "{" in route.path]
+    named = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices"}
+    for route in ROUTES:
+        path = route.path.format(**named)
+        targets += [f"{path}?{parameter.name}={values['id']}" for parameter in route.parameters]
+        targets.append(f"{path}?{values['id']}=1")
+    for target in targets:
+        status, head, body = await raw(api, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"), "GET")
+        assert 200 <= status < 500, (target, head, body)
+    for header in (b"Content-Type", b"Prefer: wait=", b"Content-Encoding", b"Accept", b"Expect"):
+        head = b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\n" + header + b": " + nasty + b"\r\nContent-Length: 0\r\n"
+        status, head, body = await raw(api, head + b"\r\n", "POST")
+        assert 400 <= status < 500, (header, head, body)
+    for header in (b"Last-Event-ID", b"If-None-Match", b"Accept", nasty):
+        head = b"GET /v1/events?limit=1 HTTP/1.1\r\nHost: x\r\n" + header + b": " + nasty + b"\r\n\r\n"
+        status, head, body = await raw(api, head, "GET")
+        assert status == 400, (header, head, body)
+
+
 async def raw(api: Api, request: bytes, method: str) -> tuple[int, bytes, bytes]:
     """Send bytes, and read one answer: status, head and body."""
     reader, writer = await asyncio.open_connection(*api.address)

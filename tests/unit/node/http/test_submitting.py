@@ -76,6 +76,22 @@ async def test_a_transaction_that_expires_during_the_wait_is_final(api: Api, nod
     assert (reply.status, reply.json["state"]) == (200, "expired")
 
 
+async def test_a_transaction_that_is_dropped_during_the_wait_says_so(api: Api, node: FakeNode) -> None:
+    sent = [transaction(create_stream(name), nonce=nonce) for nonce, name in enumerate(("a", "b", "c"))]
+    one = asyncio.create_task(api.post(sent[0].envelope, Prefer="wait=20"))
+    many = asyncio.create_task(api.post_lines(*(item.envelope for item in sent), Prefer="wait=20"))
+    await until(lambda: node.waiting == 2)
+    node.drop(sent[0].id)
+    node.append()
+    reply = await one
+    check_problem(reply, "transaction_dropped", 503)
+    assert reply.headers["Retry-After"] == "1"
+    batch = await many
+    assert batch.status == 200
+    assert [item["state"] for item in batch.json["results"]] == ["refused", "committed", "committed"]
+    assert batch.json["results"][0]["code"] == "transaction_dropped"
+
+
 async def test_a_client_that_goes_away_ends_its_wait(api: Api, node: FakeNode) -> None:
     asked = asyncio.create_task(api.post(transaction(create_stream()).envelope, Prefer="wait=20"))
     await until(lambda: node.waiting)
