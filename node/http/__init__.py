@@ -4,7 +4,7 @@ A request goes parse -> query -> render:
 
 * `application` takes it from aiohttp, checks what holds for every route (parameters, problems, headers, metrics) and
   calls the route's handler with a `Call`;
-* the handler (`submitting`, `transactions`, `blocks`, `registry`, `operations`, `events`) reads parameters through
+* the handler (`submitting`, `transactions`, `blocks`, `registry`, `events`, `health`) reads parameters through
   their declarations, asks the node through `face.NodeFace`, and returns an `Answer`;
 * `render` is the only place where values become JSON.
 

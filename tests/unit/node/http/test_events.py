@@ -137,10 +137,17 @@ async def test_a_slow_reader_is_disconnected_and_resumes(
     monkeypatch.setattr(events, "HTTP_STREAM_WRITE_SECONDS_MAX", 0.05)
     monkeypatch.setattr(events.render, "event", lambda height, name, data: b"id: %d\n%s\n\n" % (height, b"x" * 200_000))
     node.grow(*[0] * 100)
-    _reader, writer = await asyncio.open_connection(*api.address, limit=1024)
+    reader, writer = await asyncio.open_connection(*api.address, limit=1024)
     writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0\r\n\r\n")
     await until(lambda: context.streams.total != 0)
     await until(lambda: not context.streams.total)  # the share is given back although the reader never went away
+    received = bytearray()
+    try:
+        while part := await reader.read(65_536):
+            received += part
+    except ConnectionResetError:
+        received += b"(reset)"
+    assert not received.endswith(b"0\r\n\r\n"), "it is broken off, not ended: the client can tell"
     writer.close()
     monkeypatch.undo()
     context.newest_event = None
