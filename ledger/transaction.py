@@ -38,6 +38,7 @@ from typing import Final, NamedTuple
 from ledger.crypto import SigningKey, digest, tag
 from ledger.encoding import (
     Json,
+    decode,
     decode_object,
     encode,
     expect_fields,
@@ -48,6 +49,7 @@ from ledger.errors import MalformedError
 from ledger.limits import (
     COSIGNERS_PER_TRANSACTION_MAX,
     ENVELOPE_BYTES_MAX,
+    JSON_DEPTH_MAX,
     MEMO_BYTES_MAX,
     NONCE_BYTES,
     OPERATIONS_PER_TRANSACTION_MAX,
@@ -80,6 +82,7 @@ _BODY_OPENING = b'{"body":'
 _SIGNATURES_OPENING = b',"signatures":['
 _SIGNATURE = b'{"key":"%b","signature":"%b"}'
 _SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BYTES
+_BODY_BYTES_MAX = ENVELOPE_BYTES_MAX - len(_BODY_OPENING) - len(_SIGNATURES_OPENING) - _SIGNATURE_BYTES - len("]}")
 
 
 class KeySignature(NamedTuple):
@@ -136,13 +139,16 @@ def parse_transaction(envelope: bytes) -> Transaction | Refusal:
         _TRANSACTION_TAG
         + envelope[len(_BODY_OPENING) : -len(_SIGNATURES_OPENING) - len(signatures) * (_SIGNATURE_BYTES + 1) - 1]
     )
-    return Transaction(envelope, digest(signed, b""), digest(_ENVELOPE_TAG, envelope), signed, body, signatures)
+    return Transaction(envelope, digest(signed, b""), envelope_hash(envelope), signed, body, signatures)
 
 
 def parse_body(body: bytes) -> TransactionBody | Refusal:
-    """The body in its canonical bytes, as it is before anyone has signed, or why it is none."""
+    """The body in its canonical bytes, as it is before anyone has signed, or why it is none.
+
+    One that no envelope could hold, because it is too long or nests as deep as a whole envelope may, is none.
+    """
     try:
-        return _parse_body(decode_object(body, bytes_max=ENVELOPE_BYTES_MAX, what="body"))
+        return _parse_body(decode(body, bytes_max=_BODY_BYTES_MAX, what="body", depth_max=JSON_DEPTH_MAX - 1))
     except UnknownOperationError as error:
         return Refusal(Code.OPERATION_UNKNOWN, str(error))
     except MalformedError as error:
@@ -180,6 +186,11 @@ def build_body(
     if isinstance(parsed, Refusal):
         raise MalformedError(parsed.detail)
     return body
+
+
+def envelope_hash(envelope: bytes) -> Digest:
+    """The envelope hash of exact bytes, without parsing them."""
+    return digest(_ENVELOPE_TAG, envelope)
 
 
 def transaction_id(body: bytes) -> Digest:

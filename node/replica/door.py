@@ -14,21 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from ledger.admission import check_authority, check_signatures
-from ledger.crypto import Verify, digest, tag
+from ledger.crypto import Verify
 from ledger.limits import EXPIRED_TRANSACTIONS_MAX, GOSSIP_TRANSACTIONS_PER_FRAME_MAX, VERIFIED_ENVELOPES_MAX
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.transaction import Transaction, parse_transaction
+from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
-
-_ENVELOPE_TAG = tag("envelope")
-
-
-def envelope_hash(envelope: bytes) -> Digest:
-    """The envelope hash of exact bytes, without parsing them (what `Transaction.envelope_hash` is)."""
-    return digest(_ENVELOPE_TAG, envelope)
 
 
 class Door:

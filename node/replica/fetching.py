@@ -14,7 +14,7 @@ from ledger.consensus.inputs import BlockChecked, JustificationReceived, PeerId
 from ledger.consensus.messages import ProposedBlock, TimeoutCertificate
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from node.replica.door import envelope_hash
+from ledger.transaction import envelope_hash
 from node.replica.parts import Parts
 from node.wire import FetchBlock, FetchJustification, FetchTransactions
 

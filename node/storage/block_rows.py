@@ -14,17 +14,15 @@ from itertools import islice
 from ledger import framing
 from ledger.block import Header, Leaf, block_hash, leaf_hash, parse_header
 from ledger.chain import CandidateBlock
-from ledger.crypto import digest, tag
 from ledger.errors import MalformedError
 from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.primitives import DIGEST_BYTES, Digest
+from ledger.transaction import envelope_hash
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
-
-_ENVELOPE_TAG = tag("envelope")  # the envelope hash of ledger.transaction, without parsing what was parsed once
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -156,7 +154,7 @@ class BlockReader:
 
     def _check(self, index: int, envelope: bytes, transaction_id: Digest, result: str) -> tuple[bytes, Leaf]:
         """The envelope and its leaf, when that is what the log has at its place."""
-        leaf = Leaf(self._height, index, transaction_id, digest(_ENVELOPE_TAG, envelope), result)
+        leaf = Leaf(self._height, index, transaction_id, envelope_hash(envelope), result)
         if leaf_hash(leaf) != self._tiles(0, self._first_leaf + index):
             raise DamagedError(f"transaction {index} of block {self._height} is not what the log has of it")
         return envelope, leaf

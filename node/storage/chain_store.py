@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 from ledger.block import Header, Leaf, block_hash, parse_header
 from ledger.chain import CandidateBlock, Tip
+from ledger.crypto import verify
 from ledger.errors import MalformedError
 from ledger.genesis import Genesis
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
+from ledger.state import State
 from ledger.trie import TrieRoot
 from node.ports import Store
 from node.storage import keys
@@ -34,6 +36,7 @@ from node.storage.commit import commit_rows
 from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
 from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
+from node.storage.records import VerifiedRecords, check_record
 from node.storage.state_rows import CurrentState, StateAt
 from node.storage.trie_rows import TrieRows
 
@@ -49,6 +52,7 @@ class ChainStore:
         self._genesis = genesis
         self._state = CurrentState(store)
         self._trie = TrieRows(store, proof_heights)
+        self._records = VerifiedRecords()
         self._tip = _read_tip(store, self._trie)
 
     @property
@@ -87,6 +91,7 @@ class ChainStore:
         self._store.write(batch.puts, frozenset(batch.deletes), sync=True)
         self._state.written(batch, block.writes)
         self._trie.written(batch, block.header.height, block.trie)
+        self._records.remember(block.header.height, record)
         self._tip = block.tip()
 
     def replace_block(self, height: int, header_bytes: bytes, record: bytes, envelopes: Sequence[bytes]) -> None:
@@ -106,7 +111,7 @@ class ChainStore:
             raise DamagedError(f"the header of block {height} is malformed: {error}") from error
         BlockReader(self._store, stored).check(envelopes)
         batch = Batch()
-        batch.puts[keys.record(height)] = record
+        batch.puts[keys.record(height)] = record  # verified when it is read
         write_header(batch, height, header_bytes, hash_of_header)
         write_body(batch, height, hash_of_header, envelopes)
         self._store.write(batch.puts, sync=True)
@@ -158,10 +163,14 @@ class ChainStore:
         return None if row is None else keys.unpack_height(row)
 
     def record(self, height: int) -> bytes:
-        """The encoded commit record of a block of height >= 1. Raises `DamagedError`."""
+        """The encoded commit record of a block of height >= 1, verified. Raises `DamagedError`."""
         record = self._store.get(keys.record(height))
         if record is None:
             raise DamagedError(f"the commit record of block {height} is missing")
+        if not self._records.knows(height, record):
+            validators = State(self.state_at(height - 1)).validators()
+            check_record(record, self.stored_header(height), validators, verify)
+            self._records.remember(height, record)
         return record
 
     def block(self, height: int) -> BlockReader:

@@ -11,9 +11,8 @@ from ledger.limits import (
     PEER_LINKS_MAX,
     RECORD_REQUESTS_MAX,
 )
-from ledger.transaction import Transaction, parse_transaction
+from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica import PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
-from node.replica.door import envelope_hash
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.wire import Consensus, Status

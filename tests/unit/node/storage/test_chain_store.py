@@ -11,7 +11,6 @@ from ledger import framing
 from ledger.block import Leaf, block_hash, leaf_hash
 from ledger.chain import CandidateBlock
 from ledger.consensus.statements import StatementType
-from ledger.crypto import verify
 from ledger.merkle import check_inclusion, prove_inclusion
 from ledger.refusals import Code
 from ledger.state import State
@@ -308,7 +307,7 @@ def test_a_crash_in_a_write_leaves_all_of_it_or_nothing(failing: int, survives: 
 
 def assert_holds_all(chain: ChainStore) -> None:
     newest = chain.tip.header.height
-    assert list(check_blocks(chain, verify=verify)) == [BlockCheck(height, ()) for height in range(newest + 1)]
+    assert list(check_blocks(chain)) == [BlockCheck(height, ()) for height in range(newest + 1)]
     assert check_state(chain) == ()
     assert check_rows(chain) is None
 
@@ -361,7 +360,7 @@ def test_a_damaged_or_missing_row_is_noticed_and_the_rest_is_served(
             with pytest.raises(DamagedError):
                 read(chain)
         assert chain.envelopes(3) == tuple(item.envelope for item in blocks[2].transactions)
-        found = [check.height for check in check_blocks(chain, verify=verify) if check.damage]
+        found = [check.height for check in check_blocks(chain) if check.damage]
         state_damage = check_state(chain)
         assert (2 in found) if name != "state" else (state_damage or damaged is missing)
         assert 3 not in found or name in ("header", "block hash", "state")
@@ -397,10 +396,10 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
     with pytest.raises(DamagedError, match="not what the log has"):
         rewritten(store, keys.outcomes(2, 0), outcomes.replace(b"applied", b"expired", 1)).leaves(2)
     swapped = rewritten(store, keys.record(2), record_of(blocks[0]))
-    assert [bool(check.damage) for check in check_blocks(swapped, verify=verify)] == [False, False, True, False]
+    assert [bool(check.damage) for check in check_blocks(swapped)] == [False, False, True, False]
     wrong_place = rewritten(store, keys.transaction(blocks[1].transactions[0].id), store.get(
         keys.transaction(blocks[0].transactions[0].id)) or b"")  # fmt: skip
-    assert [bool(check.damage) for check in check_blocks(wrong_place, verify=verify)] == [False, False, True, False]
+    assert [bool(check.damage) for check in check_blocks(wrong_place)] == [False, False, True, False]
     wrong_state = rewritten(store, keys.state(b"stream/invoices"), (3).to_bytes(8, "big") + b"\x01{}")
     assert len(check_state(wrong_state)) == 1
 
@@ -411,7 +410,7 @@ def test_a_valid_record_of_another_block_of_the_height_is_found() -> None:
     other = candidate(chain, time_ms=chain.tip.header.time_ms + 500)
     commit(chain)
     store.write({keys.record(1): record_of(other)}, sync=True)
-    (_, found) = check_blocks(chain, verify=verify)
+    (_, found) = check_blocks(chain)
     assert len(found.damage) == 1
     assert "is for another" in found.damage[0]
 
@@ -424,9 +423,20 @@ def test_a_certificate_with_a_false_signature_is_found() -> None:
     signature = FOUNDERS[0].consensus_key.sign(b"something else").hex().encode()
     text = record.decode()
     start = text.index('"signature":"') + len('"signature":"')
-    chain.commit(block, (text[:start] + signature.decode() + text[start + 128 :]).encode(), SIGNERS)
-    (_, found) = check_blocks(chain, verify=verify)
+    chain.commit(block, record, SIGNERS)
+    store.write({keys.record(1): (text[:start] + signature.decode() + text[start + 128 :]).encode()}, sync=True)
+    (_, found) = check_blocks(chain)
     assert "does not verify" in found.damage[0]
+    with pytest.raises(DamagedError, match="does not verify"):
+        chain.record(1)
+
+
+def test_a_record_is_verified_again_by_every_process() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    block = candidate(chain)
+    chain.commit(block, record_of(block), SIGNERS)
+    assert open_chain(store).record(1) == chain.record(1) == record_of(block)
 
 
 def test_a_damaged_block_is_put_back_from_a_peer() -> None:
@@ -458,8 +468,8 @@ def test_damage_on_disk_is_found_block_by_block(tmp_path: Path) -> None:
     database.write({keys.record(1): b"overwritten"}, sync=True)
     database.close()
     chain = open_chain(open_database(tmp_path / "database"))
-    assert [bool(check.damage) for check in check_blocks(chain, verify=verify)] == [False, True, False]
-    assert [check.height for check in check_blocks(chain, verify=verify, from_height=2)] == [2]
+    assert [bool(check.damage) for check in check_blocks(chain)] == [False, True, False]
+    assert [check.height for check in check_blocks(chain, from_height=2)] == [2]
     chain.replace_block(1, blocks[0].header_bytes, record_of(blocks[0]), chain.envelopes(1))
     assert_holds_all(chain)
     chain.reader.close()
@@ -473,4 +483,4 @@ def test_the_header_of_the_tip_is_checked_too() -> None:
         rewritten(store, keys.header(2), wrong)
     store.write({keys.header(2): wrong, keys.block_hash(block_hash(wrong)): keys.pack_height(2)}, sync=True)
     chain = open_chain(store)  # nothing else says what the newest header is, but its certificate
-    assert [bool(check.damage) for check in check_blocks(chain, verify=verify)] == [False, False, True]
+    assert [bool(check.damage) for check in check_blocks(chain)] == [False, False, True]
