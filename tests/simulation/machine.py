@@ -29,11 +29,14 @@ from node.replica import (
     WakeAt,
 )
 from node.replica.outbox import Outbox
+from node.storage import keys
 from node.storage.chain_store import ChainStore
+from node.storage.errors import StorageFailedError
 from node.storage.opening import open_chain
 from node.wire import PeerMessage
 from tests.simulation.clock import Clock
 from tests.simulation.disk import Disk, GuardFile, Power, PowerCut
+from tests.simulation.violation import Violation
 from tests.unit.ledger.founders import Founder
 
 if TYPE_CHECKING:
@@ -44,17 +47,14 @@ _SEND_CUT_SHARE = 0.2  # there are more sends than writes
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower)."""
+    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower), its keys,
+    and how other nodes know it."""
 
     index: int
     name: str
     validator: int | None
     founder: Founder
-
-    @property
-    def peer(self) -> PeerId:
-        """How other nodes know it."""
-        return PeerId(self.founder.node_key.public_key.hex())
+    peer: PeerId
 
 
 class Watched(Outbox):
@@ -127,8 +127,14 @@ class Machine:
         return self.clock.now(self.world.now_ms)
 
     @property
-    def chain(self) -> ChainStore:
-        """The chain on its disk, as a power cut would leave it now."""
+    def durable_height(self) -> int:
+        """The height of its chain, as a power cut would leave it now."""
+        row = self.disk.durable(keys.TIP)
+        assert row is not None
+        return keys.unpack_height(row)
+
+    def durable_chain(self) -> ChainStore:
+        """Its chain, as a power cut would leave it now."""
         return open_chain(Disk(self.power, self.disk.image()))
 
     def boot(self) -> None:
@@ -149,7 +155,7 @@ class Machine:
             self.replica = replica
             self.world.booted(self)
             self._step([Elapsed()])
-        except PowerCut:
+        except (PowerCut, StorageFailedError):
             self.world.cut(self)
 
     def die(self) -> None:
@@ -194,7 +200,12 @@ class Machine:
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         replica = self.running
-        actions = replica.step(inputs, self.now)
+        try:
+            actions = replica.step(inputs, self.now)
+        except (PowerCut, Violation, AssertionError):
+            raise
+        except Exception as error:
+            raise Violation("step", f"{self.identity.name} raises {error!r}") from error
         for action in actions:
             if self.replica is not replica:
                 return
@@ -216,7 +227,7 @@ class Machine:
                 world.note(self, "append", f"{height} {block_hash.hex()[:8]} ({len(transaction_ids)} transactions)")
             case PeerMisbehaved(peer, reason):
                 world.note(self, "blame", f"{world.name_of(peer)}: {reason}")
-                world.part(self, peer)
+                world.part(self, peer, world.plan.reconnect_ms)
             case Logged(event, fields):
                 world.note(self, "log", f"{event} {dict(fields)}")
             case Halted(reason):

@@ -1,4 +1,4 @@
-"""Pure work that all machines of a run would do again: verifying a signature, decoding a payload. Done once.
+"""Pure work that all machines of a run would do again: verifying a signature, decoding a payload, parsing genesis.
 
 Signatures are real. That two machines ask the same question of the same bytes is no reason to answer it twice.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from ledger import crypto
+from ledger import crypto, genesis
 from ledger.consensus import codec
 from ledger.consensus.messages import ConsensusMessage
 from ledger.errors import LedgerError
 from ledger.primitives import PublicKey, Signature
 from node.replica import hearing
+from node.storage import opening
 
 _ENTRIES_MAX = 50_000
 
@@ -51,12 +53,16 @@ class Memory:
         return known
 
 
+_parse_genesis = cache(genesis.parse_genesis)
+
+
 @contextmanager
-def shared_decoder(memory: Memory) -> Iterator[None]:
-    """Let all replicas decode consensus payloads through `memory`, which gives the same values."""
-    original = hearing.decode_message
+def shared(memory: Memory) -> Iterator[None]:
+    """Let all replicas decode consensus payloads through `memory`, and genesis once per process: the same values."""
+    originals = hearing.decode_message, opening.parse_genesis
     hearing.decode_message = memory.decode  # type: ignore[assignment]  # called with the payload alone
+    opening.parse_genesis = _parse_genesis
     try:
         yield
     finally:
-        hearing.decode_message = original
+        hearing.decode_message, opening.parse_genesis = originals

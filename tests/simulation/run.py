@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.simulation.machine import Machine
 from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw
-from tests.simulation.remembering import shared_decoder
+from tests.simulation.remembering import shared
 from tests.simulation.trace import Trace
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
@@ -46,11 +47,17 @@ def run(
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))
-    with shared_decoder(world.memory):
+    with shared(world.memory):
         try:
             return _Run(world).run()
         except AssertionError as error:
-            raise Violation("assertion", str(error)) from error
+            raise Violation("assertion", str(error) or _place(error)) from error
+
+
+def _place(error: AssertionError) -> str:
+    """Where an assertion without a text stands."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}: {last.line}"
 
 
 class _Run:
@@ -130,7 +137,7 @@ class _Run:
         if len(self._world.machines) > 1:
             one, other = self._rng.sample(self._world.machines, 2)
             if one.identity.peer != other.identity.peer:
-                self._world.part(one, other.identity.peer)
+                self._world.part(one, other.identity.peer, self._rng.choice((1, 100)))
 
     # ---- liveness: everything is well again, but for those who are dead or lie
 
@@ -139,6 +146,7 @@ class _Run:
         world.note(None, "phase", "liveness")
         world.faulty = False
         world.network.heal()
+        world.link_all()
         for machine in world.machines:
             machine.power.cut_rate = machine.power.failure_rate = 0.0
             machine.paused_until_ms = 0

@@ -62,7 +62,7 @@ class World:
             kind = kinds.get(index)
             for copy in range(2 if kind == "twin" else 1):
                 name = (f"v{index}" if index < plan.n else f"f{index - plan.n}") + "'" * copy
-                identity = Identity(len(self.machines), name, validator, founder(index))
+                identity = Identity(len(self.machines), name, validator, founder(index), _peer(index))
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
                 rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
@@ -154,7 +154,7 @@ class World:
     def _linked(self, one: Machine, other: Machine) -> bool:
         return _pair(one, other) not in self._parted
 
-    def part(self, machine: Machine, peer: PeerId) -> None:
+    def part(self, machine: Machine, peer: PeerId, again_after_ms: int) -> None:
         """Close the link to a peer, and let both wait before the next."""
         for other in self.machines_of(peer):
             pair = _pair(machine, other)
@@ -162,15 +162,23 @@ class World:
                 self._parted.add(pair)
                 self._tell_disconnected(machine, other)
                 self._tell_disconnected(other, machine)
-                self.at(self.now_ms + self.plan.reconnect_ms, self._link_again, machine, other)
+                self.at(self.now_ms + again_after_ms, self._link_again, machine, other)
 
     def _tell_disconnected(self, machine: Machine, gone: Machine) -> None:
         peer = gone.identity.peer
         if not any(other.replica is not None and self._linked(machine, other) for other in self.machines_of(peer)):
             machine.disconnect(peer)
 
+    def link_all(self) -> None:
+        """All links are made now."""
+        for first, second in sorted(self._parted):
+            self._link_again(self.machines[first], self.machines[second])
+
     def _link_again(self, one: Machine, other: Machine) -> None:
-        self._parted.discard(_pair(one, other))
+        pair = _pair(one, other)
+        if pair not in self._parted:
+            return
+        self._parted.discard(pair)
         if one.replica is not None and other.replica is not None:
             one.connect(other.identity.peer)
             other.connect(one.identity.peer)
@@ -213,6 +221,11 @@ class World:
         """Whether the client's transaction `number` is in a block that is durable on this machine."""
         made = workload.transaction(self.genesis, number)
         return machine.disk.durable(keys.transaction(made.id)) is not None
+
+
+@cache
+def _peer(index: int) -> PeerId:
+    return PeerId(founder(index).node_key.public_key.hex())
 
 
 def _pair(one: Machine, other: Machine) -> tuple[int, int]:

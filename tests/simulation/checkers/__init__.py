@@ -23,7 +23,7 @@ from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
 from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
-from tests.simulation.checkers.durability import check_appended, check_reported, check_spoken
+from tests.simulation.checkers.durability import check_appended, check_guard, check_reported, check_spoken
 from tests.simulation.checkers.reputation import check_blame, check_log
 from tests.simulation.checkers.statements import Statements
 
@@ -71,12 +71,13 @@ class Checkers:
         key = (machine.identity.index, message.payload)
         if key in self._spoken:  # what is durable once stays so: a repetition says nothing new
             return
-        self._spoken.add(key)
         said = self._world.memory.decode(message.payload)
         self.certificates.seen(said)
         if not isinstance(said, TimeoutCertificate) and said.validator == machine.identity.validator:
             check_spoken(machine, said, message.payload)
+            check_guard(machine, said, message.payload, lambda payload: (key[0], payload) in self._spoken)
             self.statements.spoken(machine, said)
+        self._spoken.add(key)
 
     def booted(self, machine: Machine) -> None:
         """A machine came back."""

@@ -22,9 +22,9 @@ _NAME = "audit"
 
 def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int:
     """Audit the longest honest chain from genesis. Returns its height."""
-    chain = max((machine.chain for machine in world.honest), key=lambda chain: chain.tip.header.height, default=None)
-    if chain is None:
+    if not world.honest:
         return 0
+    chain = max(world.honest, key=lambda machine: machine.durable_height).durable_chain()
     judge = ChainAudit(world.genesis, world.memory.verify)
     found: dict[Digest, int] = {}
     for height in range(1, chain.tip.header.height + 1):
@@ -47,8 +47,7 @@ def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int
 
 def _compare(machine: Machine, agreement: Agreement) -> None:
     """Every header on this disk is the one that all have."""
-    row = machine.disk.durable(keys.TIP)
-    height = 0 if row is None else keys.unpack_height(row)
+    height = machine.durable_height
     announced = agreement.announced.get(machine.identity.index, 0)
     demand(height >= announced, _NAME, f"{machine.identity.name} is at {height} and had announced {announced}")
     for each in range(1, height + 1):

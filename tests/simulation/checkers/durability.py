@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.consensus.codec import decode_prepare_certificate, decode_timeout_certificate, justification_digest
 from ledger.consensus.messages import CommitVote, PrepareVote, Proposal, SignedMessage, TimeoutVote
-from ledger.consensus.statements import statement_type
+from ledger.consensus.statements import StatementType, statement_type
 from node.replica import BlockAppended, Committed
 from node.storage import keys
+from node.storage.guard import promise
 from node.storage.keys import PromiseKind
 from tests.simulation.violation import demand
 
@@ -25,12 +27,6 @@ def check_spoken(machine: Machine, message: SignedMessage, payload: bytes) -> No
     kind = statement_type(statement)
     own = disk.durable(keys.own_message(height, round, kind))
     demand(own == payload, _NAME, f"{who} sends {statement}, which is not on its disk")
-    promised = machine.guard.read()
-    demand(
-        promised is not None and (promised.height, promised.round) >= (height, round),
-        _NAME,
-        f"{who} sends {statement}, and its guard is at {promised}",
-    )
     if isinstance(message, PrepareVote | CommitVote) or (isinstance(message, Proposal) and message.block is not None):
         candidate = disk.durable(keys.candidate(height, message.statement.block_hash))
         demand(candidate is not None, _NAME, f"{who} sends {statement}, and does not have the block")
@@ -59,11 +55,27 @@ def check_spoken(machine: Machine, message: SignedMessage, payload: bytes) -> No
             )
 
 
+def check_guard(machine: Machine, message: SignedMessage, payload: bytes, spoken: Callable[[bytes], bool]) -> None:
+    """The guard holds this message, or a later one; `spoken` says which messages left this machine before.
+
+    Only a prepare vote may follow a commit vote of its round: then, and in one batch, the guard is at the prepare vote.
+    """
+    statement, record = message.statement, machine.guard.read()
+    kind = statement_type(statement)
+    if record == promise(statement.height, statement.round, kind, payload):
+        return
+    place = (statement.height, statement.round, int(kind))
+    later = record is not None and (record.height, record.round, record.step) > place
+    if not later and record is not None and (record.height, record.round) == place[:2]:
+        row = machine.disk.durable(keys.own_message(record.height, record.round, StatementType(record.step)))
+        later = row is not None and not spoken(row)
+    demand(later, _NAME, f"{machine.identity.name} sends {statement}, and its guard is at {record}")
+
+
 def check_appended(machine: Machine, block: BlockAppended) -> None:
     """A block is announced: it is the tip or below it, with its record and all its transactions."""
     disk, who = machine.disk, machine.identity.name
-    row = disk.durable(keys.TIP)
-    tip = 0 if row is None else keys.unpack_height(row)
+    tip = machine.durable_height
     demand(tip >= block.height, _NAME, f"{who} announces height {block.height}, and its disk is at {tip}")
     for what, key in (
         ("header", keys.header(block.height)),

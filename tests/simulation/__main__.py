@@ -1,0 +1,133 @@
+"""The command of the simulator: replay one seed, or run many on all cores. See `scripts/simulate`."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tests.simulation.plan import Plan
+from tests.simulation.run import Report, run
+from tests.simulation.violation import Violation
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One seed to run; `n` and `q` are drawn when they are None."""
+
+    seed: int
+    n: int | None
+    q: int | None
+
+    def replay(self) -> str:
+        """The command that shows this run."""
+        fixed = "" if self.n is None else f" --n {self.n} --q {self.q}"
+        return f"scripts/simulate --seed {self.seed}{fixed} --trace"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0: nothing was violated, 1: something was, 2: it was asked wrongly."""
+    parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--seed", type=int, help="replay this one")
+    which.add_argument("--seeds", metavar="A:B", help="run all from A to B - 1, until one fails")
+    parser.add_argument("--n", type=int, help="validators, instead of a draw; with --q")
+    parser.add_argument("--q", type=int, help="quorum, instead of a draw; with --n")
+    parser.add_argument("--trace", action="store_true", help="one line per event (columns: tests/simulation/trace.py)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    given = parser.parse_args(arguments)
+    if (given.n is None) != (given.q is None):
+        parser.error("--n and --q go together")
+    if given.n is not None and not (0 < given.n < 2 * given.q <= 2 * given.n):
+        parser.error(f"a quorum of {given.q} of {given.n} breaks n/2 < q <= n")
+    if given.seed is not None:
+        return _replay(Task(given.seed, given.n, given.q), trace=given.trace)
+    first, separator, last = given.seeds.partition(":")
+    if not (separator and first.isdigit() and last.isdigit() and int(first) < int(last)):
+        parser.error("--seeds takes A:B, with A below B")
+    tasks = [Task(seed, given.n, given.q) for seed in range(int(first), int(last))]
+    return _run_all(tasks, max(1, given.jobs))
+
+
+def _commit() -> str:
+    """The git commit of this checkout, with a mark when files were changed since."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=_CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (no git checkout)"
+    return found.stdout.strip()
+
+
+def _replay(task: Task, *, trace: bool) -> int:
+    """One seed, in words."""
+
+    def show_plan(plan: Plan) -> None:
+        print(f"seed                 {task.seed}")
+        print(f"commit               {_commit()}")
+        print("\n".join(plan.lines()), flush=True)
+
+    try:
+        report = run(task.seed, n=task.n, q=task.q, show=print if trace else None, show_plan=show_plan)
+    except Violation as violation:
+        print(f"VIOLATION            {violation}")
+        return 1
+    print(f"height               {report.height}")
+    print(f"events               {report.events}")
+    print(f"simulated_ms         {report.simulated_ms}")
+    print(f"recovery_ms          {report.recovery_ms}")
+    print(f"power cuts           {report.cuts}")
+    print(f"digest               {report.digest}")
+    return 0
+
+
+def _attempt(task: Task) -> tuple[Task, Report | str]:
+    try:
+        return task, run(task.seed, n=task.n, q=task.q)
+    except Violation as violation:
+        return task, str(violation)
+
+
+def _run_all(tasks: list[Task], jobs: int) -> int:
+    """Many seeds on many cores; the first violation ends it."""
+    console, started = Console(stderr=True), time.monotonic()
+    console.print(f"seeds {tasks[0].seed}:{tasks[-1].seed + 1} at commit {_commit()}, {jobs} processes", highlight=False)
+    events = heights = recovery_ms = done = 0
+    columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with multiprocessing.Pool(jobs) as pool, Progress(*columns, console=console) as progress:
+        bar = progress.add_task("seeds", total=len(tasks))
+        for task, outcome in pool.imap_unordered(_attempt, tasks, chunksize=1):
+            progress.advance(bar)
+            done += 1
+            if isinstance(outcome, str):
+                pool.terminate()
+                progress.stop()
+                print(f"VIOLATION in seed {task.seed}: {outcome}\nreplay: {task.replay()}")
+                return 1
+            events, heights = events + outcome.events, heights + outcome.height
+            recovery_ms = max(recovery_ms, outcome.recovery_ms)
+    seconds = time.monotonic() - started
+    print(
+        f"{done} seeds, {events} events, {heights} heights in {seconds:.0f} s ({done / seconds:.1f} seeds/s); "
+        f"no violation; the slowest network was well {recovery_ms} simulated ms after healing"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""Bugs, to see whether the checkers see them: production functions with one line changed while a test runs.
+
+A mutant names functions and, for each, a text in its source and what stands there instead. Only the function's code is
+exchanged, so everybody who imported it runs the mutant. A check that cannot fail is worthless.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+
+from ledger.consensus import engine, justification, learning, pacemaker, proposing, state, verification, votes, voting
+from node.replica import door, hearing, opening, replica, serving, voice
+from node.storage import chain_store, guard
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of one function (`name`, or `Class.name`) of `module`."""
+
+    module: ModuleType
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A bug, which of the checkers must see it, and in which (n, q) it shows (None: any)."""
+
+    name: str
+    changes: tuple[Change, ...]
+    seen_by: tuple[str, ...]
+    quorum: tuple[int, int] | None = None
+    seeds: int = 40
+    first_seed: int = 0
+
+
+_NO_GATE = Change(  # the engine's own last assertion, which would see some mutants before any checker
+    state,
+    "HeightState.promise",
+    "assert contradiction(earlier, statement) is None",
+    "assert True or contradiction(earlier, statement) is None",
+)
+
+MUTANTS = (
+    Mutant(
+        "votes leave before they are written",
+        (
+            Change(
+                voice,
+                "speak",
+                "    chain.promise(_promises(casts, own, deciding))\n",
+                "    for item in own:\n        out.send_to_validators(Consensus(deciding.height, item.payload))\n"
+                "    chain.promise(_promises(casts, own, deciding))\n",
+            ),
+        ),
+        ("durability",),
+    ),
+    Mutant(
+        "votes are written and not synced",
+        (Change(chain_store, "ChainStore.promise", "sync=True", "sync=False"),),
+        ("durability",),
+    ),
+    Mutant(
+        "A4a: blocks are written and not synced",
+        (Change(chain_store, "ChainStore.commit", "sync=True", "sync=False"),),
+        ("durability",),
+    ),
+    Mutant(
+        "the guard is not written",
+        (Change(guard, "MemoryGuard.write", "self.writes += 1", "return"),),
+        ("durability",),
+    ),
+    Mutant(
+        "the guard is not brought up to date at start",
+        (Change(opening, "renew_guard", "if guard.read() != record:", "if False:"),),
+        ("durability", "assertion"),
+        seeds=200,
+    ),
+    Mutant(
+        "a restarted node does not remember its votes",
+        (Change(replica, "Replica._restored", "return promises, restored", "return Promises(height), None"),),
+        ("assertion", "statements"),
+    ),
+    Mutant(
+        "A2: the entry certificate is not durable",
+        (Change(state, "HeightState.durable", "[self.entry] if self.entry is not None else []", "[]"),),
+        ("durability",),
+    ),
+    Mutant(
+        "commit after timeout",
+        (
+            Change(voting, "_gave_up", "return any(", "return False and any("),
+            _NO_GATE,
+        ),
+        ("statements", "reputation"),
+    ),
+    Mutant(
+        "the high round is forgotten",
+        (
+            Change(
+                pacemaker,
+                "give_up",
+                "prepared = state.prepare_certificates.get(high_round)",
+                "high_round = NO_ROUND; prepared = None",
+            ),
+            _NO_GATE,
+        ),
+        ("statements", "reputation", "agreement", "certificates"),
+    ),
+    Mutant(
+        "A5: an older certificate is dropped for a newer one, or the other way round",
+        (
+            Change(
+                pacemaker,
+                "give_up",
+                "max((round for round in state.prepare_certificates if round <= state.round), default=NO_ROUND)",
+                "min((round for round in state.prepare_certificates if round <= state.round), default=NO_ROUND)",
+            ),
+            _NO_GATE,
+        ),
+        ("statements", "reputation", "agreement", "certificates"),
+        seeds=300,
+    ),
+    Mutant(
+        "leaders and voters choose freely",
+        (
+            Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
+            Change(proposing, "propose", "None if state.entry is None", "None if True"),
+        ),
+        ("agreement", "certificates", "statements", "assertion"),
+        seeds=200,
+    ),
+    Mutant(
+        "one vote less is a quorum",
+        (Change(votes, "VoteBook._quorum_for", "len(signers) < self.quorum", "len(signers) < self.quorum - 1"),),
+        ("step", "reputation", "certificates"),
+    ),
+    Mutant(
+        "one vote less is a quorum everywhere",
+        (
+            Change(votes, "VoteBook._quorum_for", "len(signers) < self.quorum", "len(signers) < self.quorum - 1"),
+            Change(votes, "VoteBook.timeout_certificate", "len(entries) < self.quorum", "len(entries) < self.quorum - 1"),
+            Change(verification, "_check_quorum", "keys.validators.quorum:", "keys.validators.quorum - 1:"),
+        ),
+        ("agreement", "certificates"),
+    ),
+    Mutant(
+        "nothing is ever sent again",
+        (Change(pacemaker, "_resend", "if state.votes:", "return\n    if state.votes:"),),
+        ("progress",),
+    ),
+    Mutant(
+        "blocks are not served to those behind",
+        (Change(serving, "send_records", "if records.items:", "if False:"),),
+        ("progress",),
+    ),
+    Mutant(
+        "early messages are judged at once",
+        (
+            Change(
+                hearing,
+                "_hear_consensus",
+                "parts.postbox.put(peer, payload)",
+                "judge_consensus(parts, peer, payload)",
+            ),
+        ),
+        ("reputation",),
+    ),
+    Mutant(
+        "what is pending is reported committed",
+        (Change(door, "Door._admit", "return Pending(known.id)", "return Committed(known.id)"),),
+        ("durability",),
+    ),
+    Mutant(
+        "a committed id may be used again",
+        (Change(chain_store, "ChainStore.transaction_committed", "return ", "return False and "),),
+        ("audit", "progress"),
+    ),
+    Mutant(
+        "a third proposal of a round is kept",
+        (
+            Change(
+                learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"
+            ),
+        ),
+        ("bounds",),
+        seeds=300,
+    ),
+)
+
+
+@contextmanager
+def mutated(mutant: Mutant) -> Iterator[None]:
+    """Run the mutant instead of the original."""
+    with ExitStack() as undo:
+        for change in mutant.changes:
+            function = _find(change)
+            original = function.__code__
+            undo.callback(setattr, function, "__code__", original)
+            function.__code__ = _compile(change, function)
+        yield
+
+
+def _find(change: Change) -> FunctionType:
+    found: object = change.module
+    for name in change.name.split("."):
+        found = inspect.getattr_static(found, name)
+    assert isinstance(found, FunctionType), change.name
+    return found
+
+
+def _compile(change: Change, function: FunctionType) -> Callable[..., object]:
+    source = textwrap.dedent(inspect.getsource(function))
+    old = textwrap.dedent(change.old) if "\n" not in change.old else change.old
+    assert source.count(old) == 1, f"{change.name} has {source.count(old)} times {old!r}"
+    namespace: dict[str, object] = {}
+    code = compile("from __future__ import annotations\n" + source.replace(old, change.new), change.module.__file__ or "", "exec")
+    exec(code, dict(vars(change.module)), namespace)
+    made = namespace[function.__name__]
+    assert isinstance(made, FunctionType)
+    return made.__code__
