@@ -202,3 +202,30 @@ def test_a_library_that_accepts_nothing_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(nacl.bindings, "crypto_sign_open", refuse)
     with pytest.raises(VerificationError, match="RFC 8032 test 2"):
         self_test()
+
+
+def test_a_library_that_verifies_with_the_cofactor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As libsodium does from some release on: one crafted vote would split its nodes from all others."""
+
+    def open_with_cofactor(signed: bytes, key: bytes) -> bytes:
+        r, a = curve.decode(signed[:32]), curve.decode(key)
+        if r is None or a is None:
+            raise nacl.exceptions.BadSignatureError
+        h, s = curve.challenge(signed[:32], key, signed[64:]), int.from_bytes(signed[32:64], "little")
+        if curve.multiply(8 * s, curve.BASE) != curve.multiply(8, curve.add(r, curve.multiply(h, a))):
+            raise nacl.exceptions.BadSignatureError
+        return signed[64:]
+
+    monkeypatch.setattr(nacl.bindings, "crypto_sign_open", open_with_cofactor)
+    with pytest.raises(VerificationError, match="R with torsion"):
+        self_test()
+
+
+def test_a_library_that_takes_keys_with_torsion_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_the_curve(key: bytes) -> bool:
+        point = curve.decode(key)
+        return point is not None and point not in curve.TORSION
+
+    monkeypatch.setattr(nacl.bindings, "crypto_core_ed25519_is_valid_point", on_the_curve)
+    with pytest.raises(VerificationError, match="key of mixed order"):
+        self_test()
