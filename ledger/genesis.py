@@ -15,7 +15,7 @@ two networks with the same founders apart. Its fields:
     time_ms      ledger time of genesis
     quorum       "majority", "bft" or q
     parameters   the governed parameters (`ledger.state.Parameters`)
-    accounts     as in state, in order of name; each card's operator is among them, with the role operator
+    accounts     as in state, in order of name, none suspended; each card's operator is among them, with that role
     cards        [{validator, operator, proofs}], in the validators' order
 
 (design sections 3, 5 and 10)
@@ -281,6 +281,8 @@ def _check_accounts(accounts: tuple[Account, ...], cards: tuple[Card, ...]) -> N
     names = [account.name for account in accounts]
     if names != sorted(set(names)):
         raise MalformedError("accounts must stand in order of name, each once")
+    if suspended := [account.name for account in accounts if account.suspended]:
+        raise MalformedError(f"the account {suspended[0]} is suspended: nobody is before the chain has begun")
     by_name = {account.name: account for account in accounts}
     for card in cards:
         account = by_name.get(card.operator.name)
@@ -332,8 +334,9 @@ def _expect_kind(fields: dict[str, Json], kind: str) -> None:
     """Raise `MalformedError` unless the document says that it is of this kind and version."""
     if fields.get("kind") != kind:
         raise MalformedError(f'not a {kind} document (its "kind" is {fields.get("kind")!r})')
-    if fields.get("version") != VERSION:
-        raise MalformedError(f"{kind} of version {fields.get('version')!r}; this software reads version {VERSION}")
+    version = fields.get("version")
+    if version != VERSION or type(version) is not int:  # True == 1
+        raise MalformedError(f"{kind} of version {version!r}; this software reads version {VERSION}")
 
 
 def _no_node(_version: int, _path: bytes) -> None:

@@ -112,8 +112,9 @@ def verify_receipt(data: bytes, anchor: Anchor, verify_signature: Verify = verif
     value = decode(data, bytes_max=RECEIPT_BYTES_MAX, what="receipt", depth_max=_DEPTH_MAX)
     if not isinstance(value, dict) or value.get("kind") != RECEIPT_KIND:
         raise MalformedError(f'not a receipt: its "kind" is not "{RECEIPT_KIND}"')
-    if value.get("version") != VERSION:
-        raise MalformedError(f"a receipt of version {value.get('version')!r}; this software reads version {VERSION}")
+    version = value.get("version")
+    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the receipt
+        raise MalformedError(f"a receipt of version {version!r}; this software reads version {VERSION}")
     fields = expect_fields(value, what="receipt", required=_FIELDS)
     transaction = _parse_envelope(fields["transaction"])
     leaf = leaf_from_json(fields["leaf"])

@@ -21,6 +21,9 @@ from ledger.primitives import Digest, PublicKey, parse_public_key
 
 _VALIDATORS_TAG = tag("validators")
 _VALIDATOR_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PORT_MAX = 65_535
+# Founders read addresses in a terminal, beside the hash that they compare: nothing that could move its cursor.
+_ADDRESS = re.compile(r"[!-~]+:([1-9][0-9]{0,4})")
 
 
 @unique
@@ -140,6 +143,9 @@ def parse_validator(value: Json) -> Validator:
         if not check_public_key(key):
             raise MalformedError(f"{field} of {name} is not an acceptable Ed25519 public key")
         keys.append(key)
+    address = expect_string(fields["address"], what=f"address of {name}", bytes_max=ADDRESS_BYTES_MAX)
+    if (match := _ADDRESS.fullmatch(address)) is None or int(match[1]) > _PORT_MAX:
+        raise MalformedError(f'address of {name} must be "host:port" in ASCII, not {address!r}')
     if len(set(keys)) != 3:
         raise MalformedError(f"the consensus, node and cosigning keys of {name} must be distinct")
     return Validator(
@@ -148,7 +154,7 @@ def parse_validator(value: Json) -> Validator:
         consensus_key=keys[0],
         node_key=keys[1],
         cosigning_key=keys[2],
-        address=expect_string(fields["address"], what=f"address of {name}", bytes_max=ADDRESS_BYTES_MAX),
+        address=address,
     )
 
 

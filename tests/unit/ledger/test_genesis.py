@@ -112,6 +112,10 @@ def other_keys(document: dict[str, Json]) -> None:
     document["accounts"][1]["keys"] = [signing_key("other").public_key.hex()]  # type: ignore[index, call-overload]
 
 
+def suspended_administrator(document: dict[str, Json]) -> None:
+    document["accounts"][0]["suspended"] = True  # type: ignore[index, call-overload]
+
+
 def same_card_twice(document: dict[str, Json]) -> None:
     document["cards"][1] = document["cards"][0]  # type: ignore[index, call-overload]
 
@@ -125,6 +129,7 @@ def reversed_accounts(document: dict[str, Json]) -> None:
     [
         (put("kind", "invoice"), "not a quorum-ledger/genesis document"),
         (put("version", 2), "reads version 1"),
+        (put("version", True), "reads version 1"),
         (put("salt", "00"), "salt must be 32"),
         (put("network", ""), "network must be a printable name"),
         (put("network", "a\u0007"), "network must be a printable name"),
@@ -137,6 +142,7 @@ def reversed_accounts(document: dict[str, Json]) -> None:
         (drop_operator, "the operator of v0 is not an account with the keys of its card"),
         (other_keys, "the operator of v1 is not an account with the keys of its card"),
         (without_administrator, "administrator"),
+        (suspended_administrator, "org0 is suspended"),
         (same_card_twice, "the same name"),
         (reversed_accounts, "in order of name"),
     ],

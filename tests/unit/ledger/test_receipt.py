@@ -67,6 +67,14 @@ def test_every_truncation_and_every_extension_is_refused(chain: MemoryChain, anc
             verify_receipt(data + extension, anchor)
 
 
+def test_a_version_has_one_form(chain: MemoryChain, anchor: Anchor) -> None:
+    """`true` equals 1 in Python, and would make a second file of the same receipt."""
+    document = document_of(chain.receipt(1, 0))
+    for version in (True, 2, "1", None):
+        with pytest.raises(MalformedError, match="this software reads version 1"):
+            verify_receipt(encode({**document, "version": version}), anchor)
+
+
 def test_a_receipt_proves_nothing_to_the_holder_of_another_genesis(chain: MemoryChain) -> None:
     other = genesis_of(4, quorum=None).validators
     for stranger in (

@@ -117,6 +117,11 @@ def test_a_malformed_quorum_rule_is_refused(value: object) -> None:
         parse_quorum(value)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("address", ["host:1", "ledger.acme.example:8471", "10.0.0.7:65535", "[2001:db8::7]:8471"])
+def test_a_validator_listens_at_a_host_and_a_port(address: str) -> None:
+    assert parse_validator({**validator(0).to_json(), "address": address}).address == address
+
+
 def test_a_set_survives_its_json_form_and_hash_covers_members_order_and_quorum() -> None:
     members = validator_set(3)
     assert parse_validator_set(members.to_json()) == members
@@ -181,6 +186,16 @@ def test_a_set_whose_quorum_is_broken_is_refused() -> None:
         ("operator", None),
         ("operator", "a" * 65),
         ("address", "a" * 256),
+        ("address", "host"),
+        ("address", ":7000"),
+        ("address", "host:0"),
+        ("address", "host:07000"),
+        ("address", "host:65536"),
+        ("address", "host name:7000"),
+        ("address", "host\x1b[2K\rchain       00:7000"),  # would overwrite the hash that founders compare
+        ("address", "h\u043est:7000"),
+        ("address", "host:7000\n"),
+        ("address", "host:\u0667000"),
         ("consensus_key", "00"),
         ("consensus_key", "01" + "00" * 31),  # small order
         ("node_key", "ff" * 32),  # not canonical
