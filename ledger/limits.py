@@ -84,7 +84,7 @@ VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the o
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state
-PUBLIC_KEYS_REMEMBERED_MAX = 65_536  # keys whose points were checked: more than a block can name; the oldest are forgotten
+PUBLIC_KEYS_REMEMBERED_MAX = 65_536  # points that were checked, more than a block can name; the oldest are forgotten
 STATE_ROWS_CACHED_MAX = 50_000  # decoded rows of one height; beyond, all are forgotten and read again
 
 # ---- peers

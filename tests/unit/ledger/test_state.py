@@ -154,6 +154,21 @@ def test_savepoints_nest() -> None:
     assert overlay.writes().keys() == {stream_key("s")}
 
 
+def test_a_point_is_checked_once_however_often_a_block_is_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block can name 30,000 keys, which take a second: a member could else hold up every round of a height."""
+    keys = tuple(key_of(f"named often {index}").public_key for index in range(5))
+    asked: list[PublicKey] = []
+
+    def count(key: PublicKey) -> bool:
+        asked.append(key)
+        return True
+
+    monkeypatch.setattr("ledger.state.check_public_key", count)
+    for _ in range(3):
+        assert check_keys(keys, 1) is None
+    assert asked == list(keys)
+
+
 def test_what_is_acceptable_as_keys() -> None:
     a, b = key_of("a").public_key, key_of("b").public_key
     assert check_keys((a, b), 2) is None
