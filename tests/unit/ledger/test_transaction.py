@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from ledger.crypto import verify
-from ledger.encoding import Json, encode_trusted
+from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
 from ledger.limits import (
     COSIGNERS_PER_TRANSACTION_MAX,
@@ -231,6 +231,25 @@ def test_bytes_that_are_not_the_one_form_are_malformed(data: bytes) -> None:
 
 def test_content_nests_as_deep_as_a_document_may() -> None:
     assert isinstance(parse_transaction(replaced(b'{"text":"hello"}', b"[" * 28 + b"]" * 28)), Transaction)
+
+
+def test_a_body_that_no_envelope_can_hold_is_not_built() -> None:
+    """What can be built and signed can be read: the envelope adds one level, and the bytes of a signature at least."""
+
+    def nested(levels: int) -> RecordAppend:
+        return RecordAppend("acme", "invoices", Content(decode(b"[" * levels + b"]" * levels, bytes_max=100)))
+
+    signed(body(operations=(nested(28),)), "acme")
+    with pytest.raises(MalformedError, match="nested deeper"):
+        body(operations=(nested(29),))
+
+    def padded(size: int) -> bytes:
+        return body(operations=[RecordAppend("acme", "invoices", Content("x" * n)) for n in (32_700, size)])
+
+    longest = ENVELOPE_BYTES_MAX - len(signed(padded(0), "acme").envelope)
+    assert len(signed(padded(longest), "acme").envelope) == ENVELOPE_BYTES_MAX
+    with pytest.raises(MalformedError, match="body has"):
+        padded(longest + 1)
 
 
 def test_an_envelope_has_a_size() -> None:
