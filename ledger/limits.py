@@ -41,6 +41,7 @@ EPOCH_MAX = 2**32 - 1  # u32 in signed statements
 ROUND_MAX = 2**31 - 1  # i32 in signed statements, where -1 is no round
 GENESIS_BYTES_MAX = 4 * MIB
 GENESIS_SALT_BYTES = 16
+GENESIS_TIME_MS_MAX = 4_102_444_800_000  # the year 2100: ledger time never goes back, and must stay within calendars
 GENESIS_ACCOUNTS_MAX = 1_000
 ADDRESS_BYTES_MAX = 255
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -172,12 +173,18 @@ def adopt_command(home: Path, file: Path, expected: str | None) -> None:
 
 
 def _show(made: Genesis) -> None:
-    """What a genesis document founds, for people."""
+    """All that a genesis document founds, for people: who compares nothing but this must not miss anything."""
     click.echo(f"network     {made.network}")
     click.echo(f"chain       {made.chain.hex()}")
+    click.echo(f"time        {datetime.fromtimestamp(made.time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}")
     click.echo(f"quorum      {made.validators.tolerance.sentence()}")
     for entry in made.validators.validators:
         click.echo(f"validator   {entry.name} at {entry.address}, operated by {entry.operator}")
     for account in made.accounts:
         roles = ", ".join(account.roles) or "no role"
         click.echo(f"account     {account.name}: {account.threshold} of {len(account.keys)} keys, {roles}")
+        for key in account.keys:
+            click.echo(f"  key       {key.hex()}")
+    for parameter, value in made.parameters.to_json().items():
+        usual = PARAMETERS[parameter].default
+        click.echo(f"parameter   {parameter} = {value}" + ("" if value == usual else f" (not the usual {usual})"))

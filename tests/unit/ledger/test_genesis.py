@@ -11,7 +11,7 @@ from ledger.block import block_hash
 from ledger.encoding import Json, decode_object, encode
 from ledger.errors import LedgerError, MalformedError, VerificationError
 from ledger.genesis import Operator, encode_card, genesis_block, make_card, parse_card, parse_genesis
-from ledger.limits import GENESIS_BYTES_MAX
+from ledger.limits import GENESIS_BYTES_MAX, GENESIS_TIME_MS_MAX
 from ledger.parameters import Parameters
 from ledger.roles import Role
 from ledger.state import Account, State
@@ -131,6 +131,7 @@ def reversed_accounts(document: dict[str, Json]) -> None:
         (put("version", 2), "reads version 1"),
         (put("version", True), "reads version 1"),
         (put("salt", "00"), "salt must be 32"),
+        (put("time_ms", GENESIS_TIME_MS_MAX + 1), "time_ms must be an integer from 0"),
         (put("network", ""), "network must be a printable name"),
         (put("network", "a\u0007"), "network must be a printable name"),
         (put("quorum", 2), r"2 of 4 breaks n/2 < q <= n"),
