@@ -48,7 +48,8 @@ need be; in round 0 no empty block before the base timeout has passed since the 
     prepare           itself; justification; the block
     commit            itself; the prepare certificate; the block
     timeout           itself; the prepare certificate that it names
-    any, r > 0        also the entry certificate with its prepare certificate (A2)
+    any, r > 0        also the entry certificate with its prepare certificate (A2); one per round is kept, from the
+                      prepare on its justification, which a record may need when nobody else has it (A8)
     next height       the commit batch (A4a): done by the replica before an engine of the next height exists
 
 A restart resumes in the highest round with a signed message, counts its own votes again, and resends them (A9). A

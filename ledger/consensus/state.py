@@ -48,7 +48,7 @@ class HeightState:
     # learned
     round: int = 0
     entry: TimeoutCertificate | None = None
-    """The timeout certificate that let us into `round`; None in round 0."""
+    """The timeout certificate that let us into `round`, or that we prepared a proposal with; None in round 0."""
     proposals: dict[int, list[Proposal]] = field(default_factory=dict)
     """By round, by its leader; two if the leader equivocates, never more."""
     prepare_certificates: dict[int, PrepareCertificate] = field(default_factory=dict)
@@ -111,14 +111,11 @@ class HeightState:
     def durable(
         self,
         *,
-        justification: TimeoutCertificate | None = None,
         prepared: PrepareCertificate | None = None,
         block_hash: Digest | None = None,
     ) -> Durable:
         """What a statement of the current round promises: always also the entry certificate (amendment A2)."""
         certificates = [self.entry] if self.entry is not None else []
-        if justification is not None and justification != self.entry:
-            certificates.append(justification)
         return Durable(tuple(certificates), () if prepared is None else (prepared,), block_hash)
 
     def want_block(self, block_hash: Digest) -> None:

@@ -46,7 +46,10 @@ def prepare(state: HeightState) -> None:
             continue
         vote = PrepareStatement(statement.height, statement.round, statement.block_hash, statement.justification_digest)
         state.promise(vote)
-        durable = state.durable(justification=proposal.justification, block_hash=statement.block_hash)
+        # One certificate per round is durable. From here on it must be the one that we bind by its digest: a commit
+        # record may need exactly this one, when nobody else has it any more (A8). It proves the round as well (A2).
+        state.entry = proposal.justification
+        durable = state.durable(block_hash=statement.block_hash)
         state.effects.append(CastPrepare(vote, durable))
         return
 

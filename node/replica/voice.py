@@ -4,8 +4,8 @@ The order is: sign; write one synced batch with all messages and everything they
 then send, and count the messages here (through the engine's queue, never by recursion). Whatever fails before the
 last step has promised nothing. (design section 2, consensus research section 1.3 "Persist before send")
 
-One timeout certificate is kept per round: the first, but of two in one batch the one that a statement in it binds by
-its digest, because a commit record may need exactly that one.
+One timeout certificate is kept per round: the newest that a statement came with. The engine sees to it that this is
+the one that our prepare vote binds by its digest, because a commit record may need exactly that one (amendment A8).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ledger.consensus.codec import (
     encode_message,
     encode_prepare_certificate,
     encode_timeout_certificate,
-    justification_digest,
 )
 from ledger.consensus.effects import CastCommit, CastPrepare, CastProposal, CastTimeout
 from ledger.consensus.inputs import MessageReceived
@@ -28,7 +27,7 @@ from ledger.consensus.messages import (
     SignedMessage,
     TimeoutVote,
 )
-from ledger.consensus.statements import PrepareStatement, ProposalStatement, signed_bytes, statement_type
+from ledger.consensus.statements import signed_bytes, statement_type
 from ledger.crypto import SigningKey
 from ledger.primitives import Digest
 from node.ports import Guard
@@ -87,11 +86,7 @@ def _promises(casts: Sequence[Cast], own: Sequence[OwnMessage], deciding: Decidi
     candidates: dict[Digest, StoredCandidate] = {}
     for cast in casts:
         for timeout_certificate in cast.durable.timeout_certificates:
-            bound = isinstance(cast.statement, ProposalStatement | PrepareStatement) and (
-                justification_digest(timeout_certificate) == cast.statement.justification_digest
-            )
-            if bound or timeout_certificate.round not in timeouts:
-                timeouts[timeout_certificate.round] = encode_timeout_certificate(timeout_certificate)
+            timeouts[timeout_certificate.round] = encode_timeout_certificate(timeout_certificate)
         for prepare_certificate in cast.durable.prepare_certificates:
             prepares[prepare_certificate.round] = encode_prepare_certificate(prepare_certificate)
         if (name := cast.durable.block_hash) is not None and name not in candidates:

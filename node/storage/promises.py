@@ -62,7 +62,7 @@ def promise_rows(reader: Reader, promises: Promises) -> Batch:
     """What makes `promises` durable. A body that is stored already is not written again.
 
     A signed message and the prepare certificate of a round, once stored, are never replaced (amendment A5). A timeout
-    certificate is: of several for a round, the caller keeps the one that a statement of its own binds by digest.
+    certificate is: of several for a round, the newest is the one that a statement of ours binds by digest.
     """
     batch, height = Batch(), promises.height
     for message in promises.messages:

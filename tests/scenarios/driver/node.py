@@ -71,7 +71,8 @@ class Disk:
 
     records: list[tuple[bytes, ProposedBlock]] = field(default_factory=list)
     messages: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    timeout_certificates: dict[Digest, tuple[int, bytes]] = field(default_factory=dict)  # round and bytes
+    timeout_certificates: dict[int, tuple[Digest, bytes]] = field(default_factory=dict)
+    """By round, one: the newest that a message was made durable with, as in the database (with its digest)."""
     prepare_certificates: dict[int, bytes] = field(default_factory=dict)
     bodies: dict[Digest, ProposedBlock] = field(default_factory=dict)
 
@@ -214,9 +215,8 @@ class Node:
                     self._answer_check(block_hash)
             case "want_justification":
                 known = self.engine.justification(payload)
-                stored = self.disk.timeout_certificates.get(payload)
-                if known is not None or stored is not None:
-                    data = codec.encode_timeout_certificate(known) if stored is None else stored[1]
+                if known is not None:
+                    data = codec.encode_timeout_certificate(known)
                     world.send(self.index, sender, "justification", self.height, (payload, data))
             case "justification":
                 wanted, data = payload
@@ -328,7 +328,7 @@ class Node:
         disk.messages[place] = data
         for certificate in durable.timeout_certificates:
             digest = codec.justification_digest(certificate)
-            disk.timeout_certificates[digest] = certificate.round, codec.encode_timeout_certificate(certificate)
+            disk.timeout_certificates[certificate.round] = digest, codec.encode_timeout_certificate(certificate)
         for prepared in durable.prepare_certificates:
             disk.prepare_certificates[prepared.round] = codec.encode_prepare_certificate(prepared)
         if durable.block_hash is not None:
@@ -350,10 +350,9 @@ class Node:
         if kind == "TIMEOUT" and statement.high_round != NO_ROUND:
             assert statement.high_round in disk.prepare_certificates
         if kind in ("PROPOSAL", "PREPARE") and statement.round > 0:
-            assert statement.justification_digest in disk.timeout_certificates
+            assert statement.justification_digest == disk.timeout_certificates[statement.round - 1][0]
         if statement.round > 0:
-            rounds = {round for round, _ in disk.timeout_certificates.values()}
-            assert statement.round - 1 in rounds, "A2: the entry certificate is not durable"
+            assert statement.round - 1 in disk.timeout_certificates, "A2: the entry certificate is not durable"
 
     def _append(self, record: CommitRecord, block: ProposedBlock) -> None:
         data = codec.encode_commit_record(record)

@@ -365,15 +365,15 @@ def test_the_leader_of_a_bound_round_proposes_the_block_again_without_its_body()
 
 
 def test_every_statement_of_a_later_round_brings_its_entry_certificate() -> None:
-    """A2, and both certificates where the proposal is justified by another one than we entered with."""
+    """A2; and after the prepare, which binds its justification, that one in its place: one per round is kept (A8)."""
     entry, justification = timed_out(0), timed_out(0, by=(0, 1, 2, 4))
     bench = Bench(me=3, count=5, leader_order=(0, 1, 2, 3, 4))
     bench.hear(entry, proposal(1, 1, X, justification))
     (vote,) = bench.give(BlockChecked(X, fresh(1)))
     assert isinstance(vote, CastPrepare)
-    assert vote.durable == Durable((entry, justification), (), X)
+    assert vote.durable == Durable((justification,), (), X)
     (cast,) = [item for item in bench.at(START_MS + 1_500) if isinstance(item, CastTimeout)]
-    assert cast.durable == Durable((entry,))
+    assert cast.durable == Durable((justification,))
 
 
 def test_lower_rounds_are_answered_once_per_peer_and_tick() -> None:
