@@ -263,8 +263,8 @@ def parse_genesis(document: bytes) -> Genesis:
     validators = ValidatorSet(tuple(card.validator for card in cards), parse_quorum(fields["quorum"]))
     parameters = parse_parameters(fields["parameters"])
     network = expect_string(fields["network"], what="network", bytes_max=NAME_BYTES_MAX)
-    if not network or not network.isprintable():
-        raise MalformedError("network must be a printable name")
+    if not network or not (network.isascii() and network.isprintable()):
+        raise MalformedError("network must be a printable ASCII name")
     return Genesis(
         document=document,
         chain=digest(_GENESIS_TAG, document),
