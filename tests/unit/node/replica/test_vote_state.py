@@ -9,7 +9,7 @@ from ledger.consensus.codec import decode_commit_record, encode_message
 from ledger.consensus.messages import PrepareVote, TimeoutVote
 from ledger.consensus.statements import NO_ROUND, PrepareStatement, SigningContext, TimeoutStatement, signed_bytes
 from ledger.primitives import ZERO_DIGEST, Digest
-from node.replica import Halted, PeerMessageReceived, Role
+from node.replica import Halted, PeerMessageReceived, PeerMisbehaved, Role
 from node.storage import keys
 from node.storage.guard import MemoryGuard, promise
 from node.storage.memory import MemoryStore
@@ -193,11 +193,16 @@ def test_votes_above_the_tip_wait_until_the_chain_gets_there() -> None:
     _start_on(cluster, node, store, guard)
     status = node.running.status()
     assert (status.role, status.reason) == (Role.OBSERVING, "fetching blocks up to height 3, where it has voted")
+    cluster.deliver = lambda sender, receiver, message: not isinstance(message, Records)
+    cluster.submit_one(node)
+    cluster.run(4 * BASE_TIMEOUT_MS)
+    assert node.votes() == [], "nothing at height 1, whatever waits there"
+    cluster.deliver = lambda sender, receiver, message: True
     cluster.run_until(lambda: len(set(cluster.heights())) == 1, within_ms=10 * BASE_TIMEOUT_MS)
     assert all(message.statement.height >= 3 for message in node.votes())
     _grow(cluster, 1)
     assert node.running.status().role is Role.VOTING
-    assert node.votes()[-1].statement.height == 4
+    assert node.votes()[-1].statement.height > 3
 
 
 def test_a_key_that_is_not_in_the_set_follows() -> None:
@@ -236,6 +241,19 @@ def test_a_conflicting_valid_record_is_kept_and_stops_the_vote() -> None:
     one.restart(node)
     assert "two chains exist" in node.running.status().reason
     assert node.running._parts.findings.conflict(1) == foreign.record
+
+
+def test_a_conflicting_record_that_does_not_verify_is_only_blamed() -> None:
+    one, other = Cluster(3), Cluster(3)
+    other.transaction()
+    _grow(one, 1)
+    _grow(other, 1)
+    chain, node = open_chain(other.nodes[0].disk), one.nodes[0]
+    signers = decode_commit_record(chain.record(1)).certificate.signatures
+    forged = chain.record(1).replace(signers[0].signature.hex().encode(), signers[1].signature.hex().encode(), 1)
+    one.step(node, PeerMessageReceived(one.nodes[1].peer, Records((CertifiedBlock(forged, ()),))))
+    assert [action.peer for action in node.actions if isinstance(action, PeerMisbehaved)] == [one.nodes[1].peer]
+    assert node.running.status().role is Role.VOTING
 
 
 def test_a_fork_below_the_tip_is_asked_for_and_found() -> None:
