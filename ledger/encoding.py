@@ -26,7 +26,7 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
 def encode(value: Json) -> bytes:
     """Canonical bytes of `value`. Raises `MalformedError` for a value outside the profile."""
-    _check(value, JSON_DEPTH_MAX)
+    check_profile(value, JSON_DEPTH_MAX)
     return encode_trusted(value)
 
 
@@ -44,13 +44,23 @@ def decode(data: bytes, *, bytes_max: int, what: str = "document", depth_max: in
     Raises `MalformedError`, naming `what`, when `data` is longer than `bytes_max`, is not JSON, or is not the
     canonical form of a value of the profile. `depth_max` is raised only by documents that contain whole others.
     """
+    value = decode_form(data, bytes_max=bytes_max, what=what)
+    check_profile(value, depth_max)
+    return value
+
+
+def decode_form(data: bytes, *, bytes_max: int, what: str) -> Json:
+    """Like `decode`, but the value may be outside the profile in what its bytes don't show.
+
+    That is: floats, large integers, keys that are not ASCII, depth. For the hot path: its caller reads every field with
+    a reader that accepts one type only, and gives what may be any JSON to `check_profile`.
+    """
     if len(data) > bytes_max:
         raise MalformedError(f"{what} has {len(data)} bytes, more than {bytes_max}")
     try:
         value: Json = orjson.loads(data)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise MalformedError(f"{what} is not JSON: {error}") from None
-    _check(value, depth_max)
     if encode_trusted(value) != data:
         raise MalformedError(f"{what} is JSON, but not in canonical form (RFC 8785)")
     return value
@@ -99,8 +109,8 @@ def expect_list(value: Json, *, what: str, items_max: int, items_min: int = 0) -
     return value
 
 
-def _check(value: Json, depth_left: int) -> None:
-    """Raise unless `value` is within the profile, as far as re-encoding would not show it."""
+def check_profile(value: Json, depth_left: int) -> None:
+    """Raise `MalformedError` unless `value` is within the profile, nested at most `depth_left` deep."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return
@@ -112,11 +122,11 @@ def _check(value: Json, depth_left: int) -> None:
         raise MalformedError(f"nested deeper than {JSON_DEPTH_MAX}")
     if kind is list:
         for item in value:  # type: ignore[union-attr]
-            _check(item, depth_left - 1)
+            check_profile(item, depth_left - 1)
     elif kind is dict:
         for key, item in value.items():  # type: ignore[union-attr]
             if type(key) is not str or not key.isascii():
                 raise MalformedError("an object key is not ASCII")
-            _check(item, depth_left - 1)
+            check_profile(item, depth_left - 1)
     else:
         raise MalformedError(f"a {kind.__name__} is not part of the format")

@@ -22,6 +22,7 @@ COSIGNERS_PER_TRANSACTION_MAX = 15
 MEMO_BYTES_MAX = 1024
 NONCE_BYTES = 16
 RECORD_CONTENT_BYTES_MAX = 32 * KIB
+RECORD_CONTENT_DEPTH_MAX = JSON_DEPTH_MAX - 4  # it stands in an operation, in a list, in a body, in an envelope
 RECORD_KEY_BYTES_MAX = 128
 
 # ---- rules: accounts and streams

@@ -39,7 +39,7 @@ from ledger.crypto import SigningKey, digest, tag
 from ledger.encoding import (
     Json,
     decode,
-    decode_object,
+    decode_form,
     encode,
     expect_fields,
     expect_integer,
@@ -123,9 +123,10 @@ def parse_transaction(envelope: bytes) -> Transaction | Refusal:
             Code.TRANSACTION_TOO_LARGE, f"the envelope has {len(envelope)} bytes, more than {ENVELOPE_BYTES_MAX}"
         )
     try:
-        fields = decode_object(envelope, bytes_max=ENVELOPE_BYTES_MAX, what="envelope")
-        if fields.keys() != _ENVELOPE_FIELDS:
-            expect_fields(fields, what="envelope", required=_ENVELOPE_FIELDS)
+        # Every field below has a reader that accepts one type only; the content of a record is checked by its own.
+        fields = decode_form(envelope, bytes_max=ENVELOPE_BYTES_MAX, what="envelope")
+        if not isinstance(fields, dict) or fields.keys() != _ENVELOPE_FIELDS:
+            fields = expect_fields(fields, what="envelope", required=_ENVELOPE_FIELDS)
         body = _parse_body(fields["body"])
         if isinstance(body, Refusal):
             return body

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ledger.encoding import Json, encode_trusted, expect_integer, expect_list
+from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
 from ledger.limits import (
     INTEGER_MAX,
     KEYS_PER_ACCOUNT_MAX,
     NAME_BYTES_MAX,
     RECORD_CONTENT_BYTES_MAX,
+    RECORD_CONTENT_DEPTH_MAX,
     RECORD_KEY_BYTES_MAX,
     ROLES_PER_ACCOUNT_MAX,
     WRITERS_PER_STREAM_MAX,
@@ -81,6 +82,7 @@ def _ascending(items: tuple[str, ...], what: str) -> tuple[str, ...]:
 
 
 def _parse_content(value: Json, what: str) -> Content:
+    check_profile(value, RECORD_CONTENT_DEPTH_MAX)
     size = len(encode_trusted(value))
     if size > RECORD_CONTENT_BYTES_MAX:
         raise MalformedError(

@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.encoding import Json, encode
+from ledger.encoding import Json, decode, encode
 from ledger.limits import INTEGER_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.fields import Content
@@ -145,3 +145,58 @@ def test_the_same_meaning_in_another_form_is_refused(envelope: bytes) -> None:
 def test_bytes_of_any_kind_are_answered(data: bytes) -> None:
     assert isinstance(parse_transaction(data), Refusal)
     assert isinstance(parse_body(data), Refusal)
+
+
+def deep(levels: int) -> Json:
+    """Lists in lists."""
+    value: Json = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+# What canonical bytes alone don't show to be outside the profile.
+WILD = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(INTEGER_MAX + 1, 2**64 - 1),
+    st.integers(-(2**63), -INTEGER_MAX - 1),
+    st.just({"clé": 1}),
+    st.just({"a": {"ключ": []}}),
+    st.integers(20, 40).map(deep),
+    st.booleans(),
+    CONTENTS,
+)
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The paths of all values in a document."""
+    found = [path]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        found += places(item, (*path, key))
+    return found
+
+
+@given(st.data(), WILD)
+def test_what_is_accepted_is_of_the_profile_wherever_something_wild_is_put(data: st.DataObject, wild: Json) -> None:
+    """Parsing does not check the profile as such (it is the hot path): every reader of a field must hold its part."""
+    record = RecordAppend(by="acme", stream="notes", content=Content({"a": [1]}), key="k", expected_revision=3)
+    added = AccountAdd(by="acme", name="alice.acme", keys=(PublicKey(bytes(32)),), threshold=1, roles=("operator",))  # type: ignore[arg-type]
+    body = build_body(
+        chain=Digest(bytes(32)),
+        sender="acme",
+        nonce=bytes(16),
+        valid_until_ms=1,
+        operations=(record, added),
+        cosigners=("bolt",),
+        memo="a memo",
+    )
+    document = orjson.loads(assemble(body, [KeySignature(PublicKey(bytes(32)), Signature(bytes(64)))]))
+    *parents, last = data.draw(st.sampled_from([path for path in places(document) if path]))
+    target = document
+    for step in parents:
+        target = target[step]
+    target[last] = wild
+    envelope = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    if isinstance(parse_transaction(envelope), Transaction):
+        assert orjson.loads(envelope) == decode(envelope, bytes_max=len(envelope))
