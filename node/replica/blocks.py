@@ -3,8 +3,9 @@
 A proposal names a block by its hash and carries, or not, its *content*: the header and the envelope hashes. The header
 commits to the envelope hashes only through what executing them yields, so a content that does not check may be a
 wrong list under a good header. Therefore a failed content condemns nobody but itself: the block stays wanted, its
-content is asked of another peer, and the same content is never executed twice. (Were a block hash condemned
-instead, one lying leader could keep a validator from a block that everyone else prepared.)
+content is asked of another peer, and the same content is not executed twice. (Were a block hash condemned
+instead, one lying leader could keep a validator from a block that everyone else prepared.) Nor may a content that
+names transactions which do not exist keep others out: few are kept, and the newest that a peer gives is always tried.
 
 Bodies come from the mempool, or are fetched by envelope hash and pass the door on their own: a transaction that the
 mempool would refuse by now must still be there for the check. Each block is executed once per node.
@@ -19,7 +20,7 @@ from ledger.block import block_hash
 from ledger.chain import CandidateBlock, ChainReader, Tip, check_block
 from ledger.consensus.inputs import BlockFacts
 from ledger.consensus.messages import ProposedBlock
-from ledger.limits import BLOCK_TRANSACTIONS_MAX, BLOCKS_WANTED_MAX, CONTENTS_PER_BLOCK_MAX
+from ledger.limits import BLOCKS_WANTED_MAX, CONTENTS_PER_BLOCK_MAX
 from ledger.primitives import Digest
 from ledger.transaction import Transaction
 from ledger.validators import ValidatorSet
@@ -80,17 +81,19 @@ class Blocks:
             self.offer(content)
 
     def offer(self, content: ProposedBlock) -> Digest | None:
-        """Take in a content, if its block is wanted and it is new. Returns the block's hash if it was taken."""
+        """Take in a content as the newest, unless its block is not wanted or it was tried and is wrong. Returns the
+        block's hash if it was taken."""
         name = block_hash(content.header)
         if name not in self._wanted:
             return None
         contents, failed = self._contents.setdefault(name, []), self._failed.setdefault(name, [])
-        if content in contents or content in failed:
+        if content in failed:
             return None
-        if len(contents) + len(failed) >= CONTENTS_PER_BLOCK_MAX:
-            if not failed:
-                return None
-            del failed[0]  # it may be tried again: better than to refuse the true content for the rest of the height
+        if content in contents:
+            contents.remove(content)
+        elif len(contents) + len(failed) >= CONTENTS_PER_BLOCK_MAX:
+            # It may be tried again: better than to refuse the true content for the rest of the height.
+            del (failed or contents)[0]
         contents.append(content)
         return name
 
@@ -106,13 +109,14 @@ class Blocks:
         return bool(self._contents.get(hash_of_block))
 
     def missing_bodies(self, hash_of_block: Digest) -> tuple[Digest, ...]:
-        """The envelope hashes of a wanted block whose bodies are not here, each once, in order."""
+        """The envelope hashes of a wanted block whose bodies are not here, each once: those of its newest content
+        first, in order."""
         missing: dict[Digest, None] = {}
-        for content in self._contents.get(hash_of_block, ()):
+        for content in reversed(self._contents.get(hash_of_block, ())):
             for envelope_hash in content.envelope_hashes:
                 if envelope_hash not in self._unusable and self._get(envelope_hash) is None:
                     missing[envelope_hash] = None
-        return tuple(missing)[:BLOCK_TRANSACTIONS_MAX]
+        return tuple(missing)
 
     def check(self, hash_of_block: Digest) -> CandidateBlock | str | None:
         """Check a wanted block as soon as a content of it is complete: the valid block, which is kept, why the

@@ -39,7 +39,8 @@ class Deciding:
     """One height. `inputs` wait for the engine, in order; `statements` are this node's own of this height.
 
     `decided` is the block that ends the height, from the engine or from a peer: nothing is decided after it.
-    `requests` counts, for each block and justification that is being fetched, how often it was asked for.
+    `requests` counts, for each block and justification that is being fetched, how often it was asked for;
+    `contents_asked` has the blocks whose content a peer was asked for and has not given.
     """
 
     height: int
@@ -55,6 +56,7 @@ class Deciding:
     inputs: deque[Input] = field(default_factory=deque)
     decided: Decided | None = None
     requests: dict[Digest, int] = field(default_factory=dict)
+    contents_asked: set[tuple[Digest, PeerId]] = field(default_factory=set)
 
     def name(self, validator: int) -> str:
         """The name of a validator of this height."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
+from itertools import count, islice
 
 import pytest
 
 from ledger.consensus.codec import decode_message, encode_message
-from ledger.consensus.messages import CommitVote, Proposal, ProposedBlock, TimeoutCertificate
-from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, INTEGER_MAX
+from ledger.consensus.messages import CommitVote, PrepareVote, Proposal, ProposedBlock, TimeoutCertificate
+from ledger.limits import (
+    BLOCK_TRANSACTIONS_MAX,
+    CERTIFIED_BLOCKS_PER_REPLY_MAX,
+    CONTENTS_PER_BLOCK_MAX,
+    INTEGER_MAX,
+)
+from ledger.primitives import Digest
 from node.replica import BlockAppended, PeerMessageReceived, PeerMisbehaved, Role
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
@@ -235,7 +242,7 @@ def test_a_wrong_list_under_a_good_header_condemns_only_itself() -> None:
         if not isinstance(content, Proposal) or content.block is None:
             return message
         block = ProposedBlock(content.block.header, content.block.envelope_hashes[::-1])
-        return Consensus(message.height, encode_message(dataclasses.replace(content, block=block)))
+        return Consensus(message.height, encode_message(replace(content, block=block)))
 
     cluster.alter = lie
     pair = cluster.transaction(), cluster.transaction()
@@ -244,6 +251,58 @@ def test_a_wrong_list_under_a_good_header_condemns_only_itself() -> None:
     assert [line.fields["reason"] for line in victim.logged("block_refused")] == ["executing it gives another log_root"]
     assert any(isinstance(message, FetchBlock) for message in victim.sent())
     assert leader.height == helper.height == victim.height == 1
+
+
+@pytest.mark.parametrize("goes_on_lying", [False, True])
+def test_a_list_of_nothing_under_a_good_header_condemns_only_itself(goes_on_lying: bool) -> None:
+    """A lying leader gives v3 the true header with transactions that do not exist, so that its check never ends.
+
+    The others prepare the block, and the leader falls silent, or only goes on lying to v3. v3 must get the block from
+    somebody else: without v3 there is no quorum, and no other block may be proposed any more.
+    """
+    cluster = Cluster(4)
+    _, leader, helper, victim = cluster.nodes
+    lies = (Digest(bytes([number % 256, number // 256]) * 16) for number in count())
+
+    def alter(sender: int, receiver: int, message: PeerMessage) -> PeerMessage:
+        if (sender, receiver) == (1, 3) and isinstance(message, Block):
+            return replace(message, envelope_hashes=tuple(islice(lies, BLOCK_TRANSACTIONS_MAX)))
+        if (sender, receiver) != (1, 3) or not isinstance(message, Consensus):
+            return message
+        proposal = decode_message(message.payload)
+        if not isinstance(proposal, Proposal) or proposal.block is None:
+            return message
+        block = ProposedBlock(proposal.block.header, tuple(islice(lies, BLOCK_TRANSACTIONS_MAX)))
+        return Consensus(message.height, encode_message(replace(proposal, block=block)))
+
+    def deliver(sender: int, receiver: int, message: PeerMessage) -> bool:
+        if sender != 1:
+            return not (gossip and isinstance(message, Transactions))
+        if isinstance(message, Consensus):
+            vote = decode_message(message.payload)
+            return isinstance(vote, Proposal | PrepareVote) and vote.statement.round == 0
+        return goes_on_lying and receiver == 3 and isinstance(message, Block)
+
+    def flood(sender: int, receiver: int, message: PeerMessage) -> None:
+        """Whenever v3 asks others for bodies, the liar gives more than it was asked for, and sooner."""
+        if goes_on_lying and sender == 3 and receiver != 1 and isinstance(message, FetchTransactions):
+            block = blocks[0].block
+            assert block is not None
+            for _ in range(2 * CONTENTS_PER_BLOCK_MAX):
+                cluster.send(1, 3, Block(1, block.header, ()))  # filled with lies on its way
+
+    blocks, gossip = _proposals(cluster), True
+    cluster.alter, cluster.deliver = alter, deliver
+    cluster.taps.append(flood)
+    one, other = cluster.twins()  # v3 has the other one, so its mempool does not keep the one that it fetches
+    cluster.submit(victim, other)
+    cluster.submit(cluster.nodes[0], one)
+    cluster.submit(helper, one)
+    cluster.submit(leader, one)
+    gossip = False
+    cluster.run_until(
+        lambda: cluster.committed(one, [cluster.nodes[0], helper, victim]), within_ms=40 * BASE_TIMEOUT_MS
+    )
 
 
 def test_the_content_of_a_block_is_served_to_who_has_only_its_hash() -> None:
