@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not on this machine")
 def test_openssl_reads_the_files(tmp_path: Path) -> None:
     for name, passphrase in (("plain", None), ("locked", b"correct horse")):
         path = tmp_path / name

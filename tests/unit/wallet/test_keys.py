@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -23,6 +24,8 @@ SECRET = "correct horse"
 
 
 def openssl(*arguments: str, stdin: bytes = b"") -> str:
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command, the other reader of key files, is not on this machine")
     done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=True)
     return done.stdout.decode()
 
