@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,16 +108,21 @@ def _attempt(task: Task) -> tuple[Task, Report | str]:
 def _run_all(tasks: list[Task], jobs: int) -> int:
     """Many seeds on many cores; the first violation ends it."""
     console, started = Console(stderr=True), time.monotonic()
-    console.print(f"seeds {tasks[0].seed}:{tasks[-1].seed + 1} at commit {_commit()}, {jobs} processes", highlight=False)
+    console.print(
+        f"seeds {tasks[0].seed}:{tasks[-1].seed + 1} at commit {_commit()}, {jobs} processes", highlight=False
+    )
     events = heights = recovery_ms = done = 0
     columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with multiprocessing.Pool(jobs) as pool, Progress(*columns, console=console) as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(*columns, console=console))
         bar = progress.add_task("seeds", total=len(tasks))
-        for task, outcome in pool.imap_unordered(_attempt, tasks, chunksize=1):
+        outcomes: Iterable[tuple[Task, Report | str]] = map(_attempt, tasks)
+        if jobs > 1:
+            outcomes = stack.enter_context(multiprocessing.Pool(jobs)).imap_unordered(_attempt, tasks)
+        for task, outcome in outcomes:
             progress.advance(bar)
             done += 1
             if isinstance(outcome, str):
-                pool.terminate()
                 progress.stop()
                 print(f"VIOLATION in seed {task.seed}: {outcome}\nreplay: {task.replay()}")
                 return 1

@@ -85,6 +85,7 @@ class Machine:
         self.replica: Replica | None = None
         self.boots = 0
         self.paused_until_ms = 0
+        self._busy_until_ms = 0
         self._inbox: list[ReplicaInput] = []
         self._stepping = False
         self._wake_at_ms = -1
@@ -174,7 +175,9 @@ class Machine:
         self._inbox.append(given)
         if not self._stepping:
             self._stepping = True
-            self.world.at(max(self.world.now_ms, self.paused_until_ms), self._empty_inbox, self.boots)
+            self.world.at(
+                max(self.world.now_ms, self.paused_until_ms, self._busy_until_ms), self._empty_inbox, self.boots
+            )
 
     def step_now(self, *inputs: ReplicaInput) -> None:
         """A step with these inputs alone, at once."""
@@ -194,6 +197,7 @@ class Machine:
             return
         inputs, self._inbox = self._inbox[:STEP_MESSAGES_MAX], self._inbox[STEP_MESSAGES_MAX:]
         if inputs:
+            self._busy_until_ms = self.world.now_ms + self.world.plan.step_ms
             self.step_now(*inputs)
         if self._inbox and not self._stepping:
             self.hand_in(self._inbox.pop())

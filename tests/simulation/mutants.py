@@ -125,7 +125,28 @@ MUTANTS = (
             _NO_GATE,
         ),
         ("statements", "reputation", "agreement", "certificates"),
-        seeds=300,
+        quorum=(4, 3),
+        seeds=200,
+    ),
+    Mutant(
+        "A1: prepare another block than the one committed",
+        (
+            Change(voting, "prepare", "committed.block_hash != statement.block_hash", "False"),
+            Change(voting, "braked", "return state", "return False and state"),
+            _NO_GATE,
+        ),
+        ("statements", "reputation"),
+        quorum=(4, 3),
+        seeds=400,
+    ),
+    Mutant(
+        "A4c: what others say starts no timer, and what was said before a restart neither",
+        (
+            Change(engine, "_take", "state.heard = True", "state.heard = False"),
+            Change(engine, "_restore", "state.heard = bool(messages)", "state.heard = False"),
+        ),
+        ("progress",),
+        seeds=100,
     ),
     Mutant(
         "leaders and voters choose freely",
@@ -133,8 +154,8 @@ MUTANTS = (
             Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
             Change(proposing, "propose", "None if state.entry is None", "None if True"),
         ),
-        ("agreement", "certificates", "statements", "assertion"),
-        seeds=200,
+        ("agreement", "certificates", "statements", "progress"),
+        seeds=100,
     ),
     Mutant(
         "one vote less is a quorum",
@@ -145,7 +166,9 @@ MUTANTS = (
         "one vote less is a quorum everywhere",
         (
             Change(votes, "VoteBook._quorum_for", "len(signers) < self.quorum", "len(signers) < self.quorum - 1"),
-            Change(votes, "VoteBook.timeout_certificate", "len(entries) < self.quorum", "len(entries) < self.quorum - 1"),
+            Change(
+                votes, "VoteBook.timeout_certificate", "len(entries) < self.quorum", "len(entries) < self.quorum - 1"
+            ),
             Change(verification, "_check_quorum", "keys.validators.quorum:", "keys.validators.quorum - 1:"),
         ),
         ("agreement", "certificates"),
@@ -184,11 +207,7 @@ MUTANTS = (
     ),
     Mutant(
         "a third proposal of a round is kept",
-        (
-            Change(
-                learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"
-            ),
-        ),
+        (Change(learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"),),
         ("bounds",),
         seeds=300,
     ),
@@ -220,7 +239,9 @@ def _compile(change: Change, function: FunctionType) -> Callable[..., object]:
     old = textwrap.dedent(change.old) if "\n" not in change.old else change.old
     assert source.count(old) == 1, f"{change.name} has {source.count(old)} times {old!r}"
     namespace: dict[str, object] = {}
-    code = compile("from __future__ import annotations\n" + source.replace(old, change.new), change.module.__file__ or "", "exec")
+    code = compile(
+        "from __future__ import annotations\n" + source.replace(old, change.new), change.module.__file__ or "", "exec"
+    )
     exec(code, dict(vars(change.module)), namespace)
     made = namespace[function.__name__]
     assert isinstance(made, FunctionType)

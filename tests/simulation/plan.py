@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 QUORUMS = ((1, 1), (2, 2), (3, 2), (3, 3), (4, 3), (5, 3), (5, 4), (7, 5))
 """The (n, q) that runs are drawn from."""
 
-BYZANTINE_KINDS = ("twin", "twin", "liar", "liar", "silent", "withholding", "forgetful")
+BYZANTINE_KINDS = ("twin", "twin", "liar", "liar", "framer", "silent", "withholding", "forgetful")
 BASE_TIMEOUT_MS = 200
 TIMEOUT_MS_MAX = 1_200
 HOUR_MS = 3_600_000
@@ -17,6 +17,8 @@ HOUR_MS = 3_600_000
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The draws of one run. Rates are probabilities per occasion; times are simulated milliseconds.
+
+    `quiet` lets the liveness phase begin without any client: what was begun must be ended all the same.
 
     `byzantine` are (validator, kind); `dead` are honest validators that are not there in the liveness phase, which
     `lively` says whether there is one: not when more validators are bad than the quorum can do without.
@@ -44,8 +46,10 @@ class Plan:
     final_power_cut: bool
     pauses: int
     clocks: str
+    step_ms: int
     reconnect_ms: int
     lie_rate: float
+    quiet: bool
 
     def lines(self) -> list[str]:
         """The plan for people."""
@@ -87,6 +91,8 @@ def draw(rng: random.Random, *, n: int | None = None, q: int | None = None) -> P
         final_power_cut=rng.random() < 0.25,
         pauses=rng.choice((0, 0, 2)),
         clocks=rng.choice(("right", "off", "jumping")),
+        step_ms=rng.choice((0, 2, 8)),
         reconnect_ms=rng.choice((100, 1_000, 10_000)),
         lie_rate=rng.choice((0.02, 0.1, 0.3)),
+        quiet=rng.random() < 0.3,
     )

@@ -31,6 +31,6 @@ def test_a_mutant_is_caught(mutant: Mutant) -> None:
 
 def test_the_command_stops_at_the_first_violation_and_names_its_replay(capsys: pytest.CaptureFixture[str]) -> None:
     mutant = next(mutant for mutant in MUTANTS if "not synced" in mutant.name)
-    with mutated(mutant):  # workers are forked from here
+    with mutated(mutant):
         assert main(["--seeds", "0:4", "--jobs", "1"]) == 1
     assert "replay: scripts/simulate --seed " in capsys.readouterr().out

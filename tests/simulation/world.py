@@ -81,11 +81,11 @@ class World:
         """Let everything happen that is due before `end_ms`, or until it is done (asked whenever time has moved)."""
         events_at_once = 0
         while self._events and self._events[0][0] <= end_ms:
-            time_ms, _, happens, arguments = heapq.heappop(self._events)
-            if time_ms > self.now_ms:
-                self.now_ms, events_at_once = time_ms, 0
+            if self._events[0][0] > self.now_ms:
                 if done is not None and done():
                     return
+                events_at_once = 0
+            self.now_ms, _, happens, arguments = heapq.heappop(self._events)
             events_at_once += 1
             if events_at_once > _EVENTS_PER_MS_MAX:
                 raise Violation("progress", "time stands still: some machine always wants to be woken at once")

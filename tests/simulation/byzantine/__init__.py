@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.byzantine.forgetful import Forgetful
+from tests.simulation.byzantine.framer import Framer
 from tests.simulation.byzantine.liar import Liar
 from tests.simulation.byzantine.silent import Silent
 from tests.simulation.byzantine.twin import Twin
@@ -13,6 +14,7 @@ KINDS: dict[str | None, type[Machine]] = {
     None: Machine,
     "twin": Twin,
     "liar": Liar,
+    "framer": Framer,
     "silent": Silent,
     "withholding": Withholding,
     "forgetful": Forgetful,

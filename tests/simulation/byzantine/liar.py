@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ledger.chain import build_block
 from ledger.consensus.codec import encode_message, encode_timeout_certificate, justification_digest
+from ledger.consensus.inputs import MessageReceived
 from ledger.consensus.messages import (
     CommitVote,
     ConsensusMessage,
@@ -106,7 +107,13 @@ class Liar(Machine):
         others = self.world.others(self, validators_only=False)
         self.world.send(self, [other for other in others if rng.random() < share], message)
 
+    def _hear_itself(self, message: ConsensusMessage) -> None:
+        """Its own replica counts what it said like anybody's: it has to know which certificates there are."""
+        self._deciding.inputs.append(MessageReceived(message, self.identity.peer))
+
     def _say(self, message: ConsensusMessage) -> None:
+        if not isinstance(message, TimeoutCertificate):
+            self._hear_itself(message)
         self._tell_some(Consensus(self._deciding.height, encode_message(message)))
 
     def _proposals(self) -> list[Proposal]:
@@ -141,7 +148,9 @@ class Liar(Machine):
         numbers = rng.sample(range(max(self.world.submitted, 1)), rng.randint(0, min(2, self.world.submitted)))
         transactions = [workload.transaction(self.world.genesis, number) for number in numbers]
         parent_ms = chain.tip.header.time_ms
-        time_ms = parent_ms + 1 if round else max(parent_ms + 1, self.now.wall_ms + rng.choice((0, 0, 1, 5_000, 20_000)))
+        time_ms = (
+            parent_ms + 1 if round else max(parent_ms + 1, self.now.wall_ms + rng.choice((0, 0, 1, 5_000, 20_000)))
+        )
         built = build_block(
             chain.tip,
             chain,

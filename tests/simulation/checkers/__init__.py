@@ -23,7 +23,7 @@ from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
 from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
-from tests.simulation.checkers.durability import check_appended, check_guard, check_reported, check_spoken
+from tests.simulation.checkers.durability import check_appended, check_reported, check_spoken
 from tests.simulation.checkers.reputation import check_blame, check_log
 from tests.simulation.checkers.statements import Statements
 
@@ -75,7 +75,6 @@ class Checkers:
         self.certificates.seen(said)
         if not isinstance(said, TimeoutCertificate) and said.validator == machine.identity.validator:
             check_spoken(machine, said, message.payload)
-            check_guard(machine, said, message.payload, lambda payload: (key[0], payload) in self._spoken)
             self.statements.spoken(machine, said)
         self._spoken.add(key)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.consensus.codec import decode_prepare_certificate, decode_timeout_certificate, justification_digest
@@ -27,6 +26,7 @@ def check_spoken(machine: Machine, message: SignedMessage, payload: bytes) -> No
     kind = statement_type(statement)
     own = disk.durable(keys.own_message(height, round, kind))
     demand(own == payload, _NAME, f"{who} sends {statement}, which is not on its disk")
+    _check_guard(machine, message, payload)
     if isinstance(message, PrepareVote | CommitVote) or (isinstance(message, Proposal) and message.block is not None):
         candidate = disk.durable(keys.candidate(height, message.statement.block_hash))
         demand(candidate is not None, _NAME, f"{who} sends {statement}, and does not have the block")
@@ -39,37 +39,43 @@ def check_spoken(machine: Machine, message: SignedMessage, payload: bytes) -> No
             f"{who} sends {statement}, and does not have its prepare certificate",
         )
     if isinstance(message, TimeoutVote) and message.prepare_certificate is not None:
-        row = disk.durable(
-            keys.certificate(height, PromiseKind.PREPARE_CERTIFICATE, message.prepare_certificate.round)
-        )
+        row = disk.durable(keys.certificate(height, PromiseKind.PREPARE_CERTIFICATE, message.prepare_certificate.round))
         demand(row is not None, _NAME, f"{who} sends {statement}, and does not have the certificate that it names")
     if round > 0:
         row = disk.durable(keys.certificate(height, PromiseKind.TIMEOUT_CERTIFICATE, round - 1))
         demand(row is not None, _NAME, f"{who} sends {statement}, and cannot show how it got into its round")
-        if row is not None and isinstance(message, Proposal | PrepareVote):
-            bound = justification_digest(decode_timeout_certificate(row))
-            demand(
-                bound == message.statement.justification_digest,
-                _NAME,
-                f"{who} sends {statement}, and does not have the justification that it binds",
-            )
+        _check_justification(machine, message, row)
 
 
-def check_guard(machine: Machine, message: SignedMessage, payload: bytes, spoken: Callable[[bytes], bool]) -> None:
-    """The guard holds this message, or a later one; `spoken` says which messages left this machine before.
+def _check_justification(machine: Machine, message: SignedMessage, row: bytes | None) -> None:
+    """The certificate of the round is the one that its own proposal or prepare vote binds (amendment A8)."""
+    statement = message.statement
+    if not isinstance(message, Proposal | PrepareVote):
+        prepared = machine.disk.durable(keys.own_message(statement.height, statement.round, StatementType.PREPARE))
+        if prepared is None:
+            return
+        message = machine.world.memory.decode(prepared)
+        assert isinstance(message, PrepareVote)
+    bound = None if row is None else justification_digest(decode_timeout_certificate(row))
+    demand(
+        bound == message.statement.justification_digest,
+        _NAME,
+        f"{machine.identity.name} sends {statement}, and does not have the justification that it binds",
+    )
 
-    Only a prepare vote may follow a commit vote of its round: then, and in one batch, the guard is at the prepare vote.
-    """
+
+def _check_guard(machine: Machine, message: SignedMessage, payload: bytes) -> None:
+    """The guard holds this message or a later one; a prepare vote may be later than the commit vote of its round."""
     statement, record = message.statement, machine.guard.read()
     kind = statement_type(statement)
     if record == promise(statement.height, statement.round, kind, payload):
         return
     place = (statement.height, statement.round, int(kind))
-    later = record is not None and (record.height, record.round, record.step) > place
-    if not later and record is not None and (record.height, record.round) == place[:2]:
-        row = machine.disk.durable(keys.own_message(record.height, record.round, StatementType(record.step)))
-        later = row is not None and not spoken(row)
-    demand(later, _NAME, f"{machine.identity.name} sends {statement}, and its guard is at {record}")
+    at = (0, 0, 0) if record is None else (record.height, record.round, int(record.step))
+    prepared_after = kind is StatementType.COMMIT and at == (*place[:2], StatementType.PREPARE)
+    demand(
+        at > place or prepared_after, _NAME, f"{machine.identity.name} sends {statement}, and its guard is at {record}"
+    )
 
 
 def check_appended(machine: Machine, block: BlockAppended) -> None:
