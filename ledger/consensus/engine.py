@@ -49,6 +49,7 @@ class HeightEngine:
         assert context.validator_count < 2 * context.quorum <= 2 * context.validator_count
         self.context = context
         self.state = HeightState(context, Now(context.committed_at_ms, 0), VoteBook(context.quorum))
+        self.state.tick_at_ms = context.tick_at_ms
         if restored is not None:
             _restore(self.state, restored)
 
@@ -71,6 +72,11 @@ class HeightEngine:
     def round(self) -> int:
         """The current round."""
         return self.state.round
+
+    @property
+    def tick_at_ms(self) -> int | None:
+        """When the resend tick is due; None before the first input."""
+        return self.state.tick_at_ms
 
     @property
     def decided(self) -> bool:

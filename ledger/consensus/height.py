@@ -28,13 +28,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class HeightContext:
-    """The facts of one height. All but the last five fields are the same on every node.
+    """The facts of one height. All but the last six fields are the same on every node.
 
     `leader_order` has each validator index once; round r is led by `leader_order[r mod n]` (amendment A6: it comes
     from committed state alone). `me` is this node's index in the validator set, None for a follower. `may_vote` is
     False for a validator that must not sign at this height (its vote state is missing or behind, amendment A4b): it
     observes. `committed_at_ms` is the monotonic time at which the parent was committed here, or that of start-up.
-    `equivocation_brake` makes a validator give a round up as soon as its leader is seen to propose twice.
+    `equivocation_brake` makes a validator give a round up as soon as its leader is seen to propose twice. `tick_at_ms`
+    is when the resend tick of the height before was due, so that it goes on where no height takes as long as a tick
+    (A4c: the tick never stops); None where there was none.
     """
 
     height: int
@@ -48,6 +50,7 @@ class HeightContext:
     timing: Timing
     committed_at_ms: int
     equivocation_brake: bool = True
+    tick_at_ms: int | None = None
 
     def leader(self, round: int) -> int:
         """The index of the validator that leads `round`."""

@@ -88,8 +88,12 @@ def begin(
     find: FindTransaction,
     verify: Verify,
     now: Now,
+    tick_at_ms: int | None = None,
 ) -> Deciding:
-    """The height on top of the chain's tip, at its beginning, or where `restored` left it."""
+    """The height on top of the chain's tip, at its beginning, or where `restored` left it.
+
+    `tick_at_ms` is when the resend tick of the height before was due.
+    """
     tip = chain.tip
     height = tip.header.height + 1
     state = State(chain.state)
@@ -111,6 +115,7 @@ def begin(
             tick_ms=parameters.base_timeout_ms // 2,
         ),
         committed_at_ms=now.monotonic_ms,
+        tick_at_ms=tick_at_ms,
     )
     signing = SigningContext(chain.chain, tip.header.epoch)
     return Deciding(

@@ -80,6 +80,10 @@ def judge_consensus(parts: Parts, peer: PeerId, payload: bytes) -> None:
 
 def _hear_consensus(parts: Parts, peer: PeerId, height: int, payload: bytes) -> None:
     here = parts.deciding.height
+    if height > here:
+        known = parts.peers.get(peer)
+        assert known is not None
+        known.height = max(known.height, height)  # a claim like that of a status, and sooner
     if height == here:
         judge_consensus(parts, peer, payload)
     elif height == here + 1:

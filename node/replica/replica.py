@@ -201,6 +201,7 @@ class Replica:
             find=parts.door.mempool.get,
             verify=parts.verify,
             now=parts.now,
+            tick_at_ms=parts.deciding.engine.tick_at_ms,
         )
         for candidate in promises.candidates:
             self._restore_candidate(candidate)

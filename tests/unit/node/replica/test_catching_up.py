@@ -377,3 +377,40 @@ def test_a_node_many_rounds_behind_joins_through_one_message() -> None:
     assert rounds[3] == 0
     cluster.deliver = lambda sender, receiver, message: True
     cluster.run_until(lambda: cluster.committed(made), within_ms=3_000)
+
+
+@pytest.mark.parametrize("lost_ms", [100, 1_000])
+def test_a_validator_whose_messages_were_lost_catches_up_with_a_busy_network(lost_ms: int) -> None:
+    """No height takes as long as a tick, so nobody is ever waiting for the one that is behind; the links stay up."""
+    cluster = Cluster(4)
+    behind = cluster.nodes[3]
+    cluster.deliver = lambda sender, receiver, message: 3 not in (sender, receiver)
+
+    def busy(milliseconds: int) -> None:
+        end = cluster.now_ms + milliseconds
+        while cluster.now_ms < end:
+            cluster.submit_one(cluster.nodes[cluster.now_ms % 3])
+            cluster.run(10)
+
+    busy(lost_ms)
+    cluster.deliver = lambda sender, receiver, message: True
+    busy(4 * BASE_TIMEOUT_MS)
+    assert behind.height >= cluster.nodes[0].height - 1
+    assert max(vote.statement.height for vote in behind.votes()) >= cluster.nodes[0].height - 1
+
+
+def test_the_tick_goes_on_through_the_heights() -> None:
+    cluster = Cluster(4)
+    told: list[int] = []
+
+    def tap(sender: int, receiver: int, message: PeerMessage) -> None:
+        if (sender, receiver) == (0, 1) and isinstance(message, Status):
+            told.append(cluster.now_ms)
+
+    cluster.taps.append(tap)
+    end = cluster.now_ms + 10 * BASE_TIMEOUT_MS
+    while cluster.now_ms < end:
+        cluster.submit_one(cluster.nodes[0])
+        cluster.run(10)
+    assert cluster.nodes[0].height > 100
+    assert len(told) >= 19
