@@ -4,8 +4,9 @@ Sources are the peers and this node's own submitters. Each has two lanes. *Urgen
 consensus messages, requests, and bodies that were asked for. *Bulk* is gossip, submissions and catch-up. `take` gives
 what one step of the replica shall do: everything about links first, then urgent messages, then a slice of bulk, and
 within a lane one source after the other, so that no peer can crowd out another. Many envelopes are cut into slices,
-because their signatures are verified within the step and a vote should not wait for a thousand of them. When urgent
-work never ends, every `_URGENT_STEPS_MAX`th step takes a slice of bulk all the same.
+because their signatures are verified within the step and a vote should not wait for a thousand of them; a message of
+certified blocks, or a request for some, is the last of its step for the same reason. When urgent work never ends,
+every `_URGENT_STEPS_MAX`th step takes a slice of bulk all the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
 a submission beyond the bound is refused.
@@ -177,6 +178,8 @@ class Inbox:
                 self._release(source, waiting)
             if lane:
                 order.append(source)
+            if _fills_step(waiting.item):
+                return
 
     def _release(self, source: _Source, waiting: _Waiting) -> None:
         source.frames -= 1
@@ -194,6 +197,11 @@ def _is_urgent(message: PeerMessage) -> bool:
             return False
         case _:
             return True
+
+
+def _fills_step(item: PeerMessageReceived | Submitted) -> bool:
+    """Whether it may cost megabytes of reading or verifying."""
+    return isinstance(item, PeerMessageReceived) and isinstance(item.message, FetchRecords | Records)
 
 
 def _envelopes(item: PeerMessageReceived | Submitted) -> tuple[bytes, ...]:

@@ -92,6 +92,23 @@ async def test_answers_are_sliced_too_and_stay_answers() -> None:
     ]
 
 
+async def test_certified_blocks_are_served_and_taken_in_one_message_per_step() -> None:
+    """Each may cost megabytes of reading and verifying: a peer that asks without end must not hold the loop up."""
+    inbox = Inbox()
+    for height in range(3):
+        await inbox.put(A, FetchRecords(height, 64), 20)
+    await inbox.put(B, Records(()), 10)
+    inbox.submit(1, (b"own",))
+    assert received(inbox.take()) == [(A, FetchRecords(0, 64))]
+    await inbox.put(B, Consensus(1, b"vote"), 10)
+    assert received(inbox.take()) == [(B, Consensus(1, b"vote"))], "a vote does not wait for the rest"
+    assert received(inbox.take()) == [(B, Records(()))]
+    inputs = inbox.take()
+    assert inputs == [Submitted(1, (b"own",)), PeerMessageReceived(A, FetchRecords(1, 64))]
+    assert received(inbox.take()) == [(A, FetchRecords(2, 64))]
+    assert inbox.take() == []
+
+
 async def test_endless_urgent_work_does_not_starve_the_rest() -> None:
     inbox = Inbox()
     inbox.submit(1, (b"own",))
@@ -138,12 +155,12 @@ async def test_small_submissions_share_a_step() -> None:
 async def test_a_peer_waits_while_its_share_is_full_and_only_that_peer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_module, "INBOX_BYTES_MAX", 100)
     inbox = Inbox()
-    await inbox.put(A, Records(()), 60)
-    waiting = asyncio.create_task(inbox.put(A, Records(()), 60))
-    await inbox.put(B, Records(()), 60)
+    await inbox.put(A, Status(1, 0), 60)
+    waiting = asyncio.create_task(inbox.put(A, Status(1, 0), 60))
+    await inbox.put(B, Status(1, 0), 60)
     await asyncio.sleep(0)
     assert not waiting.done(), "taken in, but the peer is not read on"
-    assert received(inbox.take()) == [(A, Records(())), (B, Records(())), (A, Records(()))]
+    assert received(inbox.take()) == [(A, Status(1, 0)), (B, Status(1, 0)), (A, Status(1, 0))]
     await waiting
 
 
