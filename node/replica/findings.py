@@ -6,20 +6,23 @@ Rows of this module, beside those of `node.storage.keys` (the checksums are the 
     e | 2 | height (u64)                           a valid commit record that conflicts with the block of that height
     e | 3                                          why this node's key must not sign any more, as a sentence
 
-Evidence is one row per validator and height: the first pair found. A silenced node stays silent: its key has
-signed what it does not remember, or two chains exist. The operator replaces the key by a change of the validator set.
+Evidence is one row per validator and height: the first pair found, of each validator for few heights, so that who
+contradicts itself at every height fills neither the disk nor the room of others. Conflicts are bounded likewise. A
+silenced node stays silent: its key has signed what it does not remember, or two chains exist. The operator replaces the
+key by a change of the validator set.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from dataclasses import dataclass
 
 from ledger.consensus.codec import signed_statement_to_json
 from ledger.consensus.effects import ReportEvidence
 from ledger.consensus.evidence import contradiction
-from ledger.encoding import encode_trusted
-from ledger.limits import EVIDENCE_MAX
+from ledger.encoding import decode_object, encode_trusted
+from ledger.limits import CONFLICTS_MAX, EVIDENCE_BYTES_MAX, EVIDENCE_PER_VALIDATOR_MAX
 from node.ports import Store
 
 _EVIDENCE = struct.Struct(">2sQH")
@@ -42,6 +45,8 @@ class Findings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._evidence = dict(store.range(_EVIDENCE_PREFIX, _CONFLICT_PREFIX))
+        self._kept = Counter(_validator_name(document) for document in self._evidence.values())
+        self._conflicts = {key for key, _ in store.range(_CONFLICT_PREFIX, _SILENCE_KEY)}
         silence = store.get(_SILENCE_KEY)
         self._silence = None if silence is None else silence.decode()
 
@@ -59,12 +64,12 @@ class Findings:
         return tuple(found)
 
     def keep_evidence(self, report: ReportEvidence, validator_name: str) -> bool:
-        """Keep a contradiction durably, unless there is one of this validator and height, or there are too many.
+        """Keep a contradiction durably, unless there is one of this validator and height, or enough of this validator.
 
         Returns whether it was kept.
         """
         key = _EVIDENCE.pack(_EVIDENCE_PREFIX, report.first.statement.height, report.validator)
-        if key in self._evidence or len(self._evidence) >= EVIDENCE_MAX:
+        if key in self._evidence or self._kept[validator_name] >= EVIDENCE_PER_VALIDATOR_MAX:
             return False
         kind = contradiction(report.first.statement, report.second.statement)
         assert kind is not None, "the engine reports contradictions only"
@@ -78,11 +83,18 @@ class Findings:
         )
         self._store.write({key: document}, sync=True)
         self._evidence[key] = document
+        self._kept[validator_name] += 1
         return True
 
-    def keep_conflict(self, height: int, record: bytes) -> None:
-        """Keep a valid commit record for another block than ours of `height`, durably."""
-        self._store.write({_CONFLICT.pack(_CONFLICT_PREFIX, height): record}, sync=True)
+    def keep_conflict(self, height: int, record: bytes) -> bool:
+        """Keep a valid commit record for another block than ours of `height`, durably, unless there is one, or there
+        are enough. Returns whether it was kept."""
+        key = _CONFLICT.pack(_CONFLICT_PREFIX, height)
+        if key in self._conflicts or len(self._conflicts) >= CONFLICTS_MAX:
+            return False
+        self._store.write({key: record}, sync=True)
+        self._conflicts.add(key)
+        return True
 
     def conflict(self, height: int) -> bytes | None:
         """The conflicting commit record of `height`, if one was found."""
@@ -93,3 +105,7 @@ class Findings:
         if self._silence is None:
             self._store.write({_SILENCE_KEY: reason.encode()}, sync=True)
             self._silence = reason
+
+
+def _validator_name(document: bytes) -> str:
+    return str(decode_object(document, bytes_max=EVIDENCE_BYTES_MAX, what="evidence")["validator"])

@@ -159,8 +159,8 @@ class Replica:
         parts = self._parts
         finding = parts.syncing.next(parts.deciding, chain=parts.chain, door=parts.door, out=parts.out)
         if isinstance(finding, Conflict):
-            parts.findings.keep_conflict(finding.height, finding.encoded)
-            parts.out.log("chains_conflict", height=finding.height)
+            if parts.findings.keep_conflict(finding.height, finding.encoded):
+                parts.out.log("chains_conflict", height=finding.height)
             parts.keep_silent(
                 f"a peer proves another block final at height {finding.height}: two chains exist; the conflicting "
                 "record is kept as evidence against the validators that signed both"

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.consensus.effects import ReportEvidence
 from ledger.consensus.inputs import PeerId
+from ledger.consensus.messages import SignedStatement
+from ledger.consensus.statements import CommitStatement
 from ledger.limits import (
+    CONFLICTS_MAX,
+    EVIDENCE_BYTES_MAX,
+    EVIDENCE_PER_VALIDATOR_MAX,
     HEIGHT_MESSAGES_BUFFERED_BYTES_MAX,
     HEIGHT_MESSAGES_BUFFERED_MAX,
     PEER_LINKS_MAX,
     RECORD_REQUESTS_MAX,
 )
+from ledger.primitives import Digest, Signature
 from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica import PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
+from node.replica.findings import Findings
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.storage.memory import MemoryStore
 from node.wire import Consensus, Status
 from tests.unit.node.replica.cluster import Cluster
 
@@ -150,3 +159,33 @@ def test_a_new_link_is_told_where_we_are() -> None:
     before = len(node.sent())
     cluster.step(node, PeerConnected(cluster.nodes[1].peer))
     assert node.sent()[before:] == [Status(1, 0)]
+
+
+def _two_commits(height: int, validator: int) -> ReportEvidence:
+    first, second = (
+        SignedStatement(CommitStatement(height, 0, Digest(block * 32)), validator, Signature(bytes(64)))
+        for block in (b"x", b"y")
+    )
+    return ReportEvidence(validator, first, second)
+
+
+def test_who_contradicts_itself_at_every_height_takes_no_room_of_others() -> None:
+    store = MemoryStore()
+    findings = Findings(store)
+    kept = [findings.keep_evidence(_two_commits(height, 0), "ann") for height in range(1, 100)]
+    assert sum(kept) == EVIDENCE_PER_VALIDATOR_MAX
+    assert findings.keep_evidence(_two_commits(100, 1), "bob")
+    restarted = Findings(store)
+    assert restarted.evidence() == findings.evidence()
+    assert not restarted.keep_evidence(_two_commits(101, 2), "ann"), "whatever its index is by now"
+    assert restarted.keep_evidence(_two_commits(101, 1), "bob")
+    assert max(len(item.document) for item in restarted.evidence()) < EVIDENCE_BYTES_MAX // 2
+
+
+def test_records_of_another_chain_are_kept_once_and_few() -> None:
+    store = MemoryStore()
+    assert Findings(store).keep_conflict(1, b"first")
+    findings = Findings(store)
+    assert not findings.keep_conflict(1, b"second")
+    assert findings.conflict(1) == b"first"
+    assert sum(findings.keep_conflict(height, b"record") for height in range(2, 100)) == CONFLICTS_MAX - 1
