@@ -100,8 +100,6 @@ def _learn_proposal(state: HeightState, proposal: Proposal) -> None:
     witness(state, [bare(proposal)])
     if statement.round < state.round - ROUNDS_BEHIND_MAX:
         return
-    if justification is not None:
-        state.justifications[statement.justification_digest] = justification
     proposals = state.proposals.setdefault(statement.round, [])
     for position, known in enumerate(proposals):
         if known.statement == statement:
@@ -110,6 +108,8 @@ def _learn_proposal(state: HeightState, proposal: Proposal) -> None:
                 state.offer_content(statement.block_hash)
             return
     if len(proposals) < PROPOSALS_PER_ROUND_MAX:
+        if justification is not None:
+            state.justifications[statement.justification_digest] = justification
         proposals.append(proposal)
         state.offer_content(statement.block_hash)
 

@@ -53,8 +53,8 @@ from ledger.consensus.messages import (
     TimeoutVote,
 )
 from ledger.consensus.statements import CommitStatement, PrepareStatement, ProposalStatement, TimeoutStatement
-from ledger.limits import BLOCKS_WANTED_MAX, ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
-from ledger.primitives import ZERO_DIGEST, Digest
+from ledger.limits import BLOCKS_WANTED_MAX, PROPOSALS_PER_ROUND_MAX, ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
+from ledger.primitives import ZERO_DIGEST, Digest, Signature
 from tests.unit.ledger.consensus.signed import (
     HEIGHT,
     TIMING,
@@ -482,6 +482,18 @@ def test_without_the_brake_the_first_good_proposal_is_prepared() -> None:
     (vote,) = bench.give(BlockChecked(Y, fresh()))
     assert isinstance(vote, CastPrepare)
     assert vote.statement.block_hash == Y
+
+
+def test_a_leader_that_proposes_for_ever_fills_no_memory() -> None:
+    """A justification may be made in any number of ways: by other signers, and by other signatures of a liar."""
+    bench = Bench(me=3)
+    bench.hear(timed_out(0))
+    for number in range(100):
+        made = timed_out(0)
+        other = replace(made.entries[2], signature=Signature(number.to_bytes(64, "big")))
+        bench.hear(proposal(1, 1, X, replace(made, entries=(*made.entries[:2], other))))
+    assert len(bench.engine.state.proposals[1]) == PROPOSALS_PER_ROUND_MAX
+    assert len(bench.engine.state.justifications) == 1 + PROPOSALS_PER_ROUND_MAX
 
 
 def test_a_stripped_block_is_no_second_proposal() -> None:
