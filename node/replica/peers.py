@@ -3,6 +3,9 @@
 A peer's height is a claim. It decides whom this node asks, and nothing else: a claim too high costs its peer a place
 in the queue after the first request it leaves unanswered, a claim too low brings it one block per tick, and a claim
 that flaps does both. No claim ever keeps this node from voting (design section 4, consensus research 2, row 14).
+
+A request that is not answered within a tick is overdue: others are asked too, but the same peer not yet: its link may
+be slow, and more of the same would queue up behind the answer. It is asked again after twice as long each time.
 """
 
 from __future__ import annotations
@@ -13,19 +16,22 @@ from dataclasses import dataclass
 from ledger.consensus.inputs import PeerId
 from ledger.limits import PEER_LINKS_MAX, RECORD_REQUESTS_MAX
 
+_DOUBLINGS_MAX = 5  # of the time after which a peer that has not answered is asked again
+
 
 @dataclass(slots=True)
 class Peer:
     """A connected peer: the height it says it decides (0: nothing said yet) and its round there.
 
-    `asked_at_ms` is when a request for records was sent that has not been answered, or None; `failures` counts the
-    requests it left unanswered, or answered uselessly, since the last useful answer; `served` is whether it was given
-    a block unasked since the last tick.
+    `asked_at_ms` is when a request for records was sent whose answer may still come, or None; `overdue` is whether it
+    should have come by now; `failures` counts the requests it left unanswered in time, or answered uselessly, since the
+    last useful answer; `served` is whether it was given a block unasked since the last tick.
     """
 
     height: int = 0
     round: int = 0
     asked_at_ms: int | None = None
+    overdue: bool = False
     failures: int = 0
     served: bool = False
 
@@ -59,9 +65,11 @@ class Peers:
     def choose(self, above_height: int, now_ms: int) -> list[PeerId]:
         """Whom to ask now for records from `above_height` on: peers that claim to be further, the reliable first.
 
-        At most `RECORD_REQUESTS_MAX` requests are under way in all, and one per peer; those chosen are counted.
+        At most `RECORD_REQUESTS_MAX` requests are under way in all, besides those overdue, and one per peer; those
+        chosen are counted.
         """
-        room = RECORD_REQUESTS_MAX - sum(peer.asked_at_ms is not None for peer in self._peers.values())
+        under_way = [peer for peer in self._peers.values() if peer.asked_at_ms is not None and not peer.overdue]
+        room = RECORD_REQUESTS_MAX - len(under_way)
         able = [
             (peer.failures, name)
             for name, peer in self._peers.items()
@@ -77,7 +85,7 @@ class Peers:
         known = self._peers.get(peer)
         if known is None or known.asked_at_ms is None:
             return False
-        known.asked_at_ms = None
+        known.asked_at_ms, known.overdue = None, False
         return True
 
     def useful(self, peer: PeerId) -> None:
@@ -93,9 +101,14 @@ class Peers:
             known.failures += 1
 
     def tick(self, now_ms: int, patience_ms: int) -> None:
-        """Give up requests that are older than `patience_ms`, and allow one more block to each that is behind."""
+        """Look for requests that are older than `patience_ms`, and allow one more block to each that is behind."""
         for peer in self._peers.values():
             peer.served = False
-            if peer.asked_at_ms is not None and now_ms - peer.asked_at_ms >= patience_ms:
-                peer.asked_at_ms = None
+            if peer.asked_at_ms is None:
+                continue
+            waited_ms = now_ms - peer.asked_at_ms
+            if not peer.overdue and waited_ms >= patience_ms:
+                peer.overdue = True
                 peer.failures += 1
+            if peer.overdue and waited_ms >= patience_ms << min(peer.failures, _DOUBLINGS_MAX):
+                peer.asked_at_ms, peer.overdue = None, False

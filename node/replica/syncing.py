@@ -34,6 +34,7 @@ from node.replica.door import Door
 from node.replica.outbox import Outbox
 from node.replica.peers import Peers
 from node.storage.chain_store import ChainStore
+from node.storage.errors import DamagedError
 from node.wire import CertifiedBlock, FetchRecords
 
 _QUEUE_MAX = RECORD_REQUESTS_MAX * CERTIFIED_BLOCKS_PER_REPLY_MAX
@@ -103,7 +104,11 @@ class Syncing:
         record = decode_commit_record(item.record)
         header = parse_header(record.header)
         if header.height < deciding.height:
-            return self._compare(record, header, item.record, deciding, chain)
+            try:
+                return self._compare(record, header, item.record, deciding, chain)
+            except DamagedError as error:  # ours, not the peer's: as when it is to be served
+                out.log("block_damaged", height=header.height, reason=str(error))
+                return None
         if header.height > deciding.height:
             return None  # the block below it was refused, or somebody skipped it
         verify_commit_record(record, keys=deciding.keys, parent_hash=None)
@@ -145,7 +150,7 @@ class Syncing:
     ) -> Conflict | None:
         """A conflict, if `record` is valid and not for our block of its height.
 
-        Raises `LedgerError` when it is for another block and not valid.
+        Raises `LedgerError` when it is for another block and not valid, and `DamagedError` when ours cannot be read.
         """
         if header.height == 0 or chain.stored_header(header.height).block_hash == block_hash(record.header):
             return None

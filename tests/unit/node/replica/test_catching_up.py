@@ -17,6 +17,7 @@ from ledger.limits import (
 )
 from ledger.primitives import Digest
 from node.replica import BlockAppended, PeerMessageReceived, PeerMisbehaved, Role
+from node.storage import keys
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
@@ -110,6 +111,44 @@ def test_a_liar_that_never_answers_delays_catching_up_by_no_tick() -> None:
     for _ in range(3):
         cluster.step(away, PeerMessageReceived(cluster.nodes[0].peer, Status(INTEGER_MAX, 0)))
     cluster.run_until(lambda: _level(cluster), within_ms=BASE_TIMEOUT_MS)
+
+
+def test_a_slow_answer_is_waited_for_and_not_asked_for_again_at_every_tick() -> None:
+    """On a slow link an answer takes many ticks: more of the same behind it would keep it busy for ever."""
+    cluster, away = _behind(3, count=3)
+    slow = cluster.nodes[0]
+    requests: list[int] = []
+    held: list[PeerMessage] = []
+
+    def deliver(sender: int, receiver: int, message: PeerMessage) -> bool:
+        if {sender, receiver} != {0, 2}:
+            return 2 not in (sender, receiver)
+        if isinstance(message, FetchRecords):
+            requests.append(cluster.now_ms)
+        if isinstance(message, Records) and len(message.items) > 1:
+            held.append(message)
+        return not isinstance(message, Records)
+
+    cluster.deliver = deliver
+    cluster.start(away)
+    cluster.run(50 * BASE_TIMEOUT_MS)  # a hundred ticks
+    assert 5 <= len(requests) <= 9
+    assert away.height == 0
+    cluster.step(away, PeerMessageReceived(slow.peer, held[0]))
+    cluster.run_until(lambda: away.height == 3, within_ms=1)  # late, and still taken in as a whole
+
+
+def test_a_damaged_block_of_ours_does_not_stop_us_when_a_peer_sends_it() -> None:
+    cluster = Cluster(4)
+    _grow(cluster, cluster.nodes, 3)
+    node, peer = cluster.nodes[0], cluster.nodes[1]
+    chain = open_chain(peer.disk)
+    node.store.damage(keys.header(2))
+    item = CertifiedBlock(chain.record(2), chain.envelopes(2))
+    cluster.step(node, PeerMessageReceived(peer.peer, Records((item,))))
+    assert node.logged("block_damaged")[0].fields["height"] == 2
+    assert not [action for action in node.actions if isinstance(action, PeerMisbehaved)]
+    _grow(cluster, cluster.nodes, 1)
 
 
 def test_a_record_that_does_not_verify_is_blamed_and_fetched_elsewhere() -> None:
