@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from node.commands.founding import genesis, identity, init
-from node.commands.running import config, devnet, start, status
+from node.commands.checking import config
+from node.commands.failures import CommandError, ExitCode, Root
+from node.commands.founding import identity, init
+from node.commands.genesis import genesis
+from node.commands.running import devnet, start, status
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="quorum-ledger", prog_name="quorum-node")
 def main() -> None:
     """Run a validator of a permissioned ledger, and know that it is healthy.
@@ -26,9 +27,12 @@ def main() -> None:
     To try it on one machine: quorum-node devnet
     """
     if not __debug__:
-        click.echo("error: quorum-node does not run with assertions off (python -O): they guard its safety", err=True)
-        sys.exit(1)
+        raise CommandError(
+            "quorum-node does not run with assertions off: they guard its safety. Run it without python -O "
+            "and PYTHONOPTIMIZE",
+            ExitCode.UNEXPECTED,
+        )
 
 
-for _command in (init, identity, genesis, start, status, config, devnet):
+for _command in (init, identity, genesis, config, start, status, devnet):
     main.add_command(_command)

@@ -1,190 +1,165 @@
-"""Founding a network: `init`, `id`, `genesis assemble|adopt|show`. Nothing here talks to a network."""
+"""Making a node and showing who it is: `init`, `id`. Nothing here talks to a network."""
 
 from __future__ import annotations
 
-import secrets
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.genesis import Genesis, assemble_genesis, parse_card, parse_genesis
-from ledger.limits import GENESIS_SALT_BYTES
-from ledger.parameters import PARAMETERS, Parameters
-from ledger.primitives import Digest, parse_digest
-from ledger.validators import Quorum, default_quorum
-from node.commands.options import QuorumType, expected_failures, home_option, load_config, parse_operator
-from node.config import parse_endpoint
-from node.home import adopt, make_validator_home
+from ledger.genesis import parse_card
+from node.commands.options import home_option, load_config, output_option, parse_operator, print_json
+from node.commands.tolerance import usual_tolerances
+from node.config import Config, Endpoint, parse_endpoint
+from node.home import HomeError, make_follower_home, make_validator_home
+from node.identity import load_passphrase, load_signing_key
+
+_FOLLOWER_LISTEN = "127.0.0.1:8471"
 
 
 @click.command()
 @home_option
-@click.option("--name", required=True, help="The validator's name, e.g. acme-1.")
-@click.option("--operator", required=True, help="The account that operates it, e.g. acme.")
+@click.option("--follower", is_flag=True, help="Make a node that follows the chain and never votes.")
+@click.option("--name", help="The validator's name, e.g. acme-1.")
+@click.option("--operator", help="The account that operates it, e.g. acme.")
 @click.option(
     "--operator-key",
     "operator_keys",
     multiple=True,
-    required=True,
     metavar="HEX",
     help="A public key of the operator's account (quorum-wallet key show); repeat for several.",
 )
-@click.option("--operator-threshold", default=1, show_default=True, help="How many of these keys must sign.")
-@click.option("--address", required=True, metavar="HOST:PORT", help="Where the other validators reach this node.")
+@click.option("--operator-threshold", type=click.IntRange(1), help="How many of these keys must sign.  [default: 1]")
+@click.option("--address", metavar="HOST:PORT", help="Where the other nodes reach this one.")
 @click.option("--peer-listen", metavar="HOST:PORT", help="Where to listen for them.  [default: --address]")
 @click.option("--api-listen", metavar="HOST:PORT", default="127.0.0.1:8470", show_default=True, help="HTTP API.")
 def init(
     *,
     home: Path,
-    name: str,
-    operator: str,
+    follower: bool,
+    name: str | None,
+    operator: str | None,
     operator_keys: tuple[str, ...],
-    operator_threshold: int,
-    address: str,
+    operator_threshold: int | None,
+    address: str | None,
     peer_listen: str | None,
     api_listen: str,
 ) -> None:
-    """Make keys, configuration and public card of a new validator.
+    """Make keys, configuration and public card of a new validator, or a follower.
 
     \b
     Example:
       quorum-node init --home acme-1 --name acme-1 --operator acme \\
           --operator-key 3d4017c3… --address ledger.acme.example:8471
+      quorum-node init --home mirror --follower
 
-    Hand card.json to whoever assembles genesis (quorum-node genesis assemble). It holds no secret.
+    Next: hand card.json to whoever assembles genesis (quorum-node genesis assemble). It holds no secret. A follower
+    has no card: it adopts the network's genesis, and others pin the node key that is printed.
     """
-    with expected_failures():
-        card = make_validator_home(
-            home,
-            name=name,
-            operator=parse_operator(operator, operator_keys, operator_threshold),
-            address=parse_endpoint(address, "--address"),
-            peer_listen=parse_endpoint(peer_listen or address, "--peer-listen"),
-            api_listen=parse_endpoint(api_listen, "--api-listen"),
-        )
-        click.echo(f"made the validator {card.validator.name} in {home}")
-        click.echo(f"its public card: {home / 'card.json'} (hand it to whoever assembles genesis)")
+    of_validators = {"--name": name, "--operator": operator, "--operator-key": operator_keys}
+    if follower:
+        if given := [option for option, value in of_validators.items() if value] + ["--operator-threshold"] * bool(
+            operator_threshold
+        ):
+            raise click.UsageError(f"{given[0]} is for validators; a follower has a node key only")
+        _init_follower(home, address=address, peer_listen=peer_listen, api_listen=api_listen)
+        return
+    if missing := [option for option, value in {**of_validators, "--address": address}.items() if not value]:
+        raise click.UsageError(f"a validator needs {', '.join(missing)} (or say --follower)")
+    assert name is not None
+    assert operator is not None
+    assert address is not None
+    card = make_validator_home(
+        home,
+        name=name,
+        operator=parse_operator(operator, operator_keys, operator_threshold or 1),
+        address=parse_endpoint(address, "--address"),
+        peer_listen=parse_endpoint(peer_listen or address, "--peer-listen"),
+        api_listen=parse_endpoint(api_listen, "--api-listen"),
+    )
+    click.echo(f"made the validator {card.validator.name} in {home}")
+    click.echo(f"its public card: {home / 'card.json'} (hand it to whoever assembles genesis)")
+    click.echo("what the network will survive follows from how many validators found it; with the default quorum:")
+    for sentence in usual_tolerances():
+        click.echo(f"  {sentence}")
+    click.echo(f"next: quorum-node genesis adopt GENESIS --hash HEX --home {home}")
+
+
+def _init_follower(home: Path, *, address: str | None, peer_listen: str | None, api_listen: str) -> None:
+    reached_at = None if address is None else parse_endpoint(address, "--address")
+    key = make_follower_home(
+        home,
+        peer_listen=parse_endpoint(peer_listen or address or _FOLLOWER_LISTEN, "--peer-listen"),
+        api_listen=parse_endpoint(api_listen, "--api-listen"),
+    )
+    click.echo(f"made a follower in {home}")
+    click.echo(f"node key       {key.hex()}")
+    click.echo(_pin(key.hex(), reached_at))
+    click.echo(f"next: quorum-node genesis adopt GENESIS --hash HEX --home {home}")
+
+
+def _pin(node_key: str, address: Endpoint | None) -> str:
+    """What others write into their node.toml, so that they link a node that is not in the validator set."""
+    lines = ["for node.toml of two or more validators, which are then restarted:", "  [[peers.pinned]]"]
+    if address is not None:
+        lines.append(f'  address = "{address}"')
+    return "\n".join([*lines, f'  node_key = "{node_key}"'])
 
 
 @click.command("id")
 @home_option
 @click.option("--card", is_flag=True, help="Print the whole signed card.")
-def identity(home: Path, card: bool) -> None:
-    """Show this validator's public identity: name, address, public keys."""
-    with expected_failures():
-        data = (home / "card.json").read_bytes()
-        parsed = parse_card(data)
-        if card:
-            click.echo(data.decode())
-            return
-        entry = parsed.validator
-        click.echo(f"name           {entry.name}")
-        click.echo(f"operator       {entry.operator}")
-        click.echo(f"address        {entry.address}")
-        click.echo(f"consensus key  {entry.consensus_key.hex()}")
-        click.echo(f"node key       {entry.node_key.hex()}")
-        click.echo(f"cosigning key  {entry.cosigning_key.hex()}")
-
-
-@click.group()
-def genesis() -> None:
-    """Assemble, look at and adopt the document that a network starts from."""
-
-
-def _parse_parameters(settings: tuple[str, ...]) -> Parameters:
-    """The default parameters, with `NAME=NUMBER` settings applied. Raises `MalformedError`."""
-    values = Parameters().to_json()
-    for setting in settings:
-        name, _, number = setting.partition("=")
-        if name not in PARAMETERS or not number.isdecimal():
-            raise MalformedError(f"--parameter {setting!r} must be NAME=NUMBER, with one of: {', '.join(PARAMETERS)}")
-        values[name] = int(number)
-    return Parameters(**{name: int(str(value)) for name, value in values.items()})
-
-
-@genesis.command()
-@click.argument("cards", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--network", required=True, help="A name for people, e.g. harbour-consortium.")
-@click.option("--administrator", "administrators", multiple=True, required=True, help="An operator; repeatable.")
-@click.option(
-    "--quorum", type=QuorumType(), help="How many must sign.  [default: bft from 4 validators, else majority]"
-)
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=NUMBER", help="A parameter; repeatable.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("genesis.json"))
-def assemble(
-    *,
-    cards: tuple[Path, ...],
-    network: str,
-    administrators: tuple[str, ...],
-    quorum: Quorum | None,
-    parameters: tuple[str, ...],
-    output: Path,
-) -> None:
-    """Assemble genesis from the founders' CARDS (in the order in which validators are listed).
+@output_option
+def identity(home: Path, card: bool, output: str) -> None:
+    """Show this node's public identity: name, address, public keys.
 
     \b
     Example:
-      quorum-node genesis assemble acme.json bolt.json cargo.json dock.json \\
-          --network harbour --administrator acme
+      quorum-node id --home acme-1
+      quorum-node id --home acme-1 --card > acme.json     for whoever assembles genesis
 
-    Everybody then compares the hash that this prints, over another channel, and adopts the file.
+    Next: compare the keys with what quorum-node genesis show lists, or pin the node key of a follower.
     """
-    with expected_failures():
-        made = assemble_genesis(
-            network=network,
-            salt=secrets.token_bytes(GENESIS_SALT_BYTES),
-            time_ms=time.time_ns() // 1_000_000,
-            quorum=quorum or default_quorum(len(cards)),
-            parameters=_parse_parameters(parameters),
-            cards=tuple(parse_card(path.read_bytes()) for path in cards),
-            administrators=administrators,
-        )
-        if output.exists():
-            raise MalformedError(f"{output} exists; a genesis document is never overwritten")
-        output.write_bytes(made.document)
-        _show(made)
-        click.echo(f"written to {output}; compare the hash with every founder before you adopt it")
+    config = load_config(home)
+    shown = _follower_identity(config) if config.consensus_key_path is None else _validator_identity(home)
+    if card:
+        if config.consensus_key_path is None:
+            raise HomeError(f"{home} is a follower, and only a validator has a card")
+        click.echo((home / "card.json").read_text(encoding="utf-8"))
+    elif output == "json":
+        print_json(shown)
+    else:
+        for field, value in shown.items():
+            click.echo(f"{field.replace('_', ' '):<14} {value}")
+        if config.consensus_key_path is None:
+            click.echo(_pin(str(shown["node_key"]), None))
 
 
-@genesis.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def show(file: Path) -> None:
-    """Say what the genesis document in FILE founds, and its hash."""
-    with expected_failures():
-        _show(parse_genesis(file.read_bytes()))
+def _validator_identity(home: Path) -> dict[str, Json]:
+    """What the card in `home` states. Raises `HomeError` without one and `LedgerError` for one that is none."""
+    path = home / "card.json"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise HomeError(f"{path} does not exist: init wrote it beside node.toml; restore it from there") from None
+    try:
+        entry = parse_card(data).validator
+    except MalformedError as error:
+        raise MalformedError(f"{path}: {error}") from None
+    return {
+        "role": "validator",
+        "name": entry.name,
+        "operator": entry.operator,
+        "address": entry.address,
+        "consensus_key": entry.consensus_key.hex(),
+        "node_key": entry.node_key.hex(),
+        "cosigning_key": entry.cosigning_key.hex(),
+    }
 
 
-@genesis.command("adopt")
-@home_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--hash", "expected", metavar="HEX", help="The hash that all founders compared.")
-def adopt_command(home: Path, file: Path, expected: str | None) -> None:
-    """Take up the chain of the genesis document in FILE: the node can then be started.
-
-    This is done once in a node's life: it makes the vote state that belongs to the consensus key.
-    """
-    with expected_failures():
-        digest: Digest | None = None if expected is None else parse_digest(expected, "--hash")
-        made = adopt(load_config(home), file.read_bytes(), expected=digest)
-        click.echo(f"adopted the chain {made.chain.hex()} ({made.network}); next: quorum-node start --home {home}")
-
-
-def _show(made: Genesis) -> None:
-    """All that a genesis document founds, for people: who compares nothing but this must not miss anything."""
-    click.echo(f"network     {made.network}")
-    click.echo(f"chain       {made.chain.hex()}")
-    click.echo(f"time        {datetime.fromtimestamp(made.time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}")
-    click.echo(f"quorum      {made.validators.tolerance.sentence()}")
-    for entry in made.validators.validators:
-        click.echo(f"validator   {entry.name} at {entry.address}, operated by {entry.operator}")
-    for account in made.accounts:
-        roles = ", ".join(account.roles) or "no role"
-        click.echo(f"account     {account.name}: {account.threshold} of {len(account.keys)} keys, {roles}")
-        for key in account.keys:
-            click.echo(f"  key       {key.hex()}")
-    for parameter, value in made.parameters.to_json().items():
-        usual = PARAMETERS[parameter].default
-        click.echo(f"parameter   {parameter} = {value}" + ("" if value == usual else f" (not the usual {usual})"))
+def _follower_identity(config: Config) -> dict[str, Json]:
+    """The node key, read from its file. Raises `IdentityError`."""
+    passphrase = None if config.key_passphrase_path is None else load_passphrase(config.key_passphrase_path)
+    key = load_signing_key(config.node_key_path, passphrase=passphrase).public_key
+    return {"role": "follower", "node_key": key.hex()}

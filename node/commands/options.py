@@ -1,26 +1,21 @@
-"""What several commands share: options, and how an expected failure ends (one line on stderr, a stable exit code)."""
+"""What several commands share: options, and how their texts become values."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import click
+import orjson
 
 from ledger.crypto import check_public_key
-from ledger.errors import LedgerError, MalformedError
+from ledger.encoding import Json
+from ledger.errors import MalformedError
 from ledger.genesis import Operator
 from ledger.primitives import parse_public_key
 from ledger.validators import Quorum, QuorumRule
 from node.config import FILE_NAME, Config, ConfigError, load
-
-EXIT_UNEXPECTED = 1
-EXIT_USAGE = 2
-EXIT_VERIFICATION = 10
-EXIT_UNREACHABLE = 14
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -33,33 +28,24 @@ def home_option(function: F) -> F:
         default=Path(),
         envvar="QUORUM_NODE_HOME",
         show_default="the current directory",
-        help="The node's home directory.",
+        help="The node's home directory; also QUORUM_NODE_HOME.",
     )(function)
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """End with one line on stderr."""
-    click.echo(f"error: {message}", err=True)
-    sys.exit(code)
+def output_option(function: F) -> F:
+    """`--output text|json`: what stdout is for, people or scripts."""
+    return click.option(
+        "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
+    )(function)
 
 
-@contextmanager
-def expected_failures() -> Iterator[None]:
-    """Turn what can be expected to go wrong into one line and an exit code; anything else stays a traceback."""
-    from node.home import HomeError
-    from node.identity import IdentityError
-    from node.storage.errors import StorageError
+file_argument = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""The type of an argument that names a file which is there; whether it can be read shows when it is."""
 
-    try:
-        yield
-    except (ConfigError, HomeError, IdentityError) as error:
-        fail(str(error), EXIT_USAGE)
-    except LedgerError as error:
-        fail(str(error), EXIT_VERIFICATION)
-    except StorageError as error:
-        fail(str(error), EXIT_UNEXPECTED)
-    except OSError as error:
-        fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), EXIT_UNEXPECTED)
+
+def print_json(document: dict[str, Json]) -> None:
+    """One JSON document on stdout, for a script."""
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
 def load_config(home: Path) -> Config:
@@ -91,6 +77,6 @@ class QuorumType(click.ParamType[Quorum]):
         text = str(value)
         if text in (QuorumRule.MAJORITY, QuorumRule.BFT):
             return Quorum(QuorumRule(text))
-        if text.isdecimal() and int(text) > 0:
+        if text.isascii() and text.isdecimal() and len(text) < 6 and int(text) > 0:
             return Quorum(QuorumRule.FIXED, int(text))
         return self.fail(f"{text!r} is neither majority, bft nor a number of validators", param, ctx)

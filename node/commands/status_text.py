@@ -6,6 +6,9 @@ import time
 
 import msgspec
 
+from ledger.validators import Tolerance
+from node.commands.tolerance import beyond
+
 
 class _Head(msgspec.Struct):
     height: int
@@ -67,6 +70,7 @@ def describe(body: bytes) -> str:
             ": "
         ),
         f"quorum     {status.sentence}",
+        f"one more   {beyond(Tolerance(status.n, status.q))}",
         f"reach      {_reach(status)}",
         f"deciding   height {deciding.height}, round {deciding.round}, led by {deciding.leader}",
         f"           prepare votes: {_names(deciding.prepared)}; commit votes: {_names(deciding.committed)}; "
@@ -79,13 +83,16 @@ def describe(body: bytes) -> str:
             for peer in status.peers
         ),
     ]
-    return "\n".join(lines)
+    # Whoever answers may be hostile: nothing that could move a terminal's cursor.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def _reach(status: _Status) -> str:
     """How many validators this node is connected to, itself included, and what one more failure would do."""
     names = {peer.validator for peer in status.peers if peer.validator} | ({status.validator} - {None})
     there = f"{len(names)} of {status.n} validators"
+    if status.validator is None:
+        return f"{there}: a follower needs one of them to follow" + ("" if names else ", and has none")
     spare = len(names) - status.q
     if spare < 0:
         return f"{there}: {-spare} too few for the quorum of {status.q}, so nothing is appended"
