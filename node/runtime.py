@@ -145,16 +145,15 @@ class Runtime:
         self._ended = False
 
     async def run(self) -> None:
-        """Step the replica until cancelled. Raises `HaltedError`, or what the replica raised."""
-        watch = asyncio.create_task(self._watch())
+        """Step the replica until cancelled. Raises `HaltedError`, or what the replica or the disk check raised."""
+        tasks = [asyncio.create_task(self._consume()), asyncio.create_task(self._watch())]
         try:
-            self._step([Elapsed()])
-            while True:
-                await self._inbox.wait()
-                self._step(self._inbox.take())
-                await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()  # none ends but by an exception
         finally:
-            watch.cancel()
+            for task in tasks:
+                task.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             self._release_all()
@@ -226,6 +225,13 @@ class Runtime:
         return self._replica.status()
 
     # ---- the consumer
+
+    async def _consume(self) -> None:
+        self._step([Elapsed()])
+        while True:
+            await self._inbox.wait()
+            self._step(self._inbox.take())
+            await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         now = self._clocks()

@@ -325,6 +325,17 @@ async def test_a_bug_of_the_replica_ends_the_process() -> None:
             await world.task
 
 
+async def test_a_disk_that_cannot_be_asked_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would notice otherwise: submissions would go on to be taken, and who waits would not hear of expiry."""
+    monkeypatch.setattr(runtime_module, "_WATCH_SECONDS", 0.01)
+    async with running() as world:
+        world.disk_low.clear()  # asking fails
+        async with asyncio.timeout(20):
+            with pytest.raises(IndexError):
+                await world.task
+        assert await world.runtime.submit([b"late"]) == (Refusal(Code.NOT_READY, "the node is stopping"),)
+
+
 async def test_stopping_answers_those_who_wait_for_an_answer() -> None:
     async with running() as world:
         await until(lambda: world.replica.steps)
