@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_SENDER_TRANSACTIONS_MAX, MEMPOOL_TRANSACTIONS_MAX
 from ledger.primitives import Digest
@@ -117,6 +118,14 @@ class Mempool:
                 if queue is not None:
                     self._ring[transaction.body.sender] = queue
         self._compact()
+
+    def of_accounts(self, names: AbstractSet[str]) -> tuple[Transaction, ...]:
+        """All that wait and have one of these accounts as sender or cosigner, oldest first."""
+        return tuple(
+            item
+            for item in self._by_id.values()
+            if item.body.sender in names or not names.isdisjoint(item.body.cosigners)
+        )
 
     def drop_expired(self, ledger_time_ms: int) -> tuple[Digest, ...]:
         """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""

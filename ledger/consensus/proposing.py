@@ -39,7 +39,10 @@ def take_built(state: HeightState, built: BlockBuilt) -> None:
     if built.round != state.round or not _may_propose(state) or built.facts is None:
         return
     if not built.block.envelope_hashes and not _empty_may_be_proposed(state):
-        state.work_pending, state.built_round = False, None  # the work has gone (expired): idle again
+        # The work has gone. Others may still wait for it: an empty block follows after the pause of A10, and the round
+        # is not given up in that very moment.
+        state.work_pending, state.built_round = False, None
+        state.round_ends_at_ms, state.heard = None, True
         return
     assert built.facts.round == state.round
     assert built.facts.proposer == state.context.me

@@ -11,6 +11,7 @@ Whoever accepts a submission sends it to all peers once; receivers do not pass i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from ledger.admission import check_authority, check_signatures
@@ -84,6 +85,19 @@ class Door:
         self.mempool.remove(transaction_ids)
         for transaction_id in transaction_ids:
             self._submitted.pop(transaction_id, None)
+
+    def drop_unauthorized(self, accounts: AbstractSet[str], deciding: Deciding) -> int:
+        """Forget transactions of these accounts, which a block changed, that may be in no block any more; how many.
+
+        Otherwise every node would wait, at each height, for a proposal that cannot come, and blame its leader.
+        """
+        found = [
+            item.id
+            for item in self.mempool.of_accounts(accounts)
+            if check_authority(item, deciding.state, deciding.admission) is not None
+        ]
+        self.remove(found)
+        return len(found)
 
     def drop_expired(self, ledger_time_ms: int) -> None:
         """Forget transactions whose time is over, and remember that it was over."""

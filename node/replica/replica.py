@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from ledger.chain import check_block
+from ledger.chain import CandidateBlock, check_block
 from ledger.consensus.engine import Restored
 from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
+from ledger.state import ACCOUNT_PREFIX
 from node.ports import Guard
 from node.replica import explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt
@@ -184,9 +185,19 @@ class Replica:
                 f"remember: {REPLACE_KEY}"
             )
         self._begin()
+        self._drop_unauthorized(deciding.decided.candidate)
         for peer, _ in parts.peers:
             if parts.deciding.name_of_peer(peer) is None:
                 parts.out.send(peer, Status(parts.deciding.height, 0))  # followers are not sent votes
+
+    def _drop_unauthorized(self, appended: CandidateBlock) -> None:
+        """Forget transactions that waited when `appended` changed the accounts that signed them."""
+        parts = self._parts
+        changed = {
+            key.removeprefix(ACCOUNT_PREFIX).decode() for key in appended.writes if key.startswith(ACCOUNT_PREFIX)
+        }
+        if changed and (count := parts.door.drop_unauthorized(changed, parts.deciding)):
+            parts.out.log("transactions_dropped", count=count, reason="their accounts have changed")
 
     def _begin(self) -> None:
         """Begin the height on top of the tip, from what this node promised there before a restart, if anything."""

@@ -47,6 +47,15 @@ def test_an_empty_pool_gives_nothing() -> None:
     assert (len(pool), pool.bytes) == (0, 0)
 
 
+def test_transactions_are_found_by_sender_and_cosigner() -> None:
+    one, other = transaction("a", 1), transaction("b", 2)
+    both = signed(body("a", (note("a"),), nonce=3, cosigners=("c",)), "a", "c")
+    pool = filled(other, one, both)
+    assert pool.of_accounts({"a"}) == (one, both)
+    assert pool.of_accounts({"b", "c"}) == (other, both)
+    assert pool.of_accounts({"d"}) == ()
+
+
 def test_the_order_of_one_sender_is_kept() -> None:
     pool = filled(*(transaction("a", nonce) for nonce in (3, 1, 2)))
     assert taken(pool) == [("a", 3), ("a", 1), ("a", 2)]

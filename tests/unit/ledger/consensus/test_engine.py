@@ -266,12 +266,14 @@ def test_an_empty_block_waits_for_the_base_timeout_and_work_does_not() -> None:
     assert bench.give(WorkPending()) == [BuildBlock(0)]
 
 
-def test_work_that_is_gone_when_the_block_is_built_is_no_work() -> None:
+@pytest.mark.parametrize("pause_ms", [0, 200])
+def test_work_that_is_gone_when_the_block_is_built_is_no_work(pause_ms: int) -> None:
+    """Then the leader waits for A10 like any other, and does not give its own round up meanwhile."""
     bench = Bench(me=0)
-    bench.now_ms += 200
+    bench.now_ms += pause_ms
     assert bench.give(WorkPending()) == [BuildBlock(0)]
     assert bench.give(BlockBuilt(0, X, EMPTY, fresh())) == []
-    assert BuildBlock(0) in bench.at(START_MS + 1_000)
+    assert bench.at(START_MS + 1_000) == [BroadcastStatus(0), BuildBlock(0)]
 
 
 def test_a_block_that_our_own_check_refuses_is_not_proposed() -> None:

@@ -6,9 +6,12 @@ import pytest
 
 from ledger.consensus.codec import decode_message
 from ledger.consensus.messages import Proposal, TimeoutCertificate
+from ledger.operations.accounts import AccountKeys
 from ledger.parameters import Parameters
+from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from node.replica import Role
 from node.wire import Consensus, PeerMessage, Transactions
+from tests.unit.ledger.founders import founder, signing_key
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, Cluster
 
 DAY_MS = 24 * 3_600_000
@@ -112,3 +115,28 @@ def test_nobody_gossips_and_the_leader_of_each_height_is_enough() -> None:
     cluster.deliver = no_gossip
     made = cluster.submit_one(cluster.nodes[3])
     cluster.run_until(lambda: cluster.committed(made), within_ms=HEARTBEAT_MS)
+
+
+def test_a_transaction_that_lost_its_authority_costs_no_leader_its_round() -> None:
+    """It waits in every mempool when a block changes the keys that signed it. Nobody waits for it to be proposed."""
+    cluster = Cluster(4)
+    owner, successor = founder(0), signing_key("successor")
+    change = AccountKeys(by="org0", keys=(successor.public_key,), threshold=1)
+    body = build_body(
+        chain=cluster.genesis.chain,
+        sender="org0",
+        nonce=bytes(16),
+        valid_until_ms=cluster.genesis.time_ms + 60_000,
+        operations=[change],
+    )
+    changed = parse_transaction(assemble(body, [sign_body(body, owner.operator_key)]))
+    assert isinstance(changed, Transaction)
+    cluster.submit(cluster.nodes[1], changed)  # it leads, so that it proposes at once
+    late = [cluster.transaction() for _ in range(3)]
+    cluster.submit(cluster.nodes[2], *late)
+    cluster.run_until(lambda: cluster.committed(changed), within_ms=BASE_TIMEOUT_MS)
+    assert [node.running.status().mempool_transactions for node in cluster.nodes] == [0, 0, 0, 0]
+    assert [len(node.logged("transactions_dropped")) for node in cluster.nodes] == [1, 1, 1, 1]
+    cluster.run(10 * BASE_TIMEOUT_MS)
+    assert cluster.heights() == [1, 1, 1, 1], "idle"
+    assert all(node.running.status().round == 0 for node in cluster.nodes)
