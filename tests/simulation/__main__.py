@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from click import echo
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -80,21 +81,21 @@ def _replay(task: Task, *, trace: bool) -> int:
     """One seed, in words."""
 
     def show_plan(plan: Plan) -> None:
-        print(f"seed                 {task.seed}")
-        print(f"commit               {_commit()}")
-        print("\n".join(plan.lines()), flush=True)
+        echo(f"seed                 {task.seed}")
+        echo(f"commit               {_commit()}")
+        echo("\n".join(plan.lines()))
 
     try:
-        report = run(task.seed, n=task.n, q=task.q, show=print if trace else None, show_plan=show_plan)
+        report = run(task.seed, n=task.n, q=task.q, show=echo if trace else None, show_plan=show_plan)
     except Violation as violation:
-        print(f"VIOLATION            {violation}")
+        echo(f"VIOLATION            {violation}")
         return 1
-    print(f"height               {report.height}")
-    print(f"events               {report.events}")
-    print(f"simulated_ms         {report.simulated_ms}")
-    print(f"recovery_ms          {report.recovery_ms}")
-    print(f"power cuts           {report.cuts}")
-    print(f"digest               {report.digest}")
+    echo(f"height               {report.height}")
+    echo(f"events               {report.events}")
+    echo(f"simulated_ms         {report.simulated_ms}")
+    echo(f"recovery_ms          {report.recovery_ms}")
+    echo(f"power cuts           {report.cuts}")
+    echo(f"digest               {report.digest}")
     return 0
 
 
@@ -124,12 +125,12 @@ def _run_all(tasks: list[Task], jobs: int) -> int:
             done += 1
             if isinstance(outcome, str):
                 progress.stop()
-                print(f"VIOLATION in seed {task.seed}: {outcome}\nreplay: {task.replay()}")
+                echo(f"VIOLATION in seed {task.seed}: {outcome}\nreplay: {task.replay()}")
                 return 1
             events, heights = events + outcome.events, heights + outcome.height
             recovery_ms = max(recovery_ms, outcome.recovery_ms)
     seconds = time.monotonic() - started
-    print(
+    echo(
         f"{done} seeds, {events} events, {heights} heights in {seconds:.0f} s ({done / seconds:.1f} seeds/s); "
         f"no violation; the slowest network was well {recovery_ms} simulated ms after healing"
     )

@@ -47,8 +47,8 @@ _SEND_CUT_SHARE = 0.2  # there are more sends than writes
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower), its keys,
-    and how other nodes know it."""
+    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower), all
+    of its keys, and how other nodes know it."""
 
     index: int
     name: str

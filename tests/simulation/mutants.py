@@ -10,12 +10,14 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from dataclasses import dataclass, replace
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 from ledger.consensus import engine, justification, learning, pacemaker, proposing, state, verification, votes, voting
 from node.replica import door, hearing, opening, replica, serving, voice
 from node.storage import chain_store, guard
+from tests.simulation.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A bug, which of the checkers must see it, and in which (n, q) it shows (None: any)."""
+    """A bug, and which of the checkers must see it, one of them.
+
+    Where it shows only now and then, what helps: (n, q), what is drawn, and how many `seeds` it may take.
+    """
 
     name: str
     changes: tuple[Change, ...]
     seen_by: tuple[str, ...]
     quorum: tuple[int, int] | None = None
+    adjust: Callable[[Plan], Plan] | None = None
     seeds: int = 40
-    first_seed: int = 0
 
 
 _NO_GATE = Change(  # the engine's own last assertion, which would see some mutants before any checker
@@ -46,6 +51,12 @@ _NO_GATE = Change(  # the engine's own last assertion, which would see some muta
     "assert contradiction(earlier, statement) is None",
     "assert True or contradiction(earlier, statement) is None",
 )
+
+
+def _with(**drawn: Any) -> Callable[[Plan], Plan]:
+    """Draws replaced."""
+    return lambda plan: replace(plan, **drawn)
+
 
 MUTANTS = (
     Mutant(
@@ -114,7 +125,7 @@ MUTANTS = (
         ("statements", "reputation", "agreement", "certificates"),
     ),
     Mutant(
-        "A5: an older certificate is dropped for a newer one, or the other way round",
+        "A5: an older certificate is named than the newest",
         (
             Change(
                 pacemaker,
@@ -137,7 +148,38 @@ MUTANTS = (
         ),
         ("statements", "reputation"),
         quorum=(4, 3),
-        seeds=400,
+        adjust=_with(byzantine=((2, "framer"),), dead=(), lively=True, loss=0.1, step_ms=0),
+        seeds=200,
+    ),
+    Mutant(
+        "A3: a timeout certificate may name what nobody has",
+        (
+            Change(
+                verification,
+                "verify_timeout_certificate",
+                "_check_named(prepared, high_round, certificate.round)  # amendment A3\n"
+                "        assert prepared is not None",
+                "if prepared is None:\n            return",
+            ),
+        ),
+        ("certificates",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
+        seeds=100,
+    ),
+    Mutant(
+        "A7: a clock that is wrong keeps its leader from ever being heard",
+        (Change(voting, "_timely", "facts.time_ms == state.context.parent_time_ms + 1", "False"),),
+        ("progress",),
+        adjust=_with(clocks="jumping"),
+        seeds=100,
+    ),
+    Mutant(
+        "A8: another justification is kept than the one that the prepare vote binds",
+        (Change(voting, "prepare", "state.entry = proposal.justification", "pass"),),
+        ("durability", "assertion"),
+        quorum=(4, 3),
+        seeds=150,
     ),
     Mutant(
         "A4c: what others say starts no timer, and what was said before a restart neither",
@@ -146,6 +188,7 @@ MUTANTS = (
             Change(engine, "_restore", "state.heard = bool(messages)", "state.heard = False"),
         ),
         ("progress",),
+        adjust=_with(quiet=True, heartbeat_ms=60_000),
         seeds=100,
     ),
     Mutant(
@@ -209,7 +252,9 @@ MUTANTS = (
         "a third proposal of a round is kept",
         (Change(learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"),),
         ("bounds",),
-        seeds=300,
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
+        seeds=100,
     ),
 )
 
@@ -234,7 +279,7 @@ def _find(change: Change) -> FunctionType:
     return found
 
 
-def _compile(change: Change, function: FunctionType) -> Callable[..., object]:
+def _compile(change: Change, function: FunctionType) -> CodeType:
     source = textwrap.dedent(inspect.getsource(function))
     old = textwrap.dedent(change.old) if "\n" not in change.old else change.old
     assert source.count(old) == 1, f"{change.name} has {source.count(old)} times {old!r}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from unittest.mock import patch
 
 from ledger import crypto, genesis
 from ledger.consensus import codec
@@ -59,10 +60,8 @@ _parse_genesis = cache(genesis.parse_genesis)
 @contextmanager
 def shared(memory: Memory) -> Iterator[None]:
     """Let all replicas decode consensus payloads through `memory`, and genesis once per process: the same values."""
-    originals = hearing.decode_message, opening.parse_genesis
-    hearing.decode_message = memory.decode  # type: ignore[assignment]  # called with the payload alone
-    opening.parse_genesis = _parse_genesis
-    try:
+    with (
+        patch.object(hearing, "decode_message", memory.decode),
+        patch.object(opening, "parse_genesis", _parse_genesis),
+    ):
         yield
-    finally:
-        hearing.decode_message, opening.parse_genesis = originals

@@ -41,10 +41,16 @@ def run(
     q: int | None = None,
     show: Callable[[str], None] | None = None,
     show_plan: Callable[[Plan], None] | None = None,
+    adjust: Callable[[Plan], Plan] | None = None,
 ) -> Report:
-    """Run one seed. Raises `Violation`; an assertion of production code is one too."""
+    """Run one seed; `adjust` may change what was drawn, for a test that is after something in particular.
+
+    Raises `Violation`; an assertion of production code is one too.
+    """
     rng = random.Random(seed)
     plan = draw(rng, n=n, q=q)
+    if adjust is not None:
+        plan = adjust(plan)
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))

@@ -1,4 +1,4 @@
-"""A run depends on its seed alone (I18): the same trace twice, in other processes, whatever the hashes of strings are."""
+"""A run depends on its seed alone (I18): the same trace again, in other processes, however strings are hashed."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ def first_violation(mutant: Mutant) -> tuple[int, Violation] | None:
     """The first seed that shows the mutant."""
     n, q = (None, None) if mutant.quorum is None else mutant.quorum
     with mutated(mutant):
-        for seed in range(mutant.first_seed, mutant.first_seed + mutant.seeds):
+        for seed in range(mutant.seeds):
             try:
-                run(seed, n=n, q=q)
+                run(seed, n=n, q=q, adjust=mutant.adjust)
             except Violation as violation:
                 return seed, violation
     return None

@@ -2,10 +2,10 @@
 
     column   1-9    simulated time in milliseconds
     column   11-15  machine: v0 is validator 0, v3' a second machine with the key of validator 3, f0 a follower
-    column   17-26  what happened: boot, cut (power), halt, pause, clock, hear, send, append, answer, log, and of the
-                    whole world: split, heal, phase
-    column   28-34  height/round that the machine decides, or - when it is down
-    column   36-    note: the message and its sender or receiver, the hash of a block, the reason of a log line
+    column   17-26  what happened: boot, cut (power), halt, pause, clock, hear, send, submit, answer, append, blame, log;
+                    and of the whole world: phase, split, power
+    column   28-34  height/round that the machine decides when the line is written, or - when it is down
+    column   36-    note: who sends or receives what, the hash of a block, the reason of a log line
 
 The digest covers every frame that arrives, byte for byte, and every event, whether or not lines are kept: two runs
 with the same digest went the same way.
@@ -34,6 +34,10 @@ class Trace:
         """One event."""
         self.events += 1
         self._digest.update(f"{time_ms} {machine} {kind} {position}\n".encode())
+        self.line(time_ms, machine, kind, position, note)
+
+    def line(self, time_ms: int, machine: str, kind: str, position: str, note: str) -> None:
+        """A line for readers only: what it says is in the digest otherwise."""
         if self._show is not None:
             self._show(f"{time_ms:>9} {machine:<5} {kind:<10} {position:<7} {note}".rstrip())
 

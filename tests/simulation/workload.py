@@ -9,6 +9,7 @@ from ledger.operations.accounts import AccountAdd
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.primitives import Digest
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from tests.simulation.plan import HOUR_MS
 from tests.unit.ledger.founders import founder, signing_key
@@ -20,7 +21,7 @@ def transaction(genesis: Genesis, number: int) -> Transaction:
 
 
 @cache
-def _transaction(chain: bytes, time_ms: int, n: int, number: int) -> Transaction:
+def _transaction(chain: Digest, time_ms: int, n: int, number: int) -> Transaction:
     organisation = number % n
     by = f"org{organisation}"
     operation: Operation

@@ -16,7 +16,7 @@ from node.replica import PeerMessageReceived, Submitted
 from node.storage import keys
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain
-from node.wire import PeerMessage, decode, encode
+from node.wire import Consensus, PeerMessage, decode, encode
 from tests.simulation import workload
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers import Checkers
@@ -94,12 +94,22 @@ class World:
 
     def note(self, machine: Machine | None, kind: str, note: str = "") -> None:
         """An event for the trace."""
+        name, position = self._place(machine)
+        self.trace.event(self.now_ms, name, kind, position, note)
+
+    def _place(self, machine: Machine | None) -> tuple[str, str]:
         position = "-"
         if machine is not None and machine.replica is not None:
             deciding = machine.replica._parts.deciding
             position = f"{deciding.height}/{deciding.engine.round}"
-        name = "world" if machine is None else machine.identity.name
-        self.trace.event(self.now_ms, name, kind, position, note)
+        return "world" if machine is None else machine.identity.name, position
+
+    def _show_frame(self, machine: Machine, kind: str, message: PeerMessage, others: list[Machine]) -> None:
+        """A line about a frame, if somebody reads it; the frame itself is in the digest when it arrives."""
+        if self.trace.wanted:
+            name, position = self._place(machine)
+            names = " ".join(other.identity.name for other in others)
+            self.trace.line(self.now_ms, name, kind, position, f"{names}: {_describe(self, message)}")
 
     # ---- machines
 
@@ -188,8 +198,7 @@ class World:
         if not receivers:
             return
         frame = encode(message)
-        if self.trace.wanted:
-            self.note(sender, "send", f"{_describe(self, message)} to {' '.join(r.identity.name for r in receivers)}")
+        self._show_frame(sender, "send", message, receivers)
         arriving: PeerMessage | None = None
         for receiver in receivers:
             if receiver.replica is None or not self._linked(sender, receiver):
@@ -202,8 +211,7 @@ class World:
         if receiver.replica is None or receiver.boots != boot:
             return
         self.trace.frame(self.now_ms, receiver.identity.index, frame)
-        if self.trace.wanted:
-            self.note(receiver, "hear", f"{_describe(self, message)} from {sender.identity.name}")
+        self._show_frame(receiver, "hear", message, [sender])
         receiver.hand_in(PeerMessageReceived(sender.identity.peer, message))
 
     # ---- clients
@@ -234,10 +242,9 @@ def _pair(one: Machine, other: Machine) -> tuple[int, int]:
 
 
 def _describe(world: World, message: PeerMessage) -> str:
-    payload = getattr(message, "payload", None)
-    if payload is None:
+    if not isinstance(message, Consensus):
         return str(message)[:100]
-    said = world.memory.decode(payload)
+    said = world.memory.decode(message.payload)
     return f"{type(said).__name__} {getattr(said, 'statement', said)}"[:160]
 
 

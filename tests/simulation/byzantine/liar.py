@@ -1,10 +1,10 @@
 """A scripted liar: it follows the chain as a stranger would, and signs whatever may hurt.
 
 Its replica has no key and only keeps it informed. After a step it may tell one lie, to some: propose two blocks,
-prepare or commit whatever was proposed, give a round up early and name an old certificate, build a timeout certificate
-with as little in it as q signatures allow, or one that names a prepare certificate which does not exist (amendment
-A3), send the proposal of somebody else with another body, or a body that is not that block's, say that it is at a height
-that nobody can reach. (consensus research, sections 2 and 3)
+prepare or commit whatever was proposed, give a round up early and name an old certificate, build a timeout
+certificate with as little in it as q signatures allow, or one that names a prepare certificate which does not exist
+(amendment A3), send somebody else's proposal, or block, with another body, say that it is at a height that nobody can
+reach. (consensus research, sections 2 and 3)
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.consensus.statements import StatementType
 from ledger.limits import (
     BLOCKS_WANTED_MAX,
     CERTIFIED_BLOCKS_PER_REPLY_MAX,
@@ -16,7 +17,6 @@ from ledger.limits import (
     ROUNDS_BEHIND_MAX,
     VOTES_PER_VALIDATOR_MAX,
 )
-from ledger.consensus.statements import StatementType
 from tests.simulation.violation import demand
 
 if TYPE_CHECKING:

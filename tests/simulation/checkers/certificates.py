@@ -74,8 +74,15 @@ class Certificates:
             verify_timeout_certificate(certificate, self._keys(certificate.height))
         except LedgerError as error:
             raise Violation(_NAME, f"an honest machine passes on a certificate that does not hold: {error}") from error
-        if certificate.prepare_certificate is not None:
-            self._seen_prepare(certificate.prepare_certificate)
+        prepared = certificate.prepare_certificate
+        named = -1 if prepared is None else prepared.round
+        demand(  # not left to the function above, which might be what is wrong (amendment A3)
+            named == certificate.high_round <= certificate.round,
+            _NAME,
+            f"a certificate of round {certificate.round} names round {certificate.high_round} and proves {named}",
+        )
+        if prepared is not None:
+            self._seen_prepare(prepared)
         self._given_up.setdefault(certificate.height, []).append(certificate)
         for round, block_hash in self._committed.get(certificate.height, {}).items():
             self._check_lock(certificate, round, block_hash)

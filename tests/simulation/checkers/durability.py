@@ -49,16 +49,17 @@ def check_spoken(machine: Machine, message: SignedMessage, payload: bytes) -> No
 
 def _check_justification(machine: Machine, message: SignedMessage, row: bytes | None) -> None:
     """The certificate of the round is the one that its own proposal or prepare vote binds (amendment A8)."""
-    statement = message.statement
-    if not isinstance(message, Proposal | PrepareVote):
+    statement, binding = message.statement, message
+    if not isinstance(binding, Proposal | PrepareVote):
         prepared = machine.disk.durable(keys.own_message(statement.height, statement.round, StatementType.PREPARE))
         if prepared is None:
             return
-        message = machine.world.memory.decode(prepared)
-        assert isinstance(message, PrepareVote)
+        decoded = machine.world.memory.decode(prepared)
+        assert isinstance(decoded, PrepareVote)
+        binding = decoded
     bound = None if row is None else justification_digest(decode_timeout_certificate(row))
     demand(
-        bound == message.statement.justification_digest,
+        bound == binding.statement.justification_digest,
         _NAME,
         f"{machine.identity.name} sends {statement}, and does not have the justification that it binds",
     )
