@@ -46,10 +46,25 @@ def _unready(status: ReplicaStatus, *, peers_min: int, blocks_behind_max: int) -
         reasons.append(f"the node has halted: {status.reason}")
     if len(status.peers) < peers_min:
         reasons.append(f"{len(status.peers)} connected peers, fewer than minPeers={peers_min}")
-    behind = max((peer.height for peer in status.peers), default=0) - status.deciding
+    who, height = _claimed(status)
+    behind = height - status.deciding
     if behind > blocks_behind_max:
-        reasons.append(f"{behind} blocks behind the best peer, more than maxBlocksBehind={blocks_behind_max}")
+        reasons.append(f"{behind} blocks behind according to {who}, more than maxBlocksBehind={blocks_behind_max}")
     return reasons
+
+
+def _claimed(status: ReplicaStatus) -> tuple[str, int]:
+    """The height that peers say they decide, as far as it is believed, and who says so; 0 when nobody says anything.
+
+    A height is a claim. The network lives with n - q validators that fail, so one more has to agree; followers are
+    asked where there is no validator. Where fewer are connected, all of them have to agree.
+    """
+    heard = [peer for peer in status.peers if peer.height > 0]
+    validators = [peer.height for peer in heard if peer.validator is not None]
+    heights = sorted(validators or (peer.height for peer in heard), reverse=True)
+    count = min(len(status.validators) - status.quorum + 1, len(heights))
+    who = "validators" if validators else "peers"
+    return f"{count} of {len(heights)} connected {who}", heights[count - 1] if heights else 0
 
 
 def status(call: Call) -> Answer:

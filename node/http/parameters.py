@@ -173,7 +173,9 @@ OPERATION_TYPE = Parameter(
 )
 RECORD_KEY = Parameter("key", "Only records of this entity key.", {"type": "string", "minLength": 1}, _record_key)
 PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
-BLOCKS_BEHIND_MAX = _integer("maxBlocksBehind", "Ready only when the best peer is at most this many blocks ahead.")
+BLOCKS_BEHIND_MAX = _integer(
+    "maxBlocksBehind", "Ready only when at most this many blocks behind what n - q + 1 validators say."
+)
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
     parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM)

@@ -30,20 +30,50 @@ async def test_a_halted_node_is_neither_alive_nor_ready(api: Api, node: FakeNode
 
 async def test_readiness_counts_peers_and_blocks_behind(api: Api, node: FakeNode) -> None:
     node.grow(0, 0)
-    node.peers = (peer(3), peer(5))  # this node is deciding height 3
+    node.peers = (peer(5), peer(6))  # this node is deciding height 3
     assert (await api.get("/readyz")).status == 200
     assert (await api.get("/readyz?minPeers=2&maxBlocksBehind=2")).status == 200
     reply = await api.refused("not_ready", 503, "/readyz?minPeers=3&maxBlocksBehind=1")
     assert len(reply.json["reasons"]) == 2
-    node.peers = (peer(6),)
+    node.peers = (peer(6), peer(7))
     assert (await api.refused("not_ready", 503, "/readyz")).json["reasons"] == [
-        "3 blocks behind the best peer, more than maxBlocksBehind=2"
+        "3 blocks behind according to 2 of 2 connected validators, more than maxBlocksBehind=2"
     ]
     assert (await api.get("/readyz?maxBlocksBehind=3")).status == 200
     node.peers = ()
     assert (await api.get("/readyz?maxBlocksBehind=0")).status == 200
     check_problem(await api.get("/readyz?minPeers=-1"), "parameter_invalid", 400)
     check_problem(await api.get("/readyz?minpeers=1"), "parameter_unknown", 400)
+
+
+FAR = 2**53 - 1
+
+
+@pytest.mark.parametrize(
+    ("validators", "followers", "ready"),
+    [
+        ((FAR, 3, 3), (), True),  # n = 4, q = 3: one validator may lie, and n - q + 1 = 2 are believed
+        ((FAR, FAR, 3), (), False),
+        ((FAR, 3), (), True),
+        ((FAR, 0), (), False),  # who has said nothing yet does not contradict
+        ((FAR,), (), False),
+        ((3, 3), (FAR, FAR, FAR), True),  # followers decide nothing
+        ((), (FAR, 3), True),
+        ((), (FAR,), False),
+    ],
+)
+async def test_a_peer_that_lies_about_its_height_makes_no_healthy_node_unready(
+    api: Api, node: FakeNode, validators: tuple[int, ...], followers: tuple[int, ...], ready: bool
+) -> None:
+    node.grow(0, 0)
+    node.peers = (
+        *(
+            PeerStatus(PeerId(f"{number:064x}"), f"v{number + 1}", height, 0)
+            for number, height in enumerate(validators)
+        ),
+        *(PeerStatus(PeerId(f"{number + 9:064x}"), None, height, 0) for number, height in enumerate(followers)),
+    )
+    assert (await api.get("/readyz")).status == (200 if ready else 503)
 
 
 async def test_status_says_what_the_node_does(api: Api, node: FakeNode) -> None:
