@@ -6,12 +6,14 @@ in one function (design section 2):
 
 * `voice.speak`: sign, write one synced batch with the messages and all they promise, write the guard, and only then
   send, and count the messages here;
-* `committing.append`: check record, body and result, write one synced batch, and only then announce the block, prune
-  the mempool and begin the next height.
+* `committing.append`: check the record against block and validators, write one synced batch, and only then announce
+  the block and prune the mempool; the next height begins after that.
 
-Reading order: `inputs`, `actions`, `replica` (the loop of a step), `voice`, `committing`, then the pieces around them:
-`door` (envelopes in), `blocks` (candidates of a height), `postbox` (messages of the next height), `peers` and
-`syncing` (catching up), `opening` (restart, and who may vote), `status`.
+Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (the engine's effects), `voice`,
+`committing`; then what is kept: `parts` (all of it), `deciding` (of one height), `blocks` (its candidates), `postbox`
+(messages of the next), `findings` (durable notes); then what comes in and goes out: `door` (envelopes), `hearing`
+(peers), `fetching`, `serving`, `peers` and `syncing` (catching up); and `opening` (restart, and who may vote),
+`status`, `explaining`.
 """
 
 from node.replica.actions import (
