@@ -55,7 +55,7 @@ async def _run(config: Config) -> int:
     consensus_key = None if path is None else load_signing_key(path, passphrase=passphrase)
     store, chain = open_home(config)
     try:
-        guard = FileGuard(data_paths(config).guard)
+        guard = FileGuard(data_paths(config).guard, None if consensus_key is None else consensus_key.public_key)
         try:
             return await _run_parts(config, chain=chain, guard=guard, node_seed=node_seed, consensus_key=consensus_key)
         finally:

@@ -20,7 +20,10 @@ database that is missing or older than the guard makes an observer, never a fres
     3. consensus.adopted is written: the key may have votes from here on, and is never adopted again
 
 After 1 and before 3 nothing can have been promised, so `adopt` may discard what is there and begin again (and still
-looks into the guard before it does). A mark belongs to one public key: a new key in the same file is a new voter.
+looks into the guard before it does).
+
+A mark belongs to one public key, and so does a guard file. A key that is put beside the vote state of another, or
+beside data that was copied from another validator, may have voted elsewhere: it gets a mark, and observes.
 """
 
 from __future__ import annotations
@@ -72,7 +75,7 @@ class VoteState(StrEnum):
     """`adopt` began and did not end; it can be run again."""
     PRESENT = "present"
     LOST = "lost"
-    """The key had one, and files of it are missing: the node observes for ever."""
+    """The key had one, or may have, and files of it are missing or another key's: the node observes for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +191,8 @@ def adopt(config: Config, document: bytes, *, expected: Digest | None) -> Genesi
         unfinished = _refuse_adopted(config, mark, paths)
         if mark is not None:
             mark.begin(genesis.chain)
-        if unfinished:
-            _discard(paths)
+            if unfinished:
+                _discard(paths, mark.key)
         replace_file(config.genesis_path, genesis.document)
         config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         config.data_path.chmod(0o700)
@@ -197,7 +200,7 @@ def adopt(config: Config, document: bytes, *, expected: Digest | None) -> Genesi
         with closing(create_database(paths.database)) as store:
             create_chain(store, genesis)
         if mark is not None:
-            create_guard(paths.guard).close()
+            create_guard(paths.guard, mark.key).close()
         sync_directory(config.data_path)
         if mark is not None:
             mark.finish(genesis.chain)
@@ -252,13 +255,13 @@ def open_home(config: Config) -> tuple[Store, ChainStore]:
 def _judge(mark: _Mark | None, paths: DataPaths) -> VoteState:
     if mark is None:
         return VoteState.FOLLOWER
-    if mark.chain() is not None:
-        return VoteState.PRESENT if paths.has_database and paths.guard.exists() else VoteState.LOST
-    if mark.adopting.exists():
-        return VoteState.CUT_SHORT
-    if paths.has_database or paths.guard.exists():
-        return VoteState.PRESENT  # of a key that was replaced: the new one gets its mark when the node starts
-    return VoteState.NOT_ADOPTED
+    if mark.chain() is None:
+        if mark.adopting.exists():
+            return VoteState.CUT_SHORT
+        if not (paths.has_database or paths.guard.exists()):
+            return VoteState.NOT_ADOPTED
+    with closing(FileGuard(paths.guard, mark.key)) as guard:
+        return VoteState.PRESENT if paths.has_database and guard.read() is not None else VoteState.LOST
 
 
 def _refuse_adopted(config: Config, mark: _Mark | None, paths: DataPaths) -> bool:
@@ -279,13 +282,13 @@ def _refuse_adopted(config: Config, mark: _Mark | None, paths: DataPaths) -> boo
     return unfinished
 
 
-def _discard(paths: DataPaths) -> None:
-    """Remove what an adoption that was cut short has made. Raises `HomeError` if anything was promised from it.
+def _discard(paths: DataPaths, key: PublicKey) -> None:
+    """Remove what an adoption of `key` that was cut short has made. Raises `HomeError` if it may have voted from it.
 
     The guard decides: a vote leaves the process only after it is noted there.
     """
     if paths.guard.exists():
-        with closing(FileGuard(paths.guard)) as guard:
+        with closing(FileGuard(paths.guard, key)) as guard:
             record = guard.read()
         if record is None or record.height > 0:
             raise HomeError(
@@ -333,7 +336,7 @@ class _Mark:
         sync_directory(self.adopting.parent)
 
     def confirm(self, chain: Digest) -> None:
-        """Have the mark on the disk before the key votes: also for a key that came after the vote state, and when the
+        """Have the mark on the disk before the key votes: also for a key that was put back without it, and when the
         process that wrote it was killed before it could sync the directory."""
         if self.chain() is None:
             self.finish(chain)

@@ -47,7 +47,10 @@ def _missing_promise(chain: ChainStore, guard: Guard) -> str | None:
     """Why the database cannot be trusted to hold every promise of this node, or None. Raises `DamagedError`."""
     record = guard.read()
     if record is None:
-        return f"the guard file is missing or damaged, so an older vote state would not be noticed: {REPLACE_KEY}"
+        return (
+            "the guard file is missing or damaged, or another key's, so an older vote state would not be noticed: "
+            f"{REPLACE_KEY}"
+        )
     if record.height <= chain.tip.header.height:
         return None  # decided since, or nothing was ever promised
     for message in chain.promises(record.height).messages:

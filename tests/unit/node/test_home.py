@@ -18,7 +18,7 @@ import pytest
 from ledger.errors import VerificationError
 from ledger.genesis import Genesis, Operator, assemble_genesis, parse_card
 from ledger.parameters import Parameters
-from ledger.primitives import Digest
+from ledger.primitives import Digest, PublicKey
 from ledger.validators import default_quorum
 from node import home as home_module
 from node.config import Config, Endpoint, load
@@ -32,7 +32,7 @@ from node.home import (
     open_home,
     vote_state,
 )
-from node.identity import create_key
+from node.identity import create_key, load_signing_key
 from node.ports import GuardRecord
 from node.replica.opening import read_vote_state
 from node.storage.guard import FileGuard
@@ -69,16 +69,21 @@ def follower(home: Path) -> Config:
     return load(home / "node.toml")
 
 
+def key_of(config: Config) -> PublicKey | None:
+    path = config.consensus_key_path
+    return None if path is None else load_signing_key(path).public_key
+
+
 def vote(config: Config) -> None:
     """Have the node promise something."""
-    with closing(FileGuard(data_paths(config).guard)) as guard:
+    with closing(FileGuard(data_paths(config).guard, key_of(config))) as guard:
         guard.write(VOTED)
 
 
 def silence(config: Config) -> str | None:
     """Start the node: why it would not vote, or None."""
     store, chain = open_home(config)
-    with closing(store), closing(FileGuard(data_paths(config).guard)) as guard:
+    with closing(store), closing(FileGuard(data_paths(config).guard, key_of(config))) as guard:
         return read_vote_state(chain, guard).silence
 
 
@@ -196,16 +201,34 @@ def test_the_mark_is_of_a_key_and_not_of_a_file_name(tmp_path: Path) -> None:
         adopt(config, genesis.document, expected=None)
 
 
-def test_a_key_that_came_to_a_vote_state_has_its_mark_before_it_votes(tmp_path: Path) -> None:
+def test_a_key_that_was_put_beside_the_vote_state_of_another_never_votes(tmp_path: Path) -> None:
+    """It may have voted elsewhere: on a machine that died, and whose key another one took over."""
     config, genesis = validator(tmp_path / "home")
     adopt(config, genesis.document, expected=None)
+    vote(config)
     key = tmp_path / "home" / "keys" / "consensus.pem"
     key.unlink()
     create_key(key)
-    assert silence(config) is None
+    assert vote_state(config) is VoteState.LOST
+    assert "another key's" in str(silence(config))
     shutil.rmtree(config.data_path)
     with pytest.raises(HomeError, match="must never vote again"):
         adopt(config, genesis.document, expected=None)
+
+
+@pytest.mark.parametrize("voted", [False, True])
+def test_the_data_of_another_validator_is_no_vote_state_of_ours(tmp_path: Path, voted: bool) -> None:
+    """Copied to save the time of fetching the chain: database and guard agree, and know nothing of our votes."""
+    config, genesis = validator(tmp_path / "home")
+    adopt(config, genesis.document, expected=None)
+    other, _ = validator(tmp_path / "other")
+    adopt(other, genesis.document, expected=None)
+    if voted:
+        vote(other)
+    shutil.rmtree(config.data_path)
+    shutil.copytree(other.data_path, config.data_path)
+    assert vote_state(config) is VoteState.LOST
+    assert "another key's" in str(silence(config))
 
 
 def test_a_mark_that_cannot_be_read_counts_for_every_key(tmp_path: Path) -> None:
@@ -311,11 +334,10 @@ def test_an_adoption_that_was_killed_anywhere_is_either_whole_or_can_be_repeated
 
 
 def test_a_first_start_that_was_killed_anywhere_loses_no_mark(swift_path: Path) -> None:
-    """A key that came to the vote state of another: its mark must be there before it can vote."""
+    """A key that was put back without its mark, beside its own vote state: the mark is there before it can vote."""
     original, genesis = validator(swift_path / "original")
     adopt(original, genesis.document, expected=None)
-    (swift_path / "original" / "keys" / "consensus.pem").unlink()
-    create_key(swift_path / "original" / "keys" / "consensus.pem")
+    (swift_path / "original" / "keys" / "consensus.adopted").unlink()
     step = 0
     while True:
         step += 1

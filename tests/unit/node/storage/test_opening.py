@@ -9,6 +9,7 @@ import pytest
 
 from ledger.consensus.statements import StatementType
 from ledger.encoding import encode
+from ledger.primitives import PublicKey
 from node.storage import keys
 from node.storage.errors import DamagedError, StoreExistsError, StoreMismatchError, StoreMissingError
 from node.storage.guard import FileGuard, create_guard, promise
@@ -18,6 +19,8 @@ from node.storage.opening import create_chain, open_chain
 from node.storage.promises import OwnMessage, Promises
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.node.storage.chains import commit, digest_of, genesis, grow, new_chain
+
+KEY = PublicKey(b"\1" * 32)
 
 
 def test_an_empty_store_is_no_chain() -> None:
@@ -41,7 +44,7 @@ def test_a_database_that_lost_its_log_is_not_taken_for_a_new_one(tmp_path: Path)
 def test_a_database_that_lost_its_newest_votes_is_behind_its_guard(tmp_path: Path) -> None:
     """What start-up compares (node.replica.opening): the guard names a promise that the database does not hold."""
     directory = tmp_path / "database"
-    store, guard = create_database(directory), create_guard(tmp_path / "guard")
+    store, guard = create_database(directory), create_guard(tmp_path / "guard", KEY)
     chain = new_chain(store)
     commit(chain)
     (log,) = directory.glob("*.log")
@@ -59,7 +62,7 @@ def test_a_database_that_lost_its_newest_votes_is_behind_its_guard(tmp_path: Pat
 
     os.truncate(log, before)
     assert newest_messages() == ()
-    record = FileGuard(tmp_path / "guard").read()
+    record = FileGuard(tmp_path / "guard", KEY).read()
     assert record == promise(2, 0, StatementType.PREPARE, b"vote"), "so the loss is noticed"
 
 
