@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 import aiohttp
 import orjson
@@ -186,7 +189,7 @@ class ProcessNetwork:
             self.sign("alice", self.alice, StreamCreate(by="alice", name="notes")),
         ):
             answer = await self.submit(0, envelope)
-            assert answer["result"] == "applied", answer
+            assert answer.get("result") == "applied", answer
 
     async def until_committed(self, index: int, envelopes: Sequence[bytes]) -> None:
         """Return when a validator says of every one of the transactions that it is committed."""
@@ -204,12 +207,23 @@ def id_of(envelope: bytes) -> str:
 
 
 def free_base_port(validators: int) -> int:
-    """A base port with 2n free ports from it on. Test workers start their search at different places."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    for base in range(20_000 + 2_000 * worker, 22_000 + 2_000 * worker, 2 * validators):
-        if all(_is_free(port) for port in range(base, base + 2 * validators)):
+    """A base port with 2n free ports from it on, which no other test on this machine is given while this process lives."""
+    for base in range(20_000, 32_000, _PORTS_PER_SLOT):
+        slot = (Path(tempfile.gettempdir()) / f"quorum-ledger-test-ports-{base}").open("w")
+        try:
+            fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            slot.close()
+            continue
+        if 2 * validators <= _PORTS_PER_SLOT and all(_is_free(port) for port in range(base, base + 2 * validators)):
+            _SLOTS.append(slot)
             return base
+        slot.close()
     raise AssertionError("no free ports")
+
+
+_PORTS_PER_SLOT = 20
+_SLOTS: list[TextIO] = []  # the locks that this process holds
 
 
 def _is_free(port: int) -> bool:
