@@ -26,6 +26,7 @@ from node.identity import load_passphrase, load_seed, load_signing_key
 from node.inbox import Inbox
 from node.log import EventLog, configure
 from node.net.peers import Member, Peers
+from node.preflight import OPEN_FILES, allow_open_files
 from node.replica import BlockAppended, Replica
 from node.runtime import HaltedError, Runtime, read_clocks
 from node.storage.chain_store import ChainStore
@@ -45,6 +46,8 @@ def run(config: Config) -> int:
         raise ConfigError("assertions are off (python -O), and they guard the node's safety: run it without -O")
     configure(form=config.log_format, level=config.log_level)
     crypto.self_test()
+    if (allowed := allow_open_files()) < OPEN_FILES:
+        _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
     return asyncio.run(_run(config))
 
 

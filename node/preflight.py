@@ -5,10 +5,16 @@ A port can still be taken between this check and the start; the check is there f
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 
+from ledger.limits import HTTP_CONNECTIONS_MAX, PEER_HANDSHAKES_MAX, PEER_LINKS_MAX
 from node.config import Config, ConfigError, Endpoint
+
+OPEN_FILES = HTTP_CONNECTIONS_MAX + 2 * PEER_LINKS_MAX + PEER_HANDSHAKES_MAX + 512
+"""Files that a node has open at most: connections as many as may be (two of a peer while one replaces the other), and
+the database, its tables and all the rest."""
 
 
 class PortError(Exception):
@@ -44,6 +50,20 @@ def check_certificate(config: Config) -> None:
             f"{config.path}: api.tls_certificate and api.tls_key cannot be used ({_reason(error)}): both must be PEM "
             "files that this user can read, the key without a passphrase"
         ) from error
+
+
+def allow_open_files() -> int:
+    """Raise this process's limit of open files to `OPEN_FILES`, or as far as the system lets it; the limit of now.
+
+    Below that, clients that connect take the files that the database needs, and a database that cannot open its files
+    ends the node.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES:
+        return OPEN_FILES if soft == resource.RLIM_INFINITY else soft
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def _reason(error: OSError) -> str:
