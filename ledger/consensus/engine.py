@@ -79,6 +79,11 @@ class HeightEngine:
         return self.state.tick_at_ms
 
     @property
+    def work_pending(self) -> bool:
+        """Whether it knows of transactions that wait to be proposed."""
+        return self.state.work_pending
+
+    @property
     def decided(self) -> bool:
         """Whether the engine has asked for the commit of its height."""
         return self.state.decided

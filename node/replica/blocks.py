@@ -43,6 +43,7 @@ class Blocks:
         self._checked: dict[Digest, CandidateBlock] = {}
         self._fetched: dict[Digest, Transaction] = {}
         self._unusable: set[Digest] = set()
+        self._lacking: dict[Digest, set[Digest]] = {}
 
     def checked(self, hash_of_block: Digest) -> CandidateBlock | None:
         """The block, if it is here and valid."""
@@ -76,6 +77,7 @@ class Blocks:
             dropped = next(iter(self._wanted))
             del self._wanted[dropped]
             self._contents.pop(dropped, None)
+            self._lacking.pop(dropped, None)
         self._wanted[hash_of_block] = None
         if content is not None:
             self.offer(content)
@@ -99,6 +101,8 @@ class Blocks:
 
     def bring(self, envelope_hash: Digest, transaction: Transaction | None) -> None:
         """A body that was needed: verified, or (None) one that can be in no block on this parent."""
+        for lacking in self._lacking.values():
+            lacking.discard(envelope_hash)
         if transaction is None:
             self._unusable.add(envelope_hash)
         else:
@@ -116,7 +120,12 @@ class Blocks:
             for envelope_hash in content.envelope_hashes:
                 if envelope_hash not in self._unusable and self._get(envelope_hash) is None:
                     missing[envelope_hash] = None
+        self._lacking[hash_of_block] = set(missing)
         return tuple(missing)
+
+    def lacking(self, hash_of_block: Digest) -> frozenset[Digest]:
+        """What `missing_bodies` last found, less what was brought since: no walk through the block for each frame."""
+        return frozenset(self._lacking.get(hash_of_block, ()))
 
     def check(self, hash_of_block: Digest) -> CandidateBlock | str | None:
         """Check a wanted block as soon as a content of it is complete: the valid block, which is kept, why the
@@ -131,6 +140,7 @@ class Blocks:
                 self._checked[hash_of_block] = outcome
                 self._wanted.pop(hash_of_block, None)
                 self._contents.pop(hash_of_block, None)
+                self._lacking.pop(hash_of_block, None)
                 return outcome
             if outcome is not None:
                 reason = outcome

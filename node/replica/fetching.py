@@ -62,15 +62,16 @@ def take_bodies(parts: Parts, envelopes: Sequence[bytes]) -> None:
     """Transactions came: complete the wanted blocks with them, whether or not the mempool took them."""
     blocks = parts.deciding.blocks
     wanted = blocks.wanted()
-    missing = {body for name in wanted for body in blocks.missing_bodies(name)}
-    if missing:
+    lacking = frozenset[Digest]().union(*map(blocks.lacking, wanted))
+    if lacking:
         for envelope in envelopes:
             name = envelope_hash(envelope)
-            if name in missing:
+            if name in lacking:
                 judged = parts.door.judge(envelope, parts.deciding)
                 blocks.bring(name, None if isinstance(judged, Refusal) else judged)
     for name in wanted:
-        _try(parts, name)
+        if not blocks.lacking(name):
+            _try(parts, name)
 
 
 def take_justification(parts: Parts, digest: Digest, justification: TimeoutCertificate) -> None:

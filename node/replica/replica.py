@@ -146,7 +146,7 @@ class Replica:
         """Drive the engine; append what is decided, unless this step has appended a block; and so on."""
         parts = self._parts
         while True:
-            if len(parts.door.mempool):
+            if len(parts.door.mempool) and not parts.deciding.engine.work_pending:
                 parts.deciding.inputs.append(WorkPending())
             drive(parts)
             if parts.deciding.decided is None:
