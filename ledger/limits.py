@@ -90,6 +90,7 @@ EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger tim
 # ---- state
 PUBLIC_KEYS_REMEMBERED_MAX = 65_536  # points that were checked, more than a block can name; the oldest are forgotten
 STATE_ROWS_CACHED_MAX = 50_000  # decoded rows of one height; beyond, all are forgotten and read again
+STATE_ROWS_REMEMBERED_MAX = 2_048  # decoded rows of one kind, whatever their height; the least used are forgotten
 
 # ---- peers
 FRAME_BYTES_MAX = 4 * MIB

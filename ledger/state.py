@@ -37,6 +37,7 @@ from ledger.limits import (
     RECORD_KEY_BYTES_MAX,
     ROLES_PER_ACCOUNT_MAX,
     STATE_ROWS_CACHED_MAX,
+    STATE_ROWS_REMEMBERED_MAX,
     WRITERS_PER_STREAM_MAX,
 )
 from ledger.names import parent_account, parse_account_name, parse_stream_name
@@ -171,6 +172,8 @@ def latest_key(stream: str, key: str) -> bytes:
     return b"%b%b/%b" % (LATEST_PREFIX, stream.encode(), digest(_ENTITY_KEY_TAG, key.encode()).hex().encode())
 
 
+# The same accounts send in block after block, and several readers of one height decode the same rows.
+@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
 def parse_account_row(data: bytes) -> Account:
     """An account from the value of its row. Raises `MalformedError`."""
     return parse_account(decode(data, bytes_max=_ROW_BYTES_MAX, what="account row"))
@@ -199,6 +202,7 @@ def parse_role(value: Json) -> str:
     raise MalformedError(f"a role must be one of: {', '.join(ROLES)}")
 
 
+@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
 def parse_stream_row(data: bytes) -> Stream:
     """A stream from the value of its row. Raises `MalformedError`."""
     fields = expect_fields(

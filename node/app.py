@@ -9,6 +9,7 @@ runtime, then the database. If any part fails, all stop and the process ends wit
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import ssl
 
@@ -35,6 +36,7 @@ from node.storage.guard import FileGuard
 from node.storage.queries import Queries
 
 _LOG = EventLog("node")
+_GARBAGE_THRESHOLD = 10_000
 
 
 def run(config: Config) -> int:
@@ -46,6 +48,9 @@ def run(config: Config) -> int:
         raise ConfigError("assertions are off (python -O), and they guard the node's safety: run it without -O")
     configure(form=config.log_format, level=config.log_level)
     crypto.self_test()
+    # What is loaded now stays; pending transactions are many small objects, which the defaults would walk too often.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
     return asyncio.run(_run(config))
