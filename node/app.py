@@ -108,6 +108,9 @@ async def _run_parts(
     except* HaltedError as group_of:
         _LOG.error("ended", reason=str(group_of.exceptions[0]))
         return_code = 1
+    except* OSError as group_of:  # an address taken since it was checked, a network that went away
+        _LOG.error("ended", reason=str(group_of.exceptions[0]))
+        return_code = 1
     except* Exception as group_of:
         _LOG.error("ended", exception=group_of, reason="a part of the node failed")
         return_code = 1

@@ -10,13 +10,19 @@ Whoever accepts a submission sends it to all peers once; receivers do not pass i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from ledger.admission import check_authority, check_signatures
 from ledger.crypto import Verify
-from ledger.limits import EXPIRED_TRANSACTIONS_MAX, GOSSIP_TRANSACTIONS_PER_FRAME_MAX, VERIFIED_ENVELOPES_MAX
+from ledger.limits import (
+    EXPIRED_TRANSACTIONS_MAX,
+    GOSSIP_TRANSACTIONS_PER_FRAME_MAX,
+    SUBMISSION_REPEAT_TICKS,
+    VERIFIED_ENVELOPES_MAX,
+)
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
@@ -34,7 +40,9 @@ class Door:
         self._committed = committed
         self._verified: dict[Digest, None] = {}
         self._expired: dict[Digest, None] = {}
-        self._submitted: dict[Digest, bytes] = {}
+        self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
+        self._serial = 0
+        self._serials_at_ticks: deque[int] = deque(maxlen=SUBMISSION_REPEAT_TICKS)
         self._news: list[bytes] = []
 
     def submit(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
@@ -46,7 +54,8 @@ class Door:
             if len(self.mempool) > before:
                 before = len(self.mempool)
                 assert isinstance(outcome, Pending)
-                self._submitted[outcome.transaction_id] = envelope
+                self._serial += 1
+                self._submitted[outcome.transaction_id] = self._serial, envelope
                 self._news.append(envelope)
             outcomes.append(outcome)
         return tuple(outcomes)
@@ -74,7 +83,18 @@ class Door:
 
     def submitted(self) -> Iterable[bytes]:
         """The oldest envelopes that were submitted here and still wait, as many as a frame may have."""
-        return islice(self._submitted.values(), GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
+        return (envelope for _, envelope in islice(self._submitted.values(), GOSSIP_TRANSACTIONS_PER_FRAME_MAX))
+
+    def overdue(self) -> list[bytes]:
+        """Asked once at each tick: the oldest of what was submitted here and has waited for SUBMISSION_REPEAT_TICKS.
+
+        Peers may have lost it, and a validator that led a failed round may not lead again for a long time.
+        """
+        ticks = self._serials_at_ticks
+        newest = ticks[0] if len(ticks) == SUBMISSION_REPEAT_TICKS else 0
+        ticks.append(self._serial)
+        oldest = islice(self._submitted.values(), GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
+        return [envelope for serial, envelope in oldest if serial <= newest]
 
     def expired(self, transaction_id: Digest) -> bool:
         """Whether this pending transaction was dropped here because ledger time passed its `valid_until`."""

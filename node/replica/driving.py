@@ -59,8 +59,8 @@ def ask_for_records(parts: Parts, *, eager: bool) -> None:
 
 
 def repeat_submissions(parts: Parts) -> None:
-    """Send what was submitted here to all peers again, one frame of it: for a node that never proposes itself."""
-    for message in split_transactions(parts.door.submitted())[:1]:
+    """Send what was submitted here and still waits to all peers again, one frame of it."""
+    for message in split_transactions(parts.door.overdue())[:1]:
         parts.out.send_to_all(message)
 
 
@@ -104,8 +104,7 @@ def _tick(parts: Parts) -> None:
     timing = parts.deciding.engine.context.timing
     parts.peers.tick(parts.now.monotonic_ms, timing.tick_ms)
     ask_for_records(parts, eager=True)
-    if parts.deciding.me is None or parts.silence is not None:
-        repeat_submissions(parts)
+    repeat_submissions(parts)
 
 
 def _build(parts: Parts, round: int) -> BlockBuilt:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ledger.refusals import Code, Refusal
+from ledger.state import State
 from ledger.validators import Quorum, QuorumRule
 from node.replica import Answer, BlockAppended, Committed, Elapsed, Halted, Pending, SendTo, SendToAll, WakeAt
 from node.storage.chain_store import ChainStore
+from node.storage.opening import open_chain
 from node.wire import Consensus, Transactions
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, PARAMETERS, Cluster
 
@@ -161,3 +163,20 @@ def test_expired_transactions_are_remembered() -> None:
     cluster.run(HEARTBEAT_MS + BASE_TIMEOUT_MS)
     assert not node.pending(short.id)
     assert node.expired(short.id) or cluster.committed(short)
+
+
+def test_what_was_lost_on_the_way_from_a_validator_that_may_not_lead_is_sent_again() -> None:
+    """A validator led a failed round, so it leads last for long; the frame with its client's transaction is lost."""
+    cluster = Cluster(4)
+    last = cluster.nodes[3]
+    cluster.stop(last)
+    while not State(open_chain(cluster.nodes[0].disk).state).leaders().failed_heights:
+        made = cluster.submit_one(cluster.nodes[0])
+        cluster.run_until(lambda made=made: cluster.committed(made, cluster.nodes[:3]), within_ms=8 * BASE_TIMEOUT_MS)  # type: ignore[misc]
+    cluster.start(last)
+    cluster.run_until(lambda: len(set(cluster.heights())) == 1, within_ms=8 * BASE_TIMEOUT_MS)
+    cluster.deliver = lambda sender, receiver, message: not (sender == 3 and isinstance(message, Transactions))
+    made = cluster.submit_one(last)
+    cluster.run(BASE_TIMEOUT_MS // 4)
+    cluster.deliver = lambda sender, receiver, message: True
+    cluster.run_until(lambda: cluster.committed(made), within_ms=6 * BASE_TIMEOUT_MS)
