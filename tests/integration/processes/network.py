@@ -207,7 +207,7 @@ def id_of(envelope: bytes) -> str:
 
 
 def free_base_port(validators: int) -> int:
-    """A base port with 2n free ports from it on; no other test on this machine is given them while this process lives."""
+    """A base port with 2n free ports from it on, reserved against other tests while this process lives."""
     for base in range(20_000, 32_000, _PORTS_PER_SLOT):
         slot = (Path(tempfile.gettempdir()) / f"quorum-ledger-test-ports-{base}").open("w")
         try:
