@@ -36,7 +36,7 @@ from node.storage.guard import FileGuard
 from node.storage.queries import Queries
 
 _LOG = EventLog("node")
-_GARBAGE_THRESHOLD = 10_000
+_GARBAGE_THRESHOLD = 100_000  # container objects, some tens of megabytes at most
 
 
 def run(config: Config) -> int:

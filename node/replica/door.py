@@ -38,7 +38,7 @@ class Door:
         self.mempool = Mempool()
         self._verify = verify
         self._committed = committed
-        self._verified: dict[Digest, None] = {}
+        self._verified: dict[Digest, Digest] = {}  # envelope hash -> id
         self._expired: dict[Digest, None] = {}
         self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
         self._serial = 0
@@ -128,8 +128,11 @@ class Door:
             del self._expired[next(iter(self._expired))]
 
     def _admit(self, envelope: bytes, deciding: Deciding) -> Outcome:
-        if (known := self.mempool.get(envelope_hash(envelope))) is not None:
+        name = envelope_hash(envelope)
+        if (known := self.mempool.get(name)) is not None:
             return Pending(known.id)
+        if (verified := self._verified.get(name)) is not None and self._committed(verified):
+            return Committed(verified)  # gossip that comes after the block: nothing of it is parsed again
         transaction = parse_transaction(envelope)
         if isinstance(transaction, Refusal):
             return transaction
@@ -148,7 +151,7 @@ class Door:
             return None
         if refusal := check_signatures(transaction, self._verify):
             return refusal
-        self._verified[transaction.envelope_hash] = None
+        self._verified[transaction.envelope_hash] = transaction.id
         if len(self._verified) > VERIFIED_ENVELOPES_MAX:
             del self._verified[next(iter(self._verified))]
         return None
