@@ -9,6 +9,7 @@ from node.commands.failures import CommandError, ExitCode, Root
 from node.commands.founding import identity, init
 from node.commands.genesis import genesis
 from node.commands.running import devnet, start, status
+from node.commands.verifying import verify_store
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,5 +35,5 @@ def main() -> None:
         )
 
 
-for _command in (init, identity, genesis, config, start, status, devnet):
+for _command in (init, identity, genesis, config, start, status, verify_store, devnet):
     main.add_command(_command)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from node.cli import main as quorum_node
 from node.storage import keys
 from node.storage.leveldb import open_database
 from tests.integration.processes.network import ProcessNetwork, id_of
@@ -23,6 +24,10 @@ async def test_a_block_or_certificate_changed_on_disk_is_noticed_and_never_serve
         hashes = [str((await network.get(0, f"/v1/blocks/{height}"))["block_hash"]) for height in heights]
         assert network.stop(0) == 0
 
+        verify_store = ["verify-store", "--home", str(network.layout.validator_home(0))]
+        verified = CliRunner().invoke(quorum_node, verify_store)
+        assert (verified.exit_code, verified.output.splitlines()[-1][:24]) == (0, "verified: blocks 0 to 6 ")
+
         # Somebody with the database at hand changes a body, a certificate and a header, with good checksums.
         store = open_database(network.layout.validator_home(0) / "data" / "database")
         body = keys.body_chunk(heights[0], bytes.fromhex(hashes[0]), 0)  # type: ignore[arg-type]
@@ -38,6 +43,11 @@ async def test_a_block_or_certificate_changed_on_disk_is_noticed_and_never_serve
             changed = value.replace(old, new)[: len(value)] if len(old) == len(new) else _overwritten(value, old, new)
             store.write({key: changed}, sync=True)
         store.close()
+
+        verified = CliRunner().invoke(quorum_node, verify_store)
+        assert verified.exit_code == 10, verified.output
+        for height in heights:
+            assert f"block {height}: " in verified.output
 
         network.start(0)
         await network.until_ready(peers=0)
