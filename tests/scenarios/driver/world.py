@@ -1,7 +1,7 @@
 """A world of validators under the test's control: one clock, one network, and the invariants that always hold.
 
 Messages wait in flight until they are delivered or dropped. Signatures are a keyed hash: as good as real ones for
-engines that never look at them, and thousands of times faster (the simulator and the replica's tests sign with Ed25519).
+engines that never look at them, and thousands of times faster (simulator and replica tests sign with Ed25519).
 
 Checked after every step (research section 1.9): I1 agreement; I3 every record verifies; I4 and I5 no honest validator
 ever signs a pair that is evidence, across restarts; I6 and I7 what is promised is on the disk before it is sent; I10
