@@ -10,7 +10,7 @@ Whoever accepts a submission sends it to all peers once; receivers do not pass i
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -38,8 +38,9 @@ class Door:
         self.mempool = Mempool()
         self._verify = verify
         self._committed = committed
-        self._verified: dict[Digest, Digest] = {}  # envelope hash -> id
-        self._expired: dict[Digest, None] = {}
+        # Ordered ones: a plain dict walks over all that was deleted before it finds its oldest.
+        self._verified: OrderedDict[Digest, Digest] = OrderedDict()  # envelope hash -> id
+        self._expired: OrderedDict[Digest, None] = OrderedDict()
         self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
         self._serial = 0
         self._serials_at_ticks: deque[int] = deque(maxlen=SUBMISSION_REPEAT_TICKS)
@@ -125,7 +126,7 @@ class Door:
             self._submitted.pop(transaction_id, None)
             self._expired[transaction_id] = None
         while len(self._expired) > EXPIRED_TRANSACTIONS_MAX:
-            del self._expired[next(iter(self._expired))]
+            self._expired.popitem(last=False)
 
     def _admit(self, envelope: bytes, deciding: Deciding) -> Outcome:
         name = envelope_hash(envelope)
@@ -153,5 +154,5 @@ class Door:
             return refusal
         self._verified[transaction.envelope_hash] = transaction.id
         if len(self._verified) > VERIFIED_ENVELOPES_MAX:
-            del self._verified[next(iter(self._verified))]
+            self._verified.popitem(last=False)
         return None

@@ -6,6 +6,7 @@ is noticed when it is read, and never served. What was verified is remembered by
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import sha256
 
 from ledger.consensus.codec import decode_commit_record
@@ -24,7 +25,7 @@ class VerifiedRecords:
     """The memory of records that were verified: by height, the hash of the verified bytes; the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._hashes: dict[int, bytes] = {}
+        self._hashes: OrderedDict[int, bytes] = OrderedDict()
 
     def knows(self, height: int, record: bytes) -> bool:
         """Whether exactly these bytes were verified for `height`."""
@@ -34,7 +35,7 @@ class VerifiedRecords:
         """Note that these bytes were verified."""
         self._hashes[height] = sha256(record).digest()
         if len(self._hashes) > RECORDS_REMEMBERED_MAX:
-            del self._hashes[next(iter(self._hashes))]
+            self._hashes.popitem(last=False)
 
 
 def check_record(record: bytes, stored: StoredHeader, validators: ValidatorSet, verify: Verify) -> None:

@@ -77,6 +77,7 @@ def run(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, obj
                 loaded = asyncio.run(_saturated(load, plan.transactions, pids))
                 after = machine.verification_rate()
                 runs.append(_saturation(loaded, before, after))
+                say(f"  efficiency {runs[-1].efficiency:.3f}, {runs[-1].transactions_per_second:.0f} transactions/s")
                 before = after
             sent = plan.singles + plan.repetitions * plan.transactions
             bytes_per = machine.directory_bytes(layout.validator_home(0) / "data") / sent
