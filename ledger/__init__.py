@@ -7,7 +7,8 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     encoding, crypto            canonical JSON; hashing, and the one door for every signature
     validators, genesis         who may sign, how many must, and how a network begins
     transaction, operations     what members ask for, and what it does
-    state, admission, execution what may be in a block, and what comes of it
+    rows, state                 what the ledger holds, and how rules see it
+    admission, execution        what may be in a block, and what comes of it
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     receipt, audit              what a stranger verifies, without trusting the node that answers

@@ -21,7 +21,8 @@ from ledger.crypto import Verify
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.state import Account, State
+from ledger.rows.accounts import Account
+from ledger.state import State
 from ledger.transaction import Transaction
 
 

@@ -32,7 +32,8 @@ from ledger.execution import execute
 from ledger.merkle import Frontier, PerfectSubtree
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.state import LEADERS_KEY, VALIDATORS_KEY, Leaders, State, StateView, parse_validators_row
+from ledger.rows.settings import LEADERS_KEY, VALIDATORS_KEY, Leaders, parse_validators_row
+from ledger.state import State, StateView
 from ledger.transaction import Transaction
 from ledger.trie import TrieChange, TrieRoot, update
 from ledger.validators import ValidatorSet

@@ -14,7 +14,7 @@ two networks with the same founders apart. Its fields:
     salt         32 hex digits
     time_ms      ledger time of genesis
     quorum       "majority", "bft" or q
-    parameters   the governed parameters (`ledger.state.Parameters`)
+    parameters   the governed parameters (`ledger.parameters.Parameters`)
     accounts     as in state, in order of name, none suspended; each card's operator is among them, with that role
     cards        [{validator, operator, proofs}], in the validators' order
 
@@ -62,7 +62,8 @@ from ledger.primitives import (
     parse_signature,
 )
 from ledger.roles import Role
-from ledger.state import Account, check_keys, initial_state, parse_account
+from ledger.rows.accounts import Account, check_keys, parse_account
+from ledger.state import initial_state
 from ledger.trie import TrieChange
 from ledger.validators import Quorum, Validator, ValidatorSet, parse_quorum, parse_validator
 

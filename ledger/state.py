@@ -1,17 +1,6 @@
-"""The state of the ledger: rows by key, what each holds, and how a block changes them.
+"""The state of the ledger as rules see it: typed rows of one height, and how a block changes them.
 
-State lives in storage; rules see it through a `StateView` of one height. A row's value is canonical JSON:
-
-    key                                row               value
-    account/<name>                     Account           {name, keys, threshold, roles, suspended}
-    stream/<name>                      Stream            {name, owner, writers, count, frozen}
-    latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height, transaction, operation}
-    leaders                            Leaders           {<validator name>: height of its last failed lead}
-    parameters                         Parameters        {<parameter>: value}
-    validators                         ValidatorSet      {quorum, validators}
-
-Records have no row of their own: they stand in the log, a stream's `count` numbers them, and `latest/…` binds the
-newest record of an entity key, so that a state proof proves it. Names have no slash, so prefixes do not collide.
+State lives in storage; rules see it through a `StateView` of one height. What rows there are stands in `ledger.rows`.
 
 `State` reads typed rows of one height and remembers what it decoded. `Overlay` reads through a `State`, collects
 the changes of one block decoded, encodes each changed row once at the end, and takes back what a failed transaction
@@ -22,40 +11,28 @@ operations read and write the overlay (design section 5, "Who may be in a block"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final, Protocol, TypeAlias, TypeVar, cast
+from dataclasses import replace
+from typing import Final, Protocol, TypeVar, cast
 
-from ledger.crypto import check_public_key, digest, tag
-from ledger.encoding import Json, decode, encode_trusted, expect_fields, expect_integer, expect_list, expect_string
+from ledger.encoding import Json, encode_trusted
 from ledger.errors import MalformedError
-from ledger.limits import (
-    KEYS_PER_ACCOUNT_MAX,
-    MIB,
-    NAME_BYTES_MAX,
-    PUBLIC_KEYS_REMEMBERED_MAX,
-    RECORD_KEY_BYTES_MAX,
-    ROLES_PER_ACCOUNT_MAX,
-    STATE_ROWS_CACHED_MAX,
-    STATE_ROWS_REMEMBERED_MAX,
-    WRITERS_PER_STREAM_MAX,
-)
-from ledger.names import parent_account, parse_account_name, parse_stream_name
+from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.names import parent_account, parse_account_name
 from ledger.parameters import Parameters, parse_parameters
-from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
-from ledger.refusals import Code, Refusal
-from ledger.roles import ROLES, Permission, Role
-from ledger.validators import ValidatorSet, parse_validator_set
+from ledger.roles import Permission, Role
+from ledger.rows.accounts import ACCOUNT_PREFIX, Account, account_key, check_keys, parse_account_row
+from ledger.rows.settings import (
+    LEADERS_KEY,
+    PARAMETERS_KEY,
+    VALIDATORS_KEY,
+    Leaders,
+    parse_leaders_row,
+    parse_parameters_row,
+    parse_validators_row,
+)
+from ledger.rows.streams import STREAM_PREFIX, LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row
+from ledger.validators import ValidatorSet
 
-VALIDATORS_KEY: Final = b"validators"
-PARAMETERS_KEY: Final = b"parameters"
-LEADERS_KEY: Final = b"leaders"
-ACCOUNT_PREFIX: Final = b"account/"
-STREAM_PREFIX: Final = b"stream/"
-LATEST_PREFIX: Final = b"latest/"
-
-_ENTITY_KEY_TAG = tag("entity-key")
-_ROW_BYTES_MAX = MIB
 _ABSENT: Final = object()
 
 T = TypeVar("T")
@@ -73,200 +50,12 @@ class StateView(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A member: its keys (ascending), how many of them must sign, its roles (ascending)."""
-
-    name: str
-    keys: tuple[PublicKey, ...]
-    threshold: int
-    roles: tuple[str, ...]
-    suspended: bool = False
-
-    def may(self, permission: Permission) -> bool:
-        """Whether one of the account's roles has `permission`."""
-        return any(permission in ROLES[role].permissions for role in self.roles)
+class Row(Protocol):
+    """What a state key holds, decoded."""
 
     def to_json(self) -> dict[str, Json]:
         """The row's value."""
-        return {
-            "name": self.name,
-            "keys": [key.hex() for key in self.keys],
-            "threshold": self.threshold,
-            "roles": [str(role) for role in self.roles],
-            "suspended": self.suspended,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A stream of records: who owns it, who may append (ascending), how many records it has, whether it is frozen."""
-
-    name: str
-    owner: str
-    writers: tuple[str, ...]
-    count: int = 0
-    frozen: bool = False
-
-    def to_json(self) -> dict[str, Json]:
-        """The row's value."""
-        return {
-            "name": self.name,
-            "owner": self.owner,
-            "writers": list(self.writers),
-            "count": self.count,
-            "frozen": self.frozen,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LatestRecord:
-    """The newest record of an entity key: its revision (number in the stream), and where in the log it stands."""
-
-    stream: str
-    key: str
-    revision: int
-    height: int
-    transaction_id: Digest
-    operation_index: int
-
-    def to_json(self) -> dict[str, Json]:
-        """The row's value."""
-        return {
-            "stream": self.stream,
-            "key": self.key,
-            "revision": self.revision,
-            "height": self.height,
-            "transaction": self.transaction_id.hex(),
-            "operation": self.operation_index,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Leaders:
-    """By validator name, the last height at which it led a failed round (amendment A6). Without the others."""
-
-    failed_heights: tuple[tuple[str, int], ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        """The row's value."""
-        return dict(self.failed_heights)
-
-
-Row: TypeAlias = Account | Stream | LatestRecord | Leaders | Parameters | ValidatorSet
-"""What a state key holds, decoded. Each has `to_json`."""
-
-
-def account_key(name: str) -> bytes:
-    """The state key of an account."""
-    return ACCOUNT_PREFIX + name.encode()
-
-
-def stream_key(name: str) -> bytes:
-    """The state key of a stream."""
-    return STREAM_PREFIX + name.encode()
-
-
-def latest_key(stream: str, key: str) -> bytes:
-    """The state key of the newest record of entity key `key` in `stream`; hashed, so that keys have one length."""
-    return b"%b%b/%b" % (LATEST_PREFIX, stream.encode(), digest(_ENTITY_KEY_TAG, key.encode()).hex().encode())
-
-
-# The same accounts send in block after block, and several readers of one height decode the same rows.
-@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
-def parse_account_row(data: bytes) -> Account:
-    """An account from the value of its row. Raises `MalformedError`."""
-    return parse_account(decode(data, bytes_max=_ROW_BYTES_MAX, what="account row"))
-
-
-def parse_account(value: Json) -> Account:
-    """An account from its JSON form, as in state; keys and names are checked for form only. Raises `MalformedError`."""
-    fields = expect_fields(
-        value, what="account", required=frozenset({"name", "keys", "threshold", "roles", "suspended"})
-    )
-    keys = expect_list(fields["keys"], what="keys", items_max=KEYS_PER_ACCOUNT_MAX, items_min=1)
-    roles = expect_list(fields["roles"], what="roles", items_max=ROLES_PER_ACCOUNT_MAX)
-    return Account(
-        name=parse_account_name(fields["name"], "account"),
-        keys=tuple(parse_public_key(key, "key") for key in keys),
-        threshold=expect_integer(fields["threshold"], what="threshold", minimum=1),
-        roles=tuple(parse_role(role) for role in roles),
-        suspended=_parse_boolean(fields["suspended"], "suspended"),
-    )
-
-
-def parse_role(value: Json) -> str:
-    """A role from its name. Raises `MalformedError`."""
-    if isinstance(value, str) and value in ROLES:
-        return value
-    raise MalformedError(f"a role must be one of: {', '.join(ROLES)}")
-
-
-@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
-def parse_stream_row(data: bytes) -> Stream:
-    """A stream from the value of its row. Raises `MalformedError`."""
-    fields = expect_fields(
-        decode(data, bytes_max=_ROW_BYTES_MAX, what="stream row"),
-        what="stream",
-        required=frozenset({"name", "owner", "writers", "count", "frozen"}),
-    )
-    writers = expect_list(fields["writers"], what="writers", items_max=WRITERS_PER_STREAM_MAX)
-    return Stream(
-        name=parse_stream_name(fields["name"], "stream"),
-        owner=parse_account_name(fields["owner"], "owner"),
-        writers=tuple(parse_account_name(writer, "writer") for writer in writers),
-        count=expect_integer(fields["count"], what="count"),
-        frozen=_parse_boolean(fields["frozen"], "frozen"),
-    )
-
-
-def _parse_boolean(value: Json, what: str) -> bool:
-    if not isinstance(value, bool):
-        raise MalformedError(f"{what} must be true or false")
-    return value
-
-
-def parse_latest_row(data: bytes) -> LatestRecord:
-    """The newest record of an entity key from the value of its row. Raises `MalformedError`."""
-    fields = expect_fields(
-        decode(data, bytes_max=_ROW_BYTES_MAX, what="latest row"),
-        what="latest record",
-        required=frozenset({"stream", "key", "revision", "height", "transaction", "operation"}),
-    )
-    return LatestRecord(
-        stream=parse_stream_name(fields["stream"], "stream"),
-        key=expect_string(fields["key"], what="key", bytes_max=RECORD_KEY_BYTES_MAX),
-        revision=expect_integer(fields["revision"], what="revision", minimum=1),
-        height=expect_integer(fields["height"], what="height"),
-        transaction_id=parse_digest(fields["transaction"], "transaction"),
-        operation_index=expect_integer(fields["operation"], what="operation"),
-    )
-
-
-def parse_leaders_row(data: bytes) -> Leaders:
-    """The leaders row from its value. Raises `MalformedError`."""
-    value = decode(data, bytes_max=_ROW_BYTES_MAX, what="leaders row")
-    if not isinstance(value, dict):
-        raise MalformedError("leaders must be a JSON object")
-    return Leaders(
-        tuple(
-            (expect_string(name, what="validator", bytes_max=NAME_BYTES_MAX), expect_integer(height, what="height"))
-            for name, height in value.items()
-        )
-    )
-
-
-# Both rows are the same for many heights, and checking a validator's keys costs 0.1 ms: remember the newest few.
-@lru_cache(maxsize=8)
-def parse_validators_row(data: bytes) -> ValidatorSet:
-    """The validator set from the value of its row. Raises `MalformedError`."""
-    return parse_validator_set(decode(data, bytes_max=_ROW_BYTES_MAX, what="validators row"))
-
-
-@lru_cache(maxsize=8)
-def parse_parameters_row(data: bytes) -> Parameters:
-    """The parameters from the value of their row. Raises `MalformedError`."""
-    return parse_parameters(decode(data, bytes_max=_ROW_BYTES_MAX, what="parameters row"))
+        ...
 
 
 class State:
@@ -357,25 +146,6 @@ class Overlay(State):
         if row is _ABSENT:
             return self._base._row(key, parse)
         return cast("T | None", row)  # a key's prefix decides the type of its row
-
-
-# A key takes 30 us to check, a block of two megabytes can name 30,000, and a block is executed several times: built or
-# checked in each round, and by its proposer twice. With a memory, such blocks hold up one round and not many.
-@lru_cache(maxsize=PUBLIC_KEYS_REMEMBERED_MAX)
-def _is_acceptable(key: PublicKey) -> bool:
-    return check_public_key(key)
-
-
-def check_keys(keys: tuple[PublicKey, ...], threshold: int) -> Refusal | None:
-    """Why an account may not have these keys and this threshold, or None. The rule of genesis and of operations."""
-    for key in keys:
-        if not _is_acceptable(key):
-            return Refusal(Code.KEY_UNACCEPTABLE, f"key {key.hex()} is not an acceptable Ed25519 public key")
-    if len(set(keys)) != len(keys):
-        return Refusal(Code.KEY_IN_USE, "a key is listed twice")
-    if not 1 <= threshold <= len(keys):
-        return Refusal(Code.THRESHOLD_IMPOSSIBLE, f"a threshold of {threshold} cannot be met by {len(keys)} keys")
-    return None
 
 
 def initial_state(

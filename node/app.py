@@ -17,7 +17,7 @@ from ledger import crypto
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError
 from ledger.primitives import PublicKey
-from ledger.state import VALIDATORS_KEY, parse_validators_row
+from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.validators import ValidatorSet
 from node.config import Config, ConfigError, PinnedPeer, parse_endpoint
 from node.home import data_paths, open_home

@@ -25,7 +25,7 @@ from ledger.genesis import Card, Genesis, Operator, assemble_genesis, parse_gene
 from ledger.limits import GENESIS_SALT_BYTES, VALIDATORS_MAX
 from ledger.parameters import Parameters
 from ledger.roles import Role
-from ledger.state import Account
+from ledger.rows.accounts import Account
 from ledger.validators import Quorum, default_quorum
 from node.config import FILE_NAME, Endpoint, load
 from node.home import HomeError, adopt, make_validator_home, replace_file

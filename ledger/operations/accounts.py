@@ -16,7 +16,8 @@ from ledger.operations.kinds import Field, OperationKind, Place
 from ledger.primitives import PublicKey
 from ledger.refusals import Code, Refusal
 from ledger.roles import Permission
-from ledger.state import Account, Overlay, account_key, check_keys
+from ledger.rows.accounts import Account, account_key, check_keys
+from ledger.state import Overlay
 
 _EXAMPLE_KEY: Final = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 _KEY_CODES: Final = frozenset({Code.KEY_UNACCEPTABLE, Code.KEY_IN_USE, Code.THRESHOLD_IMPOSSIBLE})

@@ -25,7 +25,7 @@ from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
 from ledger.operations.kinds import FieldType
 from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
 from ledger.roles import ROLES
-from ledger.state import parse_role
+from ledger.rows.accounts import parse_role
 
 _HEX_32: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAME: dict[str, Json] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}

@@ -17,7 +17,8 @@ from ledger.operations.fields import Content
 from ledger.operations.kinds import Field, OperationKind, Place
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.state import LatestRecord, Overlay, Stream, latest_key, stream_key
+from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
+from ledger.state import Overlay
 
 
 @dataclass(frozen=True, slots=True)

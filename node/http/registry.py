@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ledger.refusals import Code, Refusal
-from ledger.state import Account, State, Stream
+from ledger.rows.accounts import Account
+from ledger.rows.streams import Stream
+from ledger.state import State
 from node.http import render, transactions
 from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page

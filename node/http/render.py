@@ -17,7 +17,8 @@ from ledger.chain import Tip
 from ledger.consensus.messages import CommitRecord
 from ledger.encoding import Json
 from ledger.primitives import Digest
-from ledger.state import Account, Stream
+from ledger.rows.accounts import Account
+from ledger.rows.streams import Stream
 from ledger.validators import Tolerance, ValidatorSet
 from node.http.problems import Problem
 from node.replica import ReplicaStatus

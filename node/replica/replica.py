@@ -17,7 +17,7 @@ from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.state import ACCOUNT_PREFIX
+from ledger.rows.accounts import ACCOUNT_PREFIX
 from node.ports import Guard
 from node.replica import explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt

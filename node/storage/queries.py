@@ -19,7 +19,8 @@ from ledger.block import Header, Leaf
 from ledger.errors import MalformedError
 from ledger.limits import NAME_BYTES_MAX
 from ledger.primitives import Digest
-from ledger.state import ACCOUNT_PREFIX, STREAM_PREFIX
+from ledger.rows.accounts import ACCOUNT_PREFIX
+from ledger.rows.streams import STREAM_PREFIX
 from node.storage import keys
 from node.storage.block_rows import BlockReader, Place, StoredHeader, read_heights_with_transactions
 from node.storage.chain_store import ChainStore

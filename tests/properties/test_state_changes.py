@@ -13,7 +13,8 @@ from ledger.mempool import Mempool
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
-from ledger.state import Overlay, State, Stream, stream_key
+from ledger.rows.streams import Stream, stream_key
+from ledger.state import Overlay, State
 from ledger.transaction import Transaction
 from tests.unit.ledger.members import VALID_UNTIL_MS, body, note, rows, sent, signed
 

@@ -11,7 +11,7 @@ from ledger.consensus.messages import ProposedBlock
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import digest, tag
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey
-from ledger.state import Leaders
+from ledger.rows.settings import Leaders
 from ledger.validators import Quorum, QuorumRule, Validator, ValidatorSet
 
 CONTEXT = SigningContext(digest(tag("test"), b"genesis"), 0)

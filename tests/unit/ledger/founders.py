@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ledger.crypto import SigningKey
 from ledger.genesis import Card, Genesis, Operator, assemble_genesis, make_card
 from ledger.parameters import Parameters
-from ledger.state import Account
+from ledger.rows.accounts import Account
 from ledger.validators import Quorum, default_quorum
 
 TIME_MS = 1_800_000_000_000

@@ -22,7 +22,9 @@ from ledger.operations.streams import RecordAppend
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.state import Account, State, Stream, initial_state, stream_key
+from ledger.rows.accounts import Account
+from ledger.rows.streams import Stream, stream_key
+from ledger.state import State, initial_state
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from ledger.validators import Validator, ValidatorSet, parse_quorum
 

@@ -28,7 +28,8 @@ from ledger.operations.streams import RecordAppend
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code
-from ledger.state import VALIDATORS_KEY, Leaders, State
+from ledger.rows.settings import VALIDATORS_KEY, Leaders
+from ledger.state import State
 from ledger.transaction import Transaction, assemble, parse_transaction, sign_body
 from ledger.trie import check_proof, prove
 from ledger.validators import Quorum, QuorumRule, ValidatorSet

@@ -10,7 +10,9 @@ from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.fields import Content
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.refusals import Code
-from ledger.state import LatestRecord, State, Stream, account_key, latest_key, stream_key
+from ledger.rows.accounts import account_key
+from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
+from ledger.state import State
 from ledger.transaction import Transaction
 from tests.unit.ledger.members import account, body, context, key_of, note, rows, sent, signed, state
 

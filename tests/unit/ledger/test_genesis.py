@@ -14,7 +14,8 @@ from ledger.genesis import Operator, encode_card, genesis_block, make_card, pars
 from ledger.limits import GENESIS_BYTES_MAX, GENESIS_TIME_MS_MAX
 from ledger.parameters import Parameters
 from ledger.roles import Role
-from ledger.state import Account, State
+from ledger.rows.accounts import Account
+from ledger.state import State
 from ledger.validators import Quorum, QuorumRule
 from tests.unit.ledger.founders import founder, genesis_of, signing_key
 

@@ -178,7 +178,7 @@ def grown_chain() -> tuple[MemoryChain, bytes, bytes]:
     """A chain of one validator whose block 4 decides a set of three, with receipts from before and after."""
     from ledger.operations.fields import Content
     from ledger.operations.streams import RecordAppend
-    from ledger.state import VALIDATORS_KEY
+    from ledger.rows.settings import VALIDATORS_KEY
     from tests.unit.ledger.founders import signing_key
 
     chain = sample_chain(1)

@@ -13,25 +13,10 @@ from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import Code
 from ledger.roles import ROLES, Permission, Role
-from ledger.state import (
-    Account,
-    LatestRecord,
-    Leaders,
-    Overlay,
-    State,
-    Stream,
-    account_key,
-    check_keys,
-    initial_state,
-    latest_key,
-    parse_account_row,
-    parse_latest_row,
-    parse_leaders_row,
-    parse_parameters_row,
-    parse_stream_row,
-    parse_validators_row,
-    stream_key,
-)
+from ledger.rows.accounts import Account, account_key, check_keys, parse_account_row
+from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
+from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
+from ledger.state import Overlay, State, initial_state
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
 LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
@@ -163,7 +148,7 @@ def test_a_point_is_checked_once_however_often_a_block_is_executed(monkeypatch: 
         asked.append(key)
         return True
 
-    monkeypatch.setattr("ledger.state.check_public_key", count)
+    monkeypatch.setattr("ledger.rows.accounts.check_public_key", count)
     for _ in range(3):
         assert check_keys(keys, 1) is None
     assert asked == list(keys)

@@ -10,20 +10,10 @@ from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.state import (
-    LEADERS_KEY,
-    PARAMETERS_KEY,
-    VALIDATORS_KEY,
-    LatestRecord,
-    Leaders,
-    Overlay,
-    Row,
-    State,
-    Stream,
-    account_key,
-    latest_key,
-    stream_key,
-)
+from ledger.rows.accounts import account_key
+from ledger.rows.settings import LEADERS_KEY, PARAMETERS_KEY, VALIDATORS_KEY, Leaders
+from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
+from ledger.state import Overlay, Row, State
 from ledger.transaction import assemble, parse_transaction, sign_body, transaction_id
 from tests.unit.ledger.members import MEMBERS, body, key_of, note, rows, signed, validator_set
 

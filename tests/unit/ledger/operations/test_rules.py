@@ -12,7 +12,9 @@ from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.operations.table import OPERATIONS
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import TABLE, Code, Kind, Refusal
-from ledger.state import Account, LatestRecord, Overlay, Stream
+from ledger.rows.accounts import Account
+from ledger.rows.streams import LatestRecord, Stream
+from ledger.state import Overlay
 from tests.unit.ledger.members import key_of, note, state
 
 PLACE = Place(

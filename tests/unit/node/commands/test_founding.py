@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ledger.parameters import Parameters
 from ledger.roles import Role
-from ledger.state import Account
+from ledger.rows.accounts import Account
 from tests.unit.ledger.founders import genesis_of, signing_key
 from tests.unit.node.commands.operators import KEY, assert_refused, founded, init, quorum_node
 

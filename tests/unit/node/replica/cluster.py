@@ -37,7 +37,7 @@ from ledger.limits import PROOF_HEIGHTS_DEFAULT
 from ledger.operations.streams import StreamCreate
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
-from ledger.state import Account
+from ledger.rows.accounts import Account
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from ledger.validators import Quorum
 from node.replica import (

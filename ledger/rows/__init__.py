@@ -1,0 +1,18 @@
+"""The rows of the state: what each holds, its key, and how it is read. One module per family.
+
+A row's value is canonical JSON; `to_json` of a row gives it, and the `parse_..._row` beside it reads it again. Names
+have no slash, so prefixes do not collide.
+
+    key                                row               value                                      module
+    account/<name>                     Account           {name, keys, threshold, roles, suspended}  accounts
+    stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
+    latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
+                                                          transaction, operation}
+    leaders                            Leaders           {<validator>: height of its last failed    settings
+                                                          lead}
+    parameters                         Parameters        {<parameter>: value}                       settings
+    validators                         ValidatorSet      {quorum, validators}                       settings
+
+Records have no row of their own: they stand in the log, a stream's `count` numbers them, and `latest/…` binds the
+newest record of an entity key, so that a state proof proves it.
+"""
