@@ -16,12 +16,21 @@ from typing import Final, Protocol, TypeVar, cast
 
 from ledger.encoding import Json, encode_trusted
 from ledger.errors import MalformedError
-from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.limits import ADMINISTRATORS_MAX, STATE_ROWS_CACHED_MAX
 from ledger.names import parent_account, parse_account_name
 from ledger.parameters import Parameters, parse_parameters
 from ledger.primitives import PublicKey
 from ledger.roles import Permission, Role
-from ledger.rows.accounts import ACCOUNT_PREFIX, Account, account_key, check_keys, parse_account_row
+from ledger.rows.accounts import (
+    ACCOUNT_PREFIX,
+    ADMINISTRATORS_KEY,
+    Account,
+    Administrators,
+    account_key,
+    check_keys,
+    parse_account_row,
+    parse_administrators_row,
+)
 from ledger.rows.settings import (
     LEADERS_KEY,
     PARAMETERS_KEY,
@@ -75,6 +84,12 @@ class State:
     def account(self, name: str) -> Account | None:
         """The account called `name`, or None."""
         return self._row(ACCOUNT_PREFIX + name.encode(), parse_account_row)
+
+    def administrators(self) -> Administrators:
+        """The accounts with the role administrator, suspended or not."""
+        row = self._row(ADMINISTRATORS_KEY, parse_administrators_row)
+        assert row is not None, "genesis writes the administrators"
+        return row
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""
@@ -160,7 +175,8 @@ def initial_state(
     """The rows of height 0.
 
     Raises `MalformedError` when an account's keys or name are not acceptable, the account that a name stands under
-    is not among `accounts`, a validator's operator is not among those with the role, or nobody is an administrator.
+    is not among `accounts`, a validator's operator is not among those with the role, or nobody or too many are
+    administrators.
     """
     rows = {
         VALIDATORS_KEY: encode_trusted(validators.to_json()),
@@ -186,6 +202,10 @@ def initial_state(
             raise MalformedError(f"{validator.operator}, operator of {validator.name}, is no account with that role")
         for purpose, key in validator.keys:
             rows[validator_key_key(key)] = encode_trusted(ValidatorKey(validator.name, purpose, since=1).to_json())
-    if not any(Role.ADMINISTRATOR in account.roles for account in by_name.values()):
-        raise MalformedError("no account is an administrator: nobody could add accounts")
+    administrators = tuple(sorted(name for name, account in by_name.items() if Role.ADMINISTRATOR in account.roles))
+    if not 1 <= len(administrators) <= ADMINISTRATORS_MAX:
+        raise MalformedError(
+            f"{len(administrators) or 'no'} accounts are administrators; a network has 1 to {ADMINISTRATORS_MAX}"
+        )
+    rows[ADMINISTRATORS_KEY] = encode_trusted(Administrators(administrators).to_json())
     return rows

@@ -28,6 +28,7 @@ from ledger.roles import ROLES
 from ledger.rows.accounts import parse_role
 
 _HEX_32: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_ROLE: dict[str, Json] = {"type": "string", "enum": [str(role) for role in ROLES]}
 _NAME: dict[str, Json] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
 
 
@@ -67,6 +68,10 @@ def _parse_threshold(value: Json, what: str) -> int:
 def _parse_roles(value: Json, what: str) -> tuple[str, ...]:
     items = expect_list(value, what=what, items_max=ROLES_PER_ACCOUNT_MAX, items_min=1)
     return _ascending(tuple(parse_role(item) for item in items), what)
+
+
+def _parse_role(value: Json, _what: str) -> str:
+    return parse_role(value)
 
 
 def _parse_accounts(value: Json, what: str) -> tuple[str, ...]:
@@ -115,11 +120,12 @@ PUBLIC_KEYS = FieldType(
     _parse_keys, {"type": "array", "items": _HEX_32, "minItems": 1, "maxItems": KEYS_PER_ACCOUNT_MAX}
 )
 THRESHOLD = FieldType(_parse_threshold, {"type": "integer", "minimum": 0, "maximum": KEYS_PER_ACCOUNT_MAX})
+ROLE_NAME = FieldType(_parse_role, _ROLE)
 ROLE_NAMES = FieldType(
     _parse_roles,
     {
         "type": "array",
-        "items": {"type": "string", "enum": [str(role) for role in ROLES]},
+        "items": _ROLE,
         "minItems": 1,
         "maxItems": ROLES_PER_ACCOUNT_MAX,
         "uniqueItems": True,

@@ -45,6 +45,12 @@ class Code(StrEnum):
     KEY_UNACCEPTABLE = "key_unacceptable"
     KEY_IN_USE = "key_in_use"
     THRESHOLD_IMPOSSIBLE = "threshold_impossible"
+    # failed: members
+    ROLE_GOVERNED = "role_governed"
+    ROLE_HELD = "role_held"
+    ROLE_NOT_HELD = "role_not_held"
+    ALREADY_SUSPENDED = "already_suspended"
+    NOT_SUSPENDED = "not_suspended"
     # failed: streams and records
     STREAM_EXISTS = "stream_exists"
     STREAM_UNKNOWN = "stream_unknown"

@@ -5,6 +5,7 @@ have no slash, so prefixes do not collide.
 
     key                                row               value                                      module
     account/<name>                     Account           {name, keys, threshold, roles, suspended}  accounts
+    administrators                     Administrators    {accounts: [names]}                        accounts
     stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
     latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
                                                           transaction, operation}

@@ -6,6 +6,8 @@ globex        one key, not an administrator
 board         2 of 3 keys
 pair          2 of 2 keys
 closed        suspended
+desk          registrar
+vault         treasurer
 org           operator of the only validator
 """
 
@@ -73,6 +75,8 @@ MEMBERS = (
     account("board", "b1", "b2", "b3", threshold=2),
     account("pair", "p1", "p2", threshold=2),
     account("closed", suspended=True),
+    account("desk", roles=("registrar",)),
+    account("vault", roles=("treasurer",)),
     account("org", roles=("operator",)),
 )
 

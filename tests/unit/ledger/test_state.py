@@ -13,7 +13,14 @@ from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import Code
 from ledger.roles import ROLES, Permission, Role
-from ledger.rows.accounts import Account, account_key, check_keys, parse_account_row
+from ledger.rows.accounts import (
+    Account,
+    Administrators,
+    account_key,
+    check_keys,
+    parse_account_row,
+    parse_administrators_row,
+)
 from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
 from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row
@@ -29,6 +36,7 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_account_row, account("pair", "p1", "p2", threshold=2, roles=("operator",), suspended=True)),
         (parse_stream_row, Stream("invoices", "acme", ("acme", "globex"), 12, True)),
         (parse_latest_row, LATEST),
+        (parse_administrators_row, Administrators(("acme", "board"))),
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
@@ -114,6 +122,7 @@ def test_rows_that_genesis_writes_are_there() -> None:
     state = State(rows(parameters=Parameters(sender_quota=3)))
     assert state.parameters().sender_quota == 3
     assert state.validators() == validator_set()
+    assert state.administrators() == Administrators(("acme",))
     assert state.leaders() == Leaders()
     assert State(Rows({})).leaders() == Leaders()
     for purpose in KeyPurpose:
@@ -216,7 +225,8 @@ def test_the_first_state_has_the_members_the_set_and_the_parameters() -> None:
         (MEMBERS[1:], "stands under acme"),
         (tuple(m for m in MEMBERS if m.name != "org"), "operator of v1"),
         ((*MEMBERS[:-1], account("org")), "operator of v1"),
-        ((replace(MEMBERS[0], roles=()), *MEMBERS[1:]), "no account is an administrator"),
+        ((replace(MEMBERS[0], roles=()), *MEMBERS[1:]), "no accounts are administrators"),
+        ((*MEMBERS, *(account(f"a{n}", roles=("administrator",)) for n in range(64))), "65 accounts are admin"),
     ],
 )
 def test_a_first_state_that_could_not_work_is_refused(accounts: tuple[Account, ...], problem: str) -> None:
@@ -240,6 +250,9 @@ def test_roles_permit_by_one_table() -> None:
     assert administrator.may(Permission.ASSIGN_ROLES)
     assert not administrator.may(Permission.OPERATE_VALIDATOR)
     assert not any(nobody.may(permission) for permission in Permission)
+    assert not any(replace(administrator, suspended=True).may(permission) for permission in Permission)
+    assert [role for role in Role if account("c", roles=(role,)).governs] == [Role.ADMINISTRATOR, Role.OPERATOR]
+    assert not nobody.governs
     assert {permission for entry in ROLES.values() for permission in entry.permissions} == set(Permission)
 
 

@@ -6,11 +6,12 @@ from ledger.encoding import Json
 from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
+from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.rows.accounts import account_key
+from ledger.rows.accounts import ADMINISTRATORS_KEY, Administrators, account_key
 from ledger.rows.settings import LEADERS_KEY, PARAMETERS_KEY, VALIDATORS_KEY, Leaders
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.rows.validator_keys import ValidatorKey, validator_key_key
@@ -23,6 +24,10 @@ DIGEST = Digest(bytes(range(32)))
 
 OPERATIONS: tuple[Operation, ...] = (
     AccountAdd("acme", "bob.acme", (key_of("b").public_key, key_of("a").public_key), 2, ("administrator", "operator")),
+    AccountSuspend("acme", "globex"),
+    AccountReinstate("acme", "globex"),
+    RoleGrant("acme", "globex", "treasurer"),
+    RoleRevoke("acme", "globex", "treasurer"),
     AccountKeys("acme", (key_of("new").public_key,), 1),
     StreamCreate("acme", "news"),
     StreamCreate("acme", "letters", ("acme", "bob.acme")),
@@ -89,6 +94,7 @@ def state_rows() -> Json:
     samples: list[tuple[bytes, Row]] = [
         (account_key("acme"), MEMBERS[0]),
         (account_key("board"), MEMBERS[3]),
+        (ADMINISTRATORS_KEY, Administrators(("acme", "board"))),
         (stream_key("news"), Stream("news", "acme", ("acme", "globex"), 7, True)),
         (latest_key("news", "INV-1 ü"), LatestRecord("news", "INV-1 ü", 7, 3, DIGEST, 2)),
         (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),

@@ -7,11 +7,12 @@ import pytest
 from ledger.operations.kinds import Operation
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import TABLE, Code, Kind, Refusal
-from tests.unit.ledger.operations import refused_accounts, refused_streams
+from tests.unit.ledger.operations import refused_accounts, refused_members, refused_streams
 from tests.unit.ledger.operations.acting import PLACE, RefusedOperation, overlay
 
 REFUSED: list[RefusedOperation] = [
     *refused_accounts.REFUSED,
+    *refused_members.REFUSED,
     *refused_streams.REFUSED,
 ]
 

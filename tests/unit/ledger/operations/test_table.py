@@ -13,6 +13,7 @@ from ledger.limits import KEYS_PER_ACCOUNT_MAX, RECORD_KEY_BYTES_MAX, WRITERS_PE
 from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.fields import Content, to_json
 from ledger.operations.kinds import Operation, OperationKind
+from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.operations.table import (
     OPERATIONS,
@@ -42,6 +43,22 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         },
     ),
     (AccountKeys("acme", (KEY,), 1), {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}),
+    (
+        AccountSuspend("acme", "globex"),
+        {"type": "account.suspend", "by": "acme", "account": "globex"},
+    ),
+    (
+        AccountReinstate("acme", "globex"),
+        {"type": "account.reinstate", "by": "acme", "account": "globex"},
+    ),
+    (
+        RoleGrant("acme", "globex", "treasurer"),
+        {"type": "role.grant", "by": "acme", "account": "globex", "role": "treasurer"},
+    ),
+    (
+        RoleRevoke("acme", "globex", "treasurer"),
+        {"type": "role.revoke", "by": "acme", "account": "globex", "role": "treasurer"},
+    ),
     (StreamCreate("acme", "news"), {"type": "stream.create", "by": "acme", "name": "news"}),
     (
         StreamCreate("acme", "news", ("acme", "bob.acme")),
@@ -66,6 +83,8 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
 
 ADD: dict[str, Json] = {"type": "account.add", "by": "acme", "name": "bob", "keys": [HEX], "threshold": 1}
 KEYS: dict[str, Json] = {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}
+SUSPEND: dict[str, Json] = {"type": "account.suspend", "by": "acme", "account": "globex"}
+GRANT: dict[str, Json] = {"type": "role.grant", "by": "acme", "account": "globex", "role": "treasurer"}
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
 
@@ -82,11 +101,15 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (ADD, {"threshold": KEYS_PER_ACCOUNT_MAX + 1}, "threshold must be an integer"),
     (ADD, {"roles": []}, "roles must be a list of 1 to"),
     (ADD, {"roles": None}, "roles must be a list of 1 to"),
-    (ADD, {"roles": ["king"]}, "a role must be one of: administrator, operator"),
+    (ADD, {"roles": ["king"]}, "a role must be one of: administrator, operator, registrar, treasurer"),
     (ADD, {"roles": [["operator"]]}, "a role must be one of"),
     (ADD, {"roles": ["operator", "administrator"]}, "roles must be in ascending order"),
     (ADD, {"roles": ["operator", "operator"]}, "roles must be in ascending order"),
     (KEYS, {"name": "acme"}, "account.keys has an unknown field 'name'"),
+    (SUSPEND, {"account": "validator:v1"}, "account must be a name"),
+    (SUSPEND, {"name": "acme"}, "account.suspend has an unknown field 'name'"),
+    (GRANT, {"role": "king"}, "a role must be one of"),
+    (GRANT, {"role": ["treasurer"]}, "a role must be one of"),
     (CREATE, {"name": "a b"}, "name must be a name"),
     (CREATE, {"writers": []}, "writers must be a list of 1 to"),
     (CREATE, {"writers": ["b", "a"]}, "writers must be in ascending order"),
@@ -118,7 +141,7 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
         parse_operation({**good, **change})
 
 
-@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, APPEND])
+@pytest.mark.parametrize("good", [ADD, KEYS, SUSPEND, GRANT, CREATE, APPEND])
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:
     kind = OPERATIONS[str(good["type"])]
     for name in kind.required:
