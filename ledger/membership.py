@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ledger.limits import ADMINISTRATORS_MAX
 from ledger.refusals import Code, Refusal
 from ledger.roles import Role
 from ledger.rows.accounts import ADMINISTRATORS_KEY, Account, Administrators, account_key
@@ -45,6 +46,8 @@ def grant_role(state: Overlay, name: str, role: str) -> Refusal | None:
         return Refusal(Code.ROLE_HELD, f"account {name} is {role} already")
     if role == Role.ADMINISTRATOR:
         names = state.administrators().names
+        if len(names) >= ADMINISTRATORS_MAX:
+            return Refusal(Code.ADMINISTRATORS_FULL, f"{len(names)} accounts are administrators")
         state.put(ADMINISTRATORS_KEY, Administrators(tuple(sorted((*names, name)))))
     state.put(account_key(name), replace(account, roles=tuple(sorted((*account.roles, role)))))
     return None

@@ -31,6 +31,17 @@ from ledger.rows.accounts import (
     parse_account_row,
     parse_administrators_row,
 )
+from ledger.rows.governance import (
+    GOVERNANCE_KEY,
+    Candidate,
+    Governance,
+    Proposal,
+    candidate_key,
+    parse_candidate_row,
+    parse_governance_row,
+    parse_proposal_row,
+    proposal_key,
+)
 from ledger.rows.settings import (
     LEADERS_KEY,
     PARAMETERS_KEY,
@@ -119,6 +130,20 @@ class State:
         """Who led failed rounds, and when (amendment A6)."""
         return self._row(LEADERS_KEY, parse_leaders_row) or Leaders()
 
+    def governance(self) -> Governance:
+        """How many proposals there were, and which are open or pending."""
+        row = self._row(GOVERNANCE_KEY, parse_governance_row)
+        assert row is not None, "genesis writes it"
+        return row
+
+    def proposal(self, number: int) -> Proposal | None:
+        """Proposal `number` (from 1), or None."""
+        return self._row(proposal_key(number), parse_proposal_row)
+
+    def candidate(self, name: str) -> Candidate | None:
+        """Who is ready to be the validator called `name`, or None."""
+        return self._row(candidate_key(name), parse_candidate_row)
+
     def _row(self, key: bytes, parse: Callable[[bytes], T]) -> T | None:
         row = self._decoded.get(key, _ABSENT)
         if row is _ABSENT:
@@ -182,6 +207,7 @@ def initial_state(
         VALIDATORS_KEY: encode_trusted(validators.to_json()),
         PARAMETERS_KEY: encode_trusted(parse_parameters(parameters.to_json()).to_json()),
         LEADERS_KEY: encode_trusted(Leaders().to_json()),
+        GOVERNANCE_KEY: encode_trusted(Governance().to_json()),
     }
     by_name: dict[str, Account] = {}
     for account in accounts:

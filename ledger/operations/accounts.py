@@ -13,7 +13,8 @@ from typing import ClassVar, Final
 from ledger.events import AccountTouched, Event
 from ledger.names import parent_account
 from ledger.operations import fields
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.primitives import PublicKey
 from ledger.refusals import Code, Refusal
 from ledger.roles import ROLES, Permission

@@ -13,7 +13,8 @@ from typing import ClassVar, Final
 from ledger import membership
 from ledger.events import AccountTouched, Event
 from ledger.operations import fields
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.refusals import Code, Refusal
 from ledger.roles import ROLES, Permission
 from ledger.state import Overlay

@@ -6,12 +6,12 @@ from typing import Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.operations import accounts, members, streams
+from ledger.operations import accounts, governance, members, streams, validators
 from ledger.operations.fields import ACCOUNT_NAME, to_json
 from ledger.operations.kinds import Operation, OperationKind
 
 OPERATIONS: Final[dict[str, OperationKind]] = {
-    kind.type: kind for kind in (*accounts.KINDS, *members.KINDS, *streams.KINDS)
+    kind.type: kind for family in (accounts, members, governance, validators, streams) for kind in family.KINDS
 }
 """Every type of operation."""
 

@@ -6,6 +6,13 @@ have no slash, so prefixes do not collide.
     key                                row               value                                      module
     account/<name>                     Account           {name, keys, threshold, roles, suspended}  accounts
     administrators                     Administrators    {accounts: [names]}                        accounts
+    candidate/<validator>              Candidate         {entry, digest, height, recorded_height}   governance
+    governance                         Governance        {count, open, pending}                     governance
+    proposal/<number, 20 digits>       Proposal          {number, proposer, changes, evidence,      governance
+                                                          memo, expires, delay, digest,
+                                                          created_height, approvals, rejections,
+                                                          state, decided_height,
+                                                          activation_height, code}
     stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
     latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
                                                           transaction, operation}

@@ -116,14 +116,15 @@ def parse_role(value: Json) -> str:
 # A key takes 30 us to check, a block of two megabytes can name 30,000, and a block is executed several times: built or
 # checked in each round, and by its proposer twice. With a memory, such blocks hold up one round and not many.
 @lru_cache(maxsize=PUBLIC_KEYS_REMEMBERED_MAX)
-def _is_acceptable(key: PublicKey) -> bool:
+def is_acceptable(key: PublicKey) -> bool:
+    """Whether `key` may be registered (`check_public_key`, remembered)."""
     return check_public_key(key)
 
 
 def check_keys(keys: tuple[PublicKey, ...], threshold: int) -> Refusal | None:
     """Why an account may not have these keys and this threshold, or None. The rule of genesis and of operations."""
     for key in keys:
-        if not _is_acceptable(key):
+        if not is_acceptable(key):
             return Refusal(Code.KEY_UNACCEPTABLE, f"key {key.hex()} is not an acceptable Ed25519 public key")
     if len(set(keys)) != len(keys):
         return Refusal(Code.KEY_IN_USE, "a key is listed twice")

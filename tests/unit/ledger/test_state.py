@@ -8,6 +8,7 @@ import pytest
 
 from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
+from ledger.governance.changes import QuorumSet, SuspendAccount
 from ledger.limits import STATE_ROWS_CACHED_MAX
 from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
@@ -21,14 +22,41 @@ from ledger.rows.accounts import (
     parse_account_row,
     parse_administrators_row,
 )
+from ledger.rows.governance import (
+    Candidate,
+    Governance,
+    OpenProposal,
+    PendingProposal,
+    Proposal,
+    ProposalState,
+    candidate_key,
+    parse_candidate_row,
+    parse_governance_row,
+    parse_proposal_row,
+    proposal_key,
+)
 from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
 from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row
 from ledger.state import Overlay, State, initial_state
-from ledger.validators import KeyPurpose
+from ledger.validators import KeyPurpose, parse_quorum
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
 LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
+
+
+CANDIDATE = Candidate(validator_set().validators[0], 8, 9)
+PROPOSAL = Proposal(
+    number=8,
+    proposer="acme",
+    changes=(SuspendAccount("org"), QuorumSet(parse_quorum("majority"))),
+    evidence=(),
+    memo=None,
+    expires_ms=5_000,
+    delay=3,
+    digest=LATEST.transaction_id,
+    created_height=4,
+)
 
 
 def test_every_row_is_read_as_it_was_written() -> None:
@@ -40,6 +68,23 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
+        (parse_governance_row, Governance(9, (OpenProposal(8, "acme", 5_000),), (PendingProposal(7, 12),))),
+        (parse_proposal_row, PROPOSAL),
+        (
+            parse_proposal_row,
+            replace(
+                PROPOSAL,
+                evidence=(LATEST.transaction_id,),
+                memo="why",
+                approvals=("acme",),
+                rejections=("globex",),
+                state=ProposalState.FAILED,
+                decided_height=5,
+                activation_height=9,
+                code=Code.OPERATORS_TOO_FEW,
+            ),
+        ),
+        (parse_candidate_row, CANDIDATE),
         (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.CONSENSUS, since=1)),
         (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.COSIGNING, since=3, until=9)),
     )
@@ -65,6 +110,19 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (Stream("invoices", "acme", ("acme",)), "writers", ["a b"]),
         (LATEST, "revision", 0),
         (LATEST, "transaction", "00"),
+        (Governance(), "count", -1),
+        (Governance(), "open", [{"number": 1}]),
+        (Governance(), "open", [{"number": 0, "proposer": "acme", "expires": 1}]),
+        (Governance(), "pending", [{"number": 1, "activation_height": 0}]),
+        (PROPOSAL, "changes", []),
+        (PROPOSAL, "state", "undecided"),
+        (PROPOSAL, "state", 1),
+        (PROPOSAL, "code", "no_such_code"),
+        (PROPOSAL, "memo", 1),
+        (PROPOSAL, "approvals", ["A"]),
+        (PROPOSAL, "decided_height", 0),
+        (CANDIDATE, "digest", "00" * 32),
+        (CANDIDATE, "recorded_height", 0),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "validator", "V1"),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", "voting"),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
@@ -73,13 +131,16 @@ def test_every_row_is_read_as_it_was_written() -> None:
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(
-    row: Account | Stream | LatestRecord | ValidatorKey, field: str, value: Json
+    row: Account | Stream | LatestRecord | ValidatorKey | Governance | Proposal | Candidate, field: str, value: Json
 ) -> None:
     parse = {
         Account: parse_account_row,
         Stream: parse_stream_row,
         LatestRecord: parse_latest_row,
         ValidatorKey: parse_validator_key_row,
+        Governance: parse_governance_row,
+        Proposal: parse_proposal_row,
+        Candidate: parse_candidate_row,
     }[type(row)]
     with pytest.raises(MalformedError):
         parse(encode_trusted({**row.to_json(), field: value}))
@@ -93,6 +154,9 @@ def test_leaders_are_an_object() -> None:
 def test_keys_of_rows() -> None:
     assert account_key("alice.acme") == b"account/alice.acme"
     assert stream_key("invoices") == b"stream/invoices"
+    assert candidate_key("v5") == b"candidate/v5"
+    assert proposal_key(7) == b"proposal/00000000000000000007"
+    assert sorted([proposal_key(10), proposal_key(9)]) == [proposal_key(9), proposal_key(10)]
     key = latest_key("invoices", "INV-1")
     assert key.startswith(b"latest/invoices/")
     assert len(key) == len(b"latest/invoices/") + 64
@@ -123,6 +187,7 @@ def test_rows_that_genesis_writes_are_there() -> None:
     assert state.parameters().sender_quota == 3
     assert state.validators() == validator_set()
     assert state.administrators() == Administrators(("acme",))
+    assert state.governance() == Governance()
     assert state.leaders() == Leaders()
     assert State(Rows({})).leaders() == Leaders()
     for purpose in KeyPurpose:

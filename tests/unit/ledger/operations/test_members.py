@@ -9,7 +9,7 @@ from ledger.execution import APPLIED, execute
 from ledger.operations.kinds import Operation
 from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
 from ledger.refusals import Code, Refusal
-from tests.unit.ledger.members import account, sent, state
+from tests.unit.ledger.members import CHAIN, account, sent, state
 from tests.unit.ledger.operations.acting import PLACE, apply, overlay
 
 
@@ -45,5 +45,5 @@ def test_nothing_keeps_the_roles_of_who_is_suspended_not_even_a_friend_in_the_sa
         (AccountReinstate("desk", "globex"), Code.PERMISSION_DENIED),
     ]
     transactions = [sent([operation], nonce=nonce) for nonce, (operation, _) in enumerate(steps)]
-    execution = execute(state(), height=1, time_ms=1, transactions=transactions)
+    execution = execute(state(), chain=CHAIN, height=1, time_ms=1, transactions=transactions)
     assert list(execution.results) == [result for _, result in steps]
