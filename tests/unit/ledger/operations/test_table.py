@@ -13,7 +13,7 @@ from ledger.limits import KEYS_PER_ACCOUNT_MAX, RECORD_KEY_BYTES_MAX, WRITERS_PE
 from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.fields import Content, to_json
 from ledger.operations.kinds import Operation, OperationKind
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import (
     OPERATIONS,
     UnknownOperationError,
@@ -48,6 +48,11 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         {"type": "stream.create", "by": "acme", "name": "news", "writers": ["acme", "bob.acme"]},
     ),
     (
+        StreamWriters("acme", "news", ("bob.acme",)),
+        {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["bob.acme"]},
+    ),
+    (StreamFreeze("acme", "news"), {"type": "stream.freeze", "by": "acme", "stream": "news"}),
+    (
         RecordAppend("acme", "news", Content(None)),
         {"type": "record.append", "by": "acme", "stream": "news", "content": None},
     ),
@@ -67,6 +72,8 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
 ADD: dict[str, Json] = {"type": "account.add", "by": "acme", "name": "bob", "keys": [HEX], "threshold": 1}
 KEYS: dict[str, Json] = {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
+WRITERS: dict[str, Json] = {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["acme"]}
+FREEZE: dict[str, Json] = {"type": "stream.freeze", "by": "acme", "stream": "news"}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
 
 MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
@@ -93,6 +100,11 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (CREATE, {"writers": ["a", "a"]}, "writers must be in ascending order"),
     (CREATE, {"writers": ["validator:v1"]}, "an account must be a name"),
     (CREATE, {"writers": [f"a{n:03}" for n in range(WRITERS_PER_STREAM_MAX + 1)]}, "writers must be a list of 1 to"),
+    (WRITERS, {"writers": []}, "writers must be a list of 1 to"),
+    (WRITERS, {"writers": ["b", "a"]}, "writers must be in ascending order"),
+    (WRITERS, {"name": "news"}, "stream.writers has an unknown field 'name'"),
+    (FREEZE, {"stream": "News"}, "stream must be a name"),
+    (FREEZE, {"frozen": False}, "stream.freeze has an unknown field 'frozen'"),
     (APPEND, {"stream": 1}, "stream must be a name"),
     (APPEND, {"content_digest": "00" * 32}, "either content or content_digest"),
     (APPEND, {"key": ""}, "key must be a string of 1 to"),
@@ -118,7 +130,7 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
         parse_operation({**good, **change})
 
 
-@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, APPEND])
+@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, WRITERS, FREEZE, APPEND])
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:
     kind = OPERATIONS[str(good["type"])]
     for name in kind.required:
