@@ -2,7 +2,8 @@
 
 What comes in was admitted (`ledger.admission`). An operation that is refused takes its whole transaction back and
 leaves the refusal's code as the transaction's result; the id is used nevertheless. Results, writes and events are a
-function of the parent's state, height, time and transactions alone: every validator finds the same.
+function of the parent's state, height, time and transactions alone: every validator finds the same. At the end of
+each block no asset has become more or less than was issued and burnt (`ledger.conservation`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.conservation import assert_conserved
 from ledger.events import Event
 from ledger.operations.kinds import Place
 from ledger.refusals import Refusal
@@ -46,6 +48,7 @@ def execute(state: State, *, height: int, time_ms: int, transactions: Sequence[T
         else:
             results.append(APPLIED)
             events += outcome
+    assert_conserved(overlay)
     return Execution(tuple(results), overlay.writes(), tuple(events))
 
 

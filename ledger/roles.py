@@ -19,6 +19,7 @@ class Permission(StrEnum):
     ADD_ANY_ACCOUNT = "add_any_account"
     ASSIGN_ROLES = "assign_roles"
     OPERATE_VALIDATOR = "operate_validator"
+    DEFINE_ASSET = "define_asset"
 
 
 @unique
@@ -27,6 +28,7 @@ class Role(StrEnum):
 
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
+    TREASURER = "treasurer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,16 @@ class RoleEntry:
 
 ROLES: Mapping[str, RoleEntry] = {
     Role.ADMINISTRATOR: RoleEntry(
-        "Looks after membership: adds accounts under any name, also at the top level, and gives new ones roles.",
-        frozenset({Permission.ADD_ANY_ACCOUNT, Permission.ASSIGN_ROLES}),
+        "Looks after membership: adds accounts under any name, also at the top level, and gives new ones roles; "
+        "defines assets.",
+        frozenset({Permission.ADD_ANY_ACCOUNT, Permission.ASSIGN_ROLES, Permission.DEFINE_ASSET}),
     ),
     Role.OPERATOR: RoleEntry(
         "May be named as the account that operates a validator.",
         frozenset({Permission.OPERATE_VALIDATOR}),
+    ),
+    Role.TREASURER: RoleEntry(
+        "Defines assets.",
+        frozenset({Permission.DEFINE_ASSET}),
     ),
 }

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ledger.amounts import AMOUNT_PATTERN, Amount, parse_amount
 from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
 from ledger.limits import (
+    DECIMALS_MAX,
     INTEGER_MAX,
+    ISSUERS_PER_ASSET_MAX,
     KEYS_PER_ACCOUNT_MAX,
     NAME_BYTES_MAX,
     RECORD_CONTENT_BYTES_MAX,
@@ -21,7 +24,7 @@ from ledger.limits import (
     ROLES_PER_ACCOUNT_MAX,
     WRITERS_PER_STREAM_MAX,
 )
-from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
+from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.kinds import FieldType
 from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
 from ledger.roles import ROLES
@@ -43,6 +46,8 @@ def to_json(value: object) -> Json:
     match value:
         case str():
             return str(value)  # a plain one: a role may be the member of an enumeration
+        case Amount():
+            return str(value)
         case int():
             return value
         case bytes():
@@ -69,9 +74,16 @@ def _parse_roles(value: Json, what: str) -> tuple[str, ...]:
     return _ascending(tuple(parse_role(item) for item in items), what)
 
 
-def _parse_accounts(value: Json, what: str) -> tuple[str, ...]:
-    items = expect_list(value, what=what, items_max=WRITERS_PER_STREAM_MAX, items_min=1)
-    return _ascending(tuple(parse_account_name(item, "an account") for item in items), what)
+def _account_names(items_max: int) -> FieldType:
+    """From 1 to `items_max` names of accounts, in ascending order."""
+
+    def parse(value: Json, what: str) -> tuple[str, ...]:
+        items = expect_list(value, what=what, items_max=items_max, items_min=1)
+        return _ascending(tuple(parse_account_name(item, "an account") for item in items), what)
+
+    return FieldType(
+        parse, {"type": "array", "items": _NAME, "minItems": 1, "maxItems": items_max, "uniqueItems": True}
+    )
 
 
 def _ascending(items: tuple[str, ...], what: str) -> tuple[str, ...]:
@@ -105,12 +117,15 @@ def _parse_revision(value: Json, what: str) -> int:
     return expect_integer(value, what=what)
 
 
+def _parse_decimals(value: Json, what: str) -> int:
+    return expect_integer(value, what=what, maximum=DECIMALS_MAX)
+
+
 ACCOUNT_NAME = FieldType(parse_account_name, _NAME)
 STREAM_NAME = FieldType(parse_stream_name, _NAME)
-ACCOUNT_NAMES = FieldType(
-    _parse_accounts,
-    {"type": "array", "items": _NAME, "minItems": 1, "maxItems": WRITERS_PER_STREAM_MAX, "uniqueItems": True},
-)
+ASSET_NAME = FieldType(parse_asset_name, _NAME)
+WRITER_NAMES = _account_names(WRITERS_PER_STREAM_MAX)
+ISSUER_NAMES = _account_names(ISSUERS_PER_ASSET_MAX)
 PUBLIC_KEYS = FieldType(
     _parse_keys, {"type": "array", "items": _HEX_32, "minItems": 1, "maxItems": KEYS_PER_ACCOUNT_MAX}
 )
@@ -129,3 +144,5 @@ CONTENT = FieldType(_parse_content, {})
 CONTENT_DIGEST = FieldType(_parse_content_digest, _HEX_32)
 ENTITY_KEY = FieldType(_parse_entity_key, {"type": "string", "minLength": 1, "maxLength": RECORD_KEY_BYTES_MAX})
 REVISION = FieldType(_parse_revision, {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX})
+AMOUNT = FieldType(parse_amount, {"type": "string", "pattern": f"^{AMOUNT_PATTERN}$"})
+DECIMALS = FieldType(_parse_decimals, {"type": "integer", "minimum": 0, "maximum": DECIMALS_MAX})

@@ -160,7 +160,7 @@ StreamCreate.kind = OperationKind(
         Field("name", fields.STREAM_NAME, "The new stream's name; never used twice."),
         Field(
             "writers",
-            fields.ACCOUNT_NAMES,
+            fields.WRITER_NAMES,
             "The accounts that may append, in ascending order; the owner alone if absent.",
             required=False,
         ),
@@ -176,7 +176,7 @@ StreamWriters.kind = OperationKind(
     summary="Replaces the writers of a stream; they may append from the next operation on.",
     fields=(
         Field("stream", fields.STREAM_NAME, "The stream."),
-        Field("writers", fields.ACCOUNT_NAMES, "All accounts that may append from now on, in ascending order."),
+        Field("writers", fields.WRITER_NAMES, "All accounts that may append from now on, in ascending order."),
     ),
     permission="The stream's owner.",
     codes=frozenset({Code.STREAM_UNKNOWN, Code.PERMISSION_DENIED, Code.STREAM_FROZEN, Code.ACCOUNT_UNKNOWN}),

@@ -6,11 +6,13 @@ from typing import Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.operations import accounts, streams
+from ledger.operations import accounts, assets, streams
 from ledger.operations.fields import ACCOUNT_NAME, to_json
 from ledger.operations.kinds import Operation, OperationKind
 
-OPERATIONS: Final[dict[str, OperationKind]] = {kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS)}
+OPERATIONS: Final[dict[str, OperationKind]] = {
+    kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS, *assets.KINDS)
+}
 """Every type of operation."""
 
 

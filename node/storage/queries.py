@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from ledger.block import Header, Leaf
 from ledger.errors import MalformedError
 from ledger.limits import NAME_BYTES_MAX
-from ledger.primitives import Digest
+from ledger.primitives import Digest, successor
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.streams import STREAM_PREFIX
 from node.storage import keys
@@ -192,7 +192,7 @@ class Queries:
                     yield place
 
     def _names(self, prefix: bytes, page: PageRequest, height: int | None) -> Page[str]:
-        start, stop = prefix, keys.successor(prefix)
+        start, stop = prefix, successor(prefix)
         if page.after is not None:
             if len(page.after) > NAME_BYTES_MAX:
                 raise MalformedError("it is no name")

@@ -6,6 +6,7 @@ globex        one key, not an administrator
 board         2 of 3 keys
 pair          2 of 2 keys
 closed        suspended
+mint          treasurer
 org           operator of the only validator
 """
 
@@ -73,6 +74,7 @@ MEMBERS = (
     account("board", "b1", "b2", "b3", threshold=2),
     account("pair", "p1", "p2", threshold=2),
     account("closed", suspended=True),
+    account("mint", roles=("treasurer",)),
     account("org", roles=("operator",)),
 )
 

@@ -7,12 +7,13 @@ import pytest
 from ledger.operations.kinds import Operation
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import TABLE, Code, Kind, Refusal
-from tests.unit.ledger.operations import refused_accounts, refused_streams
+from tests.unit.ledger.operations import refused_accounts, refused_assets, refused_streams
 from tests.unit.ledger.operations.acting import PLACE, RefusedOperation, overlay
 
 REFUSED: list[RefusedOperation] = [
     *refused_accounts.REFUSED,
     *refused_streams.REFUSED,
+    *refused_assets.REFUSED,
 ]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ledger.consensus.statements import StatementType
-from ledger.primitives import Digest
+from ledger.primitives import Digest, successor
 from node.storage import keys
 from node.storage.keys import PromiseKind, Subject
 
@@ -72,5 +72,5 @@ def test_a_promise_is_taken_apart_as_it_was_put_together() -> None:
 
 
 def test_the_successor_of_a_prefix_ends_its_range() -> None:
-    assert keys.successor(b"account/") == b"account0"
-    assert keys.successor(b"account/") > b"account/" + b"\xff" * 9
+    assert successor(b"account/") == b"account0"
+    assert successor(b"account/") > b"account/" + b"\xff" * 9
