@@ -138,9 +138,10 @@ def signed(body_bytes: bytes, *signers: str) -> Transaction:
 
 
 def sent(operations: Sequence[Operation], *, nonce: int = 1) -> Transaction:
-    """A transaction of these operations, sent and signed by whoever the first is by, with one key."""
+    """A transaction of these operations, sent by whoever the first is by, cosigned by the others, with one key each."""
     sender = operations[0].by
-    return signed(body(sender, operations, nonce=nonce), sender)
+    cosigners = sorted({operation.by for operation in operations} - {sender})
+    return signed(body(sender, operations, nonce=nonce, cosigners=cosigners), sender, *cosigners)
 
 
 def state() -> State:
