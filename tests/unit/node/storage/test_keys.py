@@ -34,6 +34,8 @@ GOLDEN: list[tuple[bytes, str]] = [
     (keys.subject(Subject.ACCOUNT, "acme"), "69" + "01" + b"acme".hex() + "00"),
     (keys.subject(Subject.STREAM, "acme"), "69" + "02" + b"acme".hex() + "00"),
     (keys.subject(Subject.OPERATION, "acme"), "69" + "03" + b"acme".hex() + "00"),
+    (keys.subject(Subject.ASSET, "acme"), "69" + "04" + b"acme".hex() + "00"),
+    (keys.holders("euro"), "61" + b"euro".hex() + "00"),
     (keys.records("acme"), "72" + b"acme".hex() + "00"),
     (
         keys.entity("acme", "abc"),
