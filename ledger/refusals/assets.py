@@ -26,7 +26,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     Code.SUPPLY_EXCEEDED: Entry(
         Kind.FAILED,
         "There would be more of the asset than its cap, or than an amount can say.",
-        "Issue at most what the detail says is left; what is burnt may be issued again.",
+        "Compare the asset's cap and supply (quorum-wallet asset show); what is burnt may be issued again.",
     ),
     Code.RECEIVER_SUSPENDED: Entry(
         Kind.FAILED,
@@ -41,7 +41,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     Code.BALANCE_INSUFFICIENT: Entry(
         Kind.FAILED,
         "The account holds less of the asset than the operation takes.",
-        "Take at most what the detail says it holds, in smallest units.",
+        "Look at what it holds (quorum-wallet balance), and take no more than that.",
     ),
     Code.HOLDER_FROZEN: Entry(
         Kind.FAILED,
