@@ -39,4 +39,23 @@ class RecordAppended:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended
+@dataclass(frozen=True, slots=True)
+class AssetTouched:
+    """The row of `asset` was created or changed by that operation."""
+
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTouched:
+    """What `account` holds of `asset`, or whether it is frozen, was changed by that operation."""
+
+    account: str
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched

@@ -2,7 +2,8 @@
 
 What comes in was admitted (`ledger.admission`). An operation that is refused takes its whole transaction back and
 leaves the refusal's code as the transaction's result; the id is used nevertheless. Results, writes and events are a
-function of the parent's state, height, time and transactions alone: every validator finds the same.
+function of the parent's state, height, time and transactions alone: every validator finds the same. At the end of
+each block no asset has become more or less than was issued and burnt (`ledger.conservation`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.conservation import assert_conserved
 from ledger.events import Event
 from ledger.governance.activation import activate
 from ledger.operations.kinds import Place
@@ -54,6 +56,7 @@ def execute(
             results.append(APPLIED)
             events += outcome
     activate(overlay, height)
+    assert_conserved(overlay)
     return Execution(tuple(results), overlay.writes(), tuple(events))
 
 

@@ -25,12 +25,15 @@ RECORD_CONTENT_BYTES_MAX = 32 * KIB
 RECORD_CONTENT_DEPTH_MAX = JSON_DEPTH_MAX - 4  # it stands in an operation, in a list, in a body, in an envelope
 RECORD_KEY_BYTES_MAX = 128
 
-# ---- rules: accounts and streams
+# ---- rules: accounts, streams and assets
 KEYS_PER_ACCOUNT_MAX = 32
 ROLES_PER_ACCOUNT_MAX = 16
 ADMINISTRATORS_MAX = 64
 WRITERS_PER_STREAM_MAX = 256
 NAME_BYTES_MAX = 64
+ISSUERS_PER_ASSET_MAX = 64
+AMOUNT_MAX = 2**128 - 1  # of one operation, and of all that there is of an asset
+DECIMALS_MAX = 18
 
 # ---- rules: governance
 PROPOSALS_OPEN_MAX = 64  # beyond, only who operates a validator and has none open may open one: spam cannot lock it

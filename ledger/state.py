@@ -31,6 +31,7 @@ from ledger.rows.accounts import (
     parse_account_row,
     parse_administrators_row,
 )
+from ledger.rows.assets import ASSET_PREFIX, Asset, Balance, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.governance import (
     GOVERNANCE_KEY,
     Candidate,
@@ -110,6 +111,14 @@ class State:
         """The newest record of entity key `key` in `stream`, or None when it has none."""
         return self._row(latest_key(stream, key), parse_latest_row)
 
+    def asset(self, name: str) -> Asset | None:
+        """The asset called `name`, or None."""
+        return self._row(ASSET_PREFIX + name.encode(), parse_asset_row)
+
+    def balance(self, account: str, asset: str) -> Balance | None:
+        """What `account` holds of `asset`; None when it holds nothing and is not frozen."""
+        return self._row(balance_key(account, asset), parse_balance_row)
+
     def validators(self) -> ValidatorSet:
         """The validator set and quorum in force after this height."""
         row = self._row(VALIDATORS_KEY, parse_validators_row)
@@ -169,6 +178,12 @@ class Overlay(State):
         """Set the row of `key`; None removes it."""
         self._undo.append((key, self._changed.get(key, _ABSENT)))
         self._changed[key] = row
+
+    def changes(self, prefix: bytes, parse: Callable[[bytes], T]) -> Iterator[tuple[bytes, T | None, T | None]]:
+        """(key, row before the block, row now) of every changed row whose key starts with `prefix`; None for no row."""
+        for key, row in self._changed.items():
+            if key.startswith(prefix):
+                yield key, self._base._row(key, parse), cast("T | None", row)  # a prefix decides the type of its rows
 
     def savepoint(self) -> int:
         """A mark to which `roll_back` returns. Marks nest."""

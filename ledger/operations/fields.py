@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
+from ledger.amounts import AMOUNT_PATTERN, Amount, parse_amount
 from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
 from ledger.limits import (
     ADDRESS_BYTES_MAX,
+    DECIMALS_MAX,
     EVIDENCE_PER_PROPOSAL_MAX,
     INTEGER_MAX,
+    ISSUERS_PER_ASSET_MAX,
     KEYS_PER_ACCOUNT_MAX,
     MEMO_BYTES_MAX,
     NAME_BYTES_MAX,
@@ -27,7 +30,7 @@ from ledger.limits import (
     VALIDATORS_MAX,
     WRITERS_PER_STREAM_MAX,
 )
-from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
+from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
 from ledger.roles import ROLES
 from ledger.rows.accounts import parse_role
@@ -91,6 +94,8 @@ def to_json(value: object) -> Json:
     match value:
         case str():
             return str(value)  # a plain one: a role may be the member of an enumeration
+        case Amount():
+            return str(value)
         case int():
             return value
         case bytes():
@@ -121,9 +126,16 @@ def _parse_role(value: Json, _what: str) -> str:
     return parse_role(value)
 
 
-def _parse_accounts(value: Json, what: str) -> tuple[str, ...]:
-    items = expect_list(value, what=what, items_max=WRITERS_PER_STREAM_MAX, items_min=1)
-    return _ascending(tuple(parse_account_name(item, "an account") for item in items), what)
+def _account_names(items_max: int) -> FieldType:
+    """From 1 to `items_max` names of accounts, in ascending order."""
+
+    def parse(value: Json, what: str) -> tuple[str, ...]:
+        items = expect_list(value, what=what, items_max=items_max, items_min=1)
+        return _ascending(tuple(parse_account_name(item, "an account") for item in items), what)
+
+    return FieldType(
+        parse, {"type": "array", "items": _NAME, "minItems": 1, "maxItems": items_max, "uniqueItems": True}
+    )
 
 
 def _ascending(items: tuple[str, ...], what: str) -> tuple[str, ...]:
@@ -192,12 +204,15 @@ def integer(minimum: int, maximum: int) -> FieldType:
     return FieldType(parse, {"type": "integer", "minimum": minimum, "maximum": maximum})
 
 
+def _parse_decimals(value: Json, what: str) -> int:
+    return expect_integer(value, what=what, maximum=DECIMALS_MAX)
+
+
 ACCOUNT_NAME = FieldType(parse_account_name, _NAME)
 STREAM_NAME = FieldType(parse_stream_name, _NAME)
-ACCOUNT_NAMES = FieldType(
-    _parse_accounts,
-    {"type": "array", "items": _NAME, "minItems": 1, "maxItems": WRITERS_PER_STREAM_MAX, "uniqueItems": True},
-)
+ASSET_NAME = FieldType(parse_asset_name, _NAME)
+WRITER_NAMES = _account_names(WRITERS_PER_STREAM_MAX)
+ISSUER_NAMES = _account_names(ISSUERS_PER_ASSET_MAX)
 PUBLIC_KEYS = FieldType(
     _parse_keys, {"type": "array", "items": _HEX_32, "minItems": 1, "maxItems": KEYS_PER_ACCOUNT_MAX}
 )
@@ -246,3 +261,5 @@ QUORUM = FieldType(
     _parse_quorum,
     {"oneOf": [{"enum": ["majority", "bft"]}, {"type": "integer", "minimum": 1, "maximum": VALIDATORS_MAX}]},
 )
+AMOUNT = FieldType(parse_amount, {"type": "string", "pattern": f"^{AMOUNT_PATTERN}$"})
+DECIMALS = FieldType(_parse_decimals, {"type": "integer", "minimum": 0, "maximum": DECIMALS_MAX})

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.refusals import accounts, governance, members, nodes, streams, transactions
+from ledger.refusals import accounts, assets, governance, members, nodes, streams, transactions
 from ledger.refusals.codes import Code, Entry, Kind, Refusal
 
 __all__ = ["FAMILIES", "TABLE", "Code", "Entry", "Kind", "Refusal"]
@@ -28,6 +28,7 @@ FAMILIES: Final = (
     members,
     governance,
     streams,
+    assets,
     nodes,
 )
 """The modules of the table."""

@@ -81,6 +81,16 @@ class Code(StrEnum):
     STREAM_FROZEN = "stream_frozen"
     WRITER_NOT_ALLOWED = "writer_not_allowed"
     REVISION_CONFLICT = "revision_conflict"
+    # failed: assets
+    ASSET_EXISTS = "asset_exists"
+    ASSET_UNKNOWN = "asset_unknown"
+    ISSUER_NOT_ALLOWED = "issuer_not_allowed"
+    SUPPLY_EXCEEDED = "supply_exceeded"
+    RECEIVER_SUSPENDED = "receiver_suspended"
+    TRANSFER_TO_SELF = "transfer_to_self"
+    BALANCE_INSUFFICIENT = "balance_insufficient"
+    HOLDER_FROZEN = "holder_frozen"
+    HOLDER_NOT_FROZEN = "holder_not_frozen"
     # busy
     MEMPOOL_FULL = "mempool_full"
     SENDER_MEMPOOL_FULL = "sender_mempool_full"

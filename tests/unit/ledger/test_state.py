@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
 from ledger.governance.changes import QuorumSet, SuspendAccount
-from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.limits import AMOUNT_MAX, DECIMALS_MAX, ISSUERS_PER_ASSET_MAX, STATE_ROWS_CACHED_MAX
 from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import Code
@@ -22,6 +23,7 @@ from ledger.rows.accounts import (
     parse_account_row,
     parse_administrators_row,
 )
+from ledger.rows.assets import Asset, Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.governance import (
     Candidate,
     Governance,
@@ -42,6 +44,8 @@ from ledger.state import Overlay, State, initial_state
 from ledger.validators import KeyPurpose, parse_quorum
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
+EURO = Asset("euro", "mint", 2, 1_000, ("board", "mint"), supply=5)
+FROZEN = Balance("alice.acme", "euro", 0, frozen=True)
 LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
 
 
@@ -65,6 +69,11 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_stream_row, Stream("invoices", "acme", ("acme", "globex"), 12, True)),
         (parse_latest_row, LATEST),
         (parse_administrators_row, Administrators(("acme", "board"))),
+        (parse_asset_row, EURO),
+        (parse_asset_row, Asset("euro.old", "mint", DECIMALS_MAX, None, ("mint",), supply=AMOUNT_MAX)),
+        (parse_asset_row, Asset("euro", "mint", 0, AMOUNT_MAX, ("mint",))),
+        (parse_balance_row, Balance("alice.acme", "euro", AMOUNT_MAX)),
+        (parse_balance_row, FROZEN),
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
@@ -128,20 +137,36 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "since", 0),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "until", False),
+        (EURO, "decimals", DECIMALS_MAX + 1),
+        (EURO, "cap", "0"),
+        (EURO, "cap", 1_000),
+        (EURO, "supply", 5),
+        (EURO, "supply", "05"),
+        (EURO, "supply", str(AMOUNT_MAX + 1)),
+        (EURO, "issuers", [f"a{n}" for n in range(ISSUERS_PER_ASSET_MAX + 1)]),
+        (FROZEN, "amount", "00"),
+        (FROZEN, "amount", "-1"),
+        (FROZEN, "frozen", False),
+        (FROZEN, "asset", "a/b"),
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(
-    row: Account | Stream | LatestRecord | ValidatorKey | Governance | Proposal | Candidate, field: str, value: Json
+    row: Account | Stream | LatestRecord | Asset | Balance | ValidatorKey | Governance | Proposal | Candidate,
+    field: str,
+    value: Json,
 ) -> None:
-    parse = {
+    parsers: dict[type, Callable[[bytes], object]] = {
         Account: parse_account_row,
         Stream: parse_stream_row,
         LatestRecord: parse_latest_row,
+        Asset: parse_asset_row,
+        Balance: parse_balance_row,
         ValidatorKey: parse_validator_key_row,
         Governance: parse_governance_row,
         Proposal: parse_proposal_row,
         Candidate: parse_candidate_row,
-    }[type(row)]
+    }
+    parse = parsers[type(row)]
     with pytest.raises(MalformedError):
         parse(encode_trusted({**row.to_json(), field: value}))
 
@@ -157,6 +182,8 @@ def test_keys_of_rows() -> None:
     assert candidate_key("v5") == b"candidate/v5"
     assert proposal_key(7) == b"proposal/00000000000000000007"
     assert sorted([proposal_key(10), proposal_key(9)]) == [proposal_key(9), proposal_key(10)]
+    assert asset_key("euro") == b"asset/euro"
+    assert balance_key("alice.acme", "euro") == b"balance/alice.acme/euro"
     key = latest_key("invoices", "INV-1")
     assert key.startswith(b"latest/invoices/")
     assert len(key) == len(b"latest/invoices/") + 64
@@ -204,6 +231,18 @@ def test_a_validator_key_was_in_force_at_the_heights_that_its_row_names() -> Non
         False,
     ]
     assert ValidatorKey("v1", KeyPurpose.NODE, 3).in_force_at(10**9)
+
+
+def test_an_overlay_says_what_was_before() -> None:
+    overlay = Overlay(State(rows()))
+    overlay.put(account_key("acme"), account("acme", "another"))
+    overlay.put(stream_key("archive"), None)
+    overlay.put(stream_key("news"), Stream("news", "acme", ("acme",)))
+    archive = Stream("archive", "acme", ("acme",), count=3, frozen=True)
+    assert list(overlay.changes(b"stream/", parse_stream_row)) == [
+        (b"stream/archive", archive, None),
+        (b"stream/news", None, Stream("news", "acme", ("acme",))),
+    ]
 
 
 def test_an_overlay_reads_its_own_changes_and_leaves_the_base_alone() -> None:

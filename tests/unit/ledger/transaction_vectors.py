@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ledger.amounts import Amount
 from ledger.encoding import Json
 from ledger.governance.changes import (
     GrantRole,
@@ -18,17 +19,27 @@ from ledger.governance.changes import (
     ValidatorRemove,
 )
 from ledger.governance.readiness import ready_bytes
+from ledger.limits import AMOUNT_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.assets import (
+    AssetBurn,
+    AssetDefine,
+    AssetFreezeHolder,
+    AssetIssue,
+    AssetTransfer,
+    AssetUnfreezeHolder,
+)
 from ledger.operations.fields import Content
 from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation
 from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import operation_to_json
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.accounts import ADMINISTRATORS_KEY, Administrators, account_key
+from ledger.rows.assets import Asset, Balance, asset_key, balance_key
 from ledger.rows.governance import (
     GOVERNANCE_KEY,
     Candidate,
@@ -96,6 +107,20 @@ OPERATIONS: tuple[Operation, ...] = (
     RecordAppend("acme", "news", content_digest=DIGEST, key="INV-1 ü", expected_revision=0),
 )
 
+STREAM_OPERATIONS: tuple[Operation, ...] = (
+    StreamWriters("acme", "letters", ("alice.acme", "globex")),
+    StreamFreeze("acme", "letters"),
+)
+ASSET_OPERATIONS: tuple[Operation, ...] = (
+    AssetDefine("acme", "point", 0),
+    AssetDefine("acme", "euro", 2, Amount(AMOUNT_MAX), ("acme", "board")),
+    AssetIssue("acme", "euro", "acme", Amount(2**53)),
+    AssetTransfer("acme", "euro", "alice.acme", Amount(1)),
+    AssetBurn("acme", "euro", Amount(10**38)),
+    AssetFreezeHolder("acme", "euro", "alice.acme"),
+    AssetUnfreezeHolder("acme", "euro", "alice.acme"),
+)
+
 
 PROPOSAL = Proposal(
     number=8,
@@ -121,6 +146,8 @@ def envelopes() -> Json:
             ("acme", "globex", "p1", "p2"),
         ),
         (body(valid_until_ms=2**53 - 1, nonce=2**128 - 1), ("acme",)),
+        (body(operations=STREAM_OPERATIONS), ("acme",)),
+        (body(operations=ASSET_OPERATIONS), ("acme",)),
     ]
     documents: list[Json] = []
     for body_bytes, signers in forms:
@@ -207,6 +234,10 @@ def state_rows() -> Json:
         (candidate_key("v2"), Candidate(validator(2), 8, 9)),
         (stream_key("news"), Stream("news", "acme", ("acme", "globex"), 7, True)),
         (latest_key("news", "INV-1 ü"), LatestRecord("news", "INV-1 ü", 7, 3, DIGEST, 2)),
+        (asset_key("euro"), Asset("euro", "acme", 2, AMOUNT_MAX, ("acme", "board"), supply=2**53)),
+        (asset_key("point"), Asset("point", "acme", 0, None, ("acme",))),
+        (balance_key("alice.acme", "euro"), Balance("alice.acme", "euro", 2**53)),
+        (balance_key("globex", "euro"), Balance("globex", "euro", frozen=True)),
         (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),
         (PARAMETERS_KEY, Parameters()),
         (VALIDATORS_KEY, validator_set()),

@@ -24,7 +24,7 @@ REFUSED: Final[list[RefusedOperation]] = [
     ("a parent gives a role", AccountAdd("globex", "x.globex", (A,), 1, ("operator",)), Code.PERMISSION_DENIED),
     ("an operator is no administrator", AccountAdd("org", "bob", (A,), 1), Code.PERMISSION_DENIED),
     ("a registrar gives a role", AccountAdd("desk", "bob", (A,), 1, ("treasurer",)), Code.PERMISSION_DENIED),
-    ("a treasurer is no registrar", AccountAdd("vault", "bob", (A,), 1), Code.PERMISSION_DENIED),
+    ("a treasurer is no registrar", AccountAdd("mint", "bob", (A,), 1), Code.PERMISSION_DENIED),
     # account.add: roles that come by proposal only
     ("a new administrator", AccountAdd("acme", "bob", (A,), 1, ("administrator",)), Code.ROLE_GOVERNED),
     ("a new operator", AccountAdd("acme", "bob", (A,), 1, ("operator", "treasurer")), Code.ROLE_GOVERNED),

@@ -11,7 +11,7 @@ from tests.unit.ledger.operations.acting import RefusedOperation
 REFUSED: Final[list[RefusedOperation]] = [
     # account.suspend
     ("a member suspends", AccountSuspend("globex", "board"), Code.PERMISSION_DENIED),
-    ("a treasurer suspends", AccountSuspend("vault", "board"), Code.PERMISSION_DENIED),
+    ("a treasurer suspends", AccountSuspend("mint", "board"), Code.PERMISSION_DENIED),
     ("an operator suspends", AccountSuspend("org", "board"), Code.PERMISSION_DENIED),
     ("a parent suspends who is below it", AccountSuspend("globex", "alice.acme"), Code.PERMISSION_DENIED),
     ("an administrator suspends itself", AccountSuspend("acme", "acme"), Code.PERMISSION_DENIED),
@@ -38,12 +38,12 @@ REFUSED: Final[list[RefusedOperation]] = [
     ("a new operator", RoleGrant("acme", "globex", "operator"), Code.ROLE_GOVERNED),
     ("a further role for an operator", RoleGrant("acme", "org", "treasurer"), Code.ROLE_GOVERNED),
     ("a role for nobody", RoleGrant("acme", "nobody", "treasurer"), Code.ACCOUNT_UNKNOWN),
-    ("a role that it has", RoleGrant("acme", "vault", "treasurer"), Code.ROLE_HELD),
+    ("a role that it has", RoleGrant("acme", "mint", "treasurer"), Code.ROLE_HELD),
     # role.revoke
-    ("a member revokes", RoleRevoke("globex", "vault", "treasurer"), Code.PERMISSION_DENIED),
-    ("a registrar revokes", RoleRevoke("desk", "vault", "treasurer"), Code.PERMISSION_DENIED),
+    ("a member revokes", RoleRevoke("globex", "mint", "treasurer"), Code.PERMISSION_DENIED),
+    ("a registrar revokes", RoleRevoke("desk", "mint", "treasurer"), Code.PERMISSION_DENIED),
     ("one revokes one's own", RoleRevoke("acme", "acme", "administrator"), Code.PERMISSION_DENIED),
     ("the role of an operator", RoleRevoke("acme", "org", "operator"), Code.ROLE_GOVERNED),
     ("the role of nobody", RoleRevoke("acme", "nobody", "treasurer"), Code.ACCOUNT_UNKNOWN),
-    ("a role that it has not", RoleRevoke("acme", "vault", "registrar"), Code.ROLE_NOT_HELD),
+    ("a role that it has not", RoleRevoke("acme", "mint", "registrar"), Code.ROLE_NOT_HELD),
 ]

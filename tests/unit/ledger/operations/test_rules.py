@@ -10,13 +10,20 @@ from ledger.operations.kinds import Operation
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import TABLE, Code, Kind, Refusal
 from ledger.state import Overlay
-from tests.unit.ledger.operations import refused_accounts, refused_governance, refused_members, refused_streams
+from tests.unit.ledger.operations import (
+    refused_accounts,
+    refused_assets,
+    refused_governance,
+    refused_members,
+    refused_streams,
+)
 from tests.unit.ledger.operations.acting import PLACE, RefusedOperation, overlay
 
 ON_THE_SMALL_LEDGER: list[RefusedOperation] = [
     *refused_accounts.REFUSED,
     *refused_members.REFUSED,
     *refused_streams.REFUSED,
+    *refused_assets.REFUSED,
 ]
 
 REFUSED: list[refused_governance.RefusedOn] = [

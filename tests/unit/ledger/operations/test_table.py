@@ -7,17 +7,33 @@ import dataclasses
 import jsonschema
 import pytest
 
+from ledger.amounts import Amount
 from ledger.encoding import Json, decode, encode
 from ledger.errors import MalformedError
 from ledger.governance.changes import CHANGES, SuspendAccount, ValidatorRemove, parse_change
 from ledger.governance.readiness import ReadyProofs
-from ledger.limits import KEYS_PER_ACCOUNT_MAX, RECORD_KEY_BYTES_MAX, WRITERS_PER_STREAM_MAX
+from ledger.limits import (
+    AMOUNT_MAX,
+    DECIMALS_MAX,
+    ISSUERS_PER_ASSET_MAX,
+    KEYS_PER_ACCOUNT_MAX,
+    RECORD_KEY_BYTES_MAX,
+    WRITERS_PER_STREAM_MAX,
+)
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.assets import (
+    AssetBurn,
+    AssetDefine,
+    AssetFreezeHolder,
+    AssetIssue,
+    AssetTransfer,
+    AssetUnfreezeHolder,
+)
 from ledger.operations.fields import Content, to_json
 from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation, OperationKind
 from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import (
     OPERATIONS,
     UnknownOperationError,
@@ -117,6 +133,11 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         {"type": "stream.create", "by": "acme", "name": "news", "writers": ["acme", "bob.acme"]},
     ),
     (
+        StreamWriters("acme", "news", ("bob.acme",)),
+        {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["bob.acme"]},
+    ),
+    (StreamFreeze("acme", "news"), {"type": "stream.freeze", "by": "acme", "stream": "news"}),
+    (
         RecordAppend("acme", "news", Content(None)),
         {"type": "record.append", "by": "acme", "stream": "news", "content": None},
     ),
@@ -130,6 +151,41 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
             "key": "k",
             "expected_revision": 0,
         },
+    ),
+    (
+        AssetDefine("acme", "euro", 2),
+        {"type": "asset.define", "by": "acme", "name": "euro", "decimals": 2},
+    ),
+    (
+        AssetDefine("acme", "euro", 0, Amount(AMOUNT_MAX), ("acme", "bob.acme")),
+        {
+            "type": "asset.define",
+            "by": "acme",
+            "name": "euro",
+            "decimals": 0,
+            "cap": "340282366920938463463374607431768211455",
+            "issuers": ["acme", "bob.acme"],
+        },
+    ),
+    (
+        AssetIssue("acme", "euro", "bob", Amount(1)),
+        {"type": "asset.issue", "by": "acme", "asset": "euro", "to": "bob", "amount": "1"},
+    ),
+    (
+        AssetTransfer("acme", "euro", "bob", Amount(2**53)),
+        {"type": "asset.transfer", "by": "acme", "asset": "euro", "to": "bob", "amount": "9007199254740992"},
+    ),
+    (
+        AssetBurn("acme", "euro", Amount(10)),
+        {"type": "asset.burn", "by": "acme", "asset": "euro", "amount": "10"},
+    ),
+    (
+        AssetFreezeHolder("acme", "euro", "bob"),
+        {"type": "asset.freeze_holder", "by": "acme", "asset": "euro", "holder": "bob"},
+    ),
+    (
+        AssetUnfreezeHolder("acme", "euro", "bob"),
+        {"type": "asset.unfreeze_holder", "by": "acme", "asset": "euro", "holder": "bob"},
     ),
 ]
 
@@ -146,7 +202,14 @@ PROPOSE: dict[str, Json] = {
 }
 VOTE: dict[str, Json] = {"type": "proposal.vote", "by": "org", "proposal": 7, "digest": "00" * 32, "approve": True}
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
+WRITERS: dict[str, Json] = {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["acme"]}
+FREEZE: dict[str, Json] = {"type": "stream.freeze", "by": "acme", "stream": "news"}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
+DEFINE: dict[str, Json] = {"type": "asset.define", "by": "acme", "name": "euro", "decimals": 2}
+MOVE: dict[str, Json] = {"type": "asset.transfer", "by": "acme", "asset": "euro", "to": "bob", "amount": "5"}
+ISSUE: dict[str, Json] = {**MOVE, "type": "asset.issue"}
+BURN: dict[str, Json] = {"type": "asset.burn", "by": "acme", "asset": "euro", "amount": "5"}
+STOP: dict[str, Json] = {"type": "asset.freeze_holder", "by": "acme", "asset": "euro", "holder": "bob"}
 
 MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (ADD, {"name": "Bob"}, "name must be a name"),
@@ -203,6 +266,11 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (CREATE, {"writers": ["a", "a"]}, "writers must be in ascending order"),
     (CREATE, {"writers": ["validator:v1"]}, "an account must be a name"),
     (CREATE, {"writers": [f"a{n:03}" for n in range(WRITERS_PER_STREAM_MAX + 1)]}, "writers must be a list of 1 to"),
+    (WRITERS, {"writers": []}, "writers must be a list of 1 to"),
+    (WRITERS, {"writers": ["b", "a"]}, "writers must be in ascending order"),
+    (WRITERS, {"name": "news"}, "stream.writers has an unknown field 'name'"),
+    (FREEZE, {"stream": "News"}, "stream must be a name"),
+    (FREEZE, {"frozen": False}, "stream.freeze has an unknown field 'frozen'"),
     (APPEND, {"stream": 1}, "stream must be a name"),
     (APPEND, {"content_digest": "00" * 32}, "either content or content_digest"),
     (APPEND, {"key": ""}, "key must be a string of 1 to"),
@@ -212,6 +280,44 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (APPEND, {"key": "k", "expected_revision": -1}, "expected_revision must be an integer"),
     (APPEND, {"key": "k", "expected_revision": None}, "expected_revision must be an integer"),
     (APPEND, {"by": None}, "by must be the name of an account"),
+    (DEFINE, {"name": "Euro"}, "name must be a name"),
+    (DEFINE, {"name": "a/b"}, "name must be a name"),
+    (DEFINE, {"decimals": -1}, "decimals must be an integer from 0 to 18"),
+    (DEFINE, {"decimals": DECIMALS_MAX + 1}, "decimals must be an integer from 0 to 18"),
+    (DEFINE, {"decimals": "2"}, "decimals must be an integer"),
+    (DEFINE, {"cap": None}, "cap must be a string of decimal digits"),
+    (DEFINE, {"cap": "0"}, "cap must be a string of decimal digits"),
+    (DEFINE, {"issuers": []}, "issuers must be a list of 1 to"),
+    (DEFINE, {"issuers": ["b", "a"]}, "issuers must be in ascending order"),
+    (DEFINE, {"issuers": [f"a{n:03}" for n in range(ISSUERS_PER_ASSET_MAX + 1)]}, "issuers must be a list of 1 to"),
+    (DEFINE, {"supply": "5"}, "asset.define has an unknown field 'supply'"),
+    *(
+        (good, {"amount": amount}, "amount must be a string of decimal digits")
+        for good in (ISSUE, MOVE, BURN)
+        for amount in (
+            5,
+            5.0,
+            "0",
+            "05",
+            "-5",
+            "+5",
+            "5.0",
+            "5e3",
+            "",
+            " 5",
+            "5 ",
+            "5\n",
+            "٣",
+            "0x5",
+            None,
+            ["5"],
+            True,
+        )
+    ),
+    *((MOVE, {"amount": str(amount)}, "amount must be a string") for amount in (AMOUNT_MAX + 1, 10**39, 10**200)),
+    (MOVE, {"to": "validator:v1"}, "to must be a name"),
+    (BURN, {"to": "bob"}, "asset.burn has an unknown field 'to'"),
+    (STOP, {"holder": ""}, "holder must be a name"),
 ]
 
 
@@ -228,7 +334,13 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
         parse_operation({**good, **change})
 
 
-@pytest.mark.parametrize("good", [ADD, KEYS, SUSPEND, GRANT, PROPOSE, VOTE, READY_VALUE, CREATE, APPEND])
+@pytest.mark.parametrize(
+    "good",
+    [
+        *(ADD, KEYS, SUSPEND, GRANT, PROPOSE, VOTE, READY_VALUE),
+        *(CREATE, WRITERS, FREEZE, APPEND, DEFINE, ISSUE, MOVE, BURN, STOP),
+    ],
+)
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:
     kind = OPERATIONS[str(good["type"])]
     for name in kind.required:
