@@ -327,6 +327,11 @@ class Replica:
         """
         return self._parts.door.expired(transaction_id)
 
+    def claimed_height(self, peer: PeerId) -> int:
+        """The height that a connected peer says it decides; 0 when it has said nothing, or is not connected."""
+        known = self._parts.peers.get(peer)
+        return 0 if known is None else known.height
+
     def evidence(self) -> tuple[FoundEvidence, ...]:
         """Contradictory statements of validators that were found here, by height and validator."""
         return self._parts.findings.evidence()

@@ -11,7 +11,6 @@ from ledger.chain import CandidateBlock
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
-from ledger.encoding import encode_trusted
 from ledger.execution import execute
 from ledger.genesis import Genesis
 from ledger.operations.fields import Content
@@ -27,6 +26,7 @@ from node.ports import Store
 from node.storage.chain_store import ChainStore
 from node.storage.opening import create_chain
 from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.set_changes import rows_of_change
 
 FOUNDERS = tuple(founder(index) for index in range(6))
 SIGNERS = ("v0", "v1", "v2")
@@ -154,7 +154,7 @@ def commit(
 
 def change_set(chain: ChainStore, validators: ValidatorSet) -> CandidateBlock:
     """Append a block that decides this set for the next height, as if a proposal had become active."""
-    return commit(chain, writes={VALIDATORS_KEY: encode_trusted(validators.to_json())})
+    return commit(chain, writes=rows_of_change(State(chain.state), validators, chain.tip.header.height + 1))
 
 
 def grow(chain: ChainStore, sizes: Iterable[int]) -> list[CandidateBlock]:
