@@ -3,8 +3,8 @@
     validators in force    at the addresses on the ledger; they are sent votes
     pinned nodes           followers, joiners, and validators that were re-keyed while this node was down; a pin's
                            address goes before the one on the ledger
-    validators removed     within the last `REMOVED_PEER_HEIGHTS` heights, until they say that they have the block that
-                           removed them: they may lack it, and others may lack it and need it from them
+    validators removed     within the last `REMOVED_PEER_HEIGHTS` heights, until they say that they have the first block
+                           of the set without them: it proves to them that a quorum of that set does not need them
 
 A re-keyed validator comes with a new node key, so to links it is one removed and one added. Whom a node lists follows
 from its own tip, and a link needs both ends to list each other: one that is behind still lists those removed since, and
@@ -63,7 +63,7 @@ class Membership:
         """A block was appended. Returns whether others are to be linked now, or the same in another way."""
         changed = self._note_changes()
         for key, removed in tuple(self._removed.items()):
-            knows = claimed_height(PeerId(key.hex())) > removed.height
+            knows = claimed_height(PeerId(key.hex())) > removed.height + 1
             if knows or self._height - removed.height >= REMOVED_PEER_HEIGHTS:
                 del self._removed[key]
                 changed = True

@@ -22,7 +22,7 @@ from node.ports import Guard
 from node.replica import explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
-from node.replica.deciding import Deciding, begin
+from node.replica.deciding import begin
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
 from node.replica.findings import Findings, FoundEvidence
@@ -40,6 +40,7 @@ from node.replica.outbox import Outbox
 from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.standing import note_change, standing
 from node.replica.status import PeerStatus, ReplicaStatus, Role
 from node.replica.syncing import Conflict, Syncing
 from node.storage.chain_store import ChainStore
@@ -203,6 +204,7 @@ class Replica:
         """Begin the height on top of the tip, from what this node promised there before a restart, if anything."""
         parts = self._parts
         height = parts.chain.tip.header.height + 1
+        before = parts.deciding
         promises, restored = self._restored(height)
         parts.deciding = begin(
             parts.chain,
@@ -212,8 +214,9 @@ class Replica:
             find=parts.door.mempool.get,
             verify=parts.verify,
             now=parts.now,
-            tick_at_ms=parts.deciding.engine.tick_at_ms,
+            tick_at_ms=before.engine.tick_at_ms,
         )
+        note_change(parts, before)
         for candidate in promises.candidates:
             self._restore_candidate(candidate)
         parts.deciding.inputs.append(Wake())
@@ -265,7 +268,7 @@ class Replica:
         """Where this node is and what it waits for."""
         parts, deciding = self._parts, self._parts.deciding
         status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
-        role, reason = self._role(deciding)
+        role, reason = (Role.HALTED, self._halted) if self._halted is not None else standing(parts)
         return ReplicaStatus(
             chain=parts.chain.chain,
             height=tip.header.height,
@@ -301,20 +304,6 @@ class Replica:
                 mempool_transactions=len(mempool),
             ),
         )
-
-    def _role(self, deciding: Deciding) -> tuple[Role, str]:
-        """What this node does in consensus, and why."""
-        parts = self._parts
-        if self._halted is not None:
-            return Role.HALTED, self._halted
-        if deciding.me is None:
-            why = "no consensus key" if parts.key is None else "its consensus key is not in the validator set"
-            return Role.FOLLOWING, why
-        if parts.silence is not None:
-            return Role.OBSERVING, parts.silence
-        if deciding.height < parts.vote_state.newest_height:
-            return Role.OBSERVING, f"fetching blocks up to height {parts.vote_state.newest_height}, where it has voted"
-        return Role.VOTING, "its consensus key is in the validator set"
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""

@@ -79,7 +79,7 @@ def test_blocks_that_change_no_set_change_no_link(chain: ChainStore) -> None:
     assert listed(who) == ({0, 1, 2, 3}, set())
 
 
-def test_who_was_removed_is_linked_until_it_says_that_it_has_the_block(chain: ChainStore) -> None:
+def test_who_was_removed_is_linked_until_it_says_that_it_has_a_block_of_the_set_without_it(chain: ChainStore) -> None:
     claims = {PeerId(node_key(3).hex()): 3}
     who = Membership(chain, ())
     commit(chain)
@@ -91,6 +91,9 @@ def test_who_was_removed_is_linked_until_it_says_that_it_has_the_block(chain: Ch
     commit(chain)
     assert not who.follow(lambda peer: claims.get(peer, 0))
     claims[PeerId(node_key(3).hex())] = 4
+    commit(chain)
+    assert not who.follow(lambda peer: claims.get(peer, 0)), "it has block 3, and no proof that others have it"
+    claims[PeerId(node_key(3).hex())] = 5
     commit(chain)
     assert who.follow(lambda peer: claims.get(peer, 0))
     assert listed(who) == ({0, 1, 2, 4}, set())
@@ -155,6 +158,6 @@ def test_a_pin_outlasts_a_removal(chain: ChainStore) -> None:
     assert listed(who) == ({0, 1, 2, 3}, {4})
     change_set(chain, set_of(0, 1, 2, 4))
     who.follow(nobody)
-    who.follow(lambda peer: 2)
+    who.follow(lambda peer: 3)
     assert listed(who) == ({0, 1, 2, 4}, {3})
     assert who.members[node_key(3)] == Member(Endpoint("10.0.0.3", 3), is_validator=False)
