@@ -231,6 +231,37 @@ def test_a_validator_gets_the_block_that_removed_the_others_from_those_who_are_g
     assert all("it may be stopped" in node.running.status().reason for node in signers)
 
 
+@pytest.mark.parametrize("help_comes_from", ["old homes", "pins", "nowhere"])
+def test_a_validator_that_was_down_while_all_others_were_rekeyed(
+    monkeypatch: pytest.MonkeyPatch, help_comes_from: str
+) -> None:
+    """It knows old node keys only. Old homes that still run help it, or pins of the new keys, and nothing else."""
+    first = (rekeyed(0, 3), *set_of(1, 2).validators)
+    second = (rekeyed(0, 3), rekeyed(1, 4), *set_of(2).validators)
+    decide_sets(monkeypatch, {2: ValidatorSet(first, fixed(2)), 4: ValidatorSet(second, fixed(2))})
+    cluster = Cluster(3, candidates=2, quorum=fixed(2))
+    down, old, new = cluster.nodes[2], cluster.nodes[:2], cluster.nodes[3:]
+    grow_to(cluster, 1)
+    cluster.stop(down)
+    grow_to(cluster, 6, new, by=new[0])
+    if help_comes_from != "old homes":
+        for node in old:
+            cluster.stop(node)
+    if help_comes_from != "pins":
+        cluster.pins.clear()
+    cluster.start(down)
+    cluster.submit_one(new[0])
+    cluster.run(10 * BASE_TIMEOUT_MS)
+    if help_comes_from == "nowhere":
+        assert down.height == 1
+        assert not any(cluster.linked(down, node) for node in cluster.nodes)
+    else:
+        grow_to(cluster, 9, [down, *new], by=new[0])
+        assert voted_at(down) & {8, 9}
+        assert all(cluster.linked(down, node) for node in new)
+    assert blames(cluster) == []
+
+
 def test_early_messages_of_a_new_set_wait_for_the_block_that_decides_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """One node lacks the block of the change; what the others say at the next height, it can only judge afterwards."""
     decide_sets(monkeypatch, {2: set_of(3, 2, 1, 0, quorum=fixed(3))})
