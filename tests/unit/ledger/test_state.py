@@ -16,7 +16,9 @@ from ledger.roles import ROLES, Permission, Role
 from ledger.rows.accounts import Account, account_key, check_keys, parse_account_row
 from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
 from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
+from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row
 from ledger.state import Overlay, State, initial_state
+from ledger.validators import KeyPurpose
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
 LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
@@ -30,6 +32,8 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
+        (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.CONSENSUS, since=1)),
+        (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.COSIGNING, since=3, until=9)),
     )
     for parse, row in parsers:
         data = encode_trusted(row.to_json())
@@ -53,12 +57,22 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (Stream("invoices", "acme", ("acme",)), "writers", ["a b"]),
         (LATEST, "revision", 0),
         (LATEST, "transaction", "00"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "validator", "V1"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", "voting"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "since", 0),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "until", False),
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(
-    row: Account | Stream | LatestRecord, field: str, value: Json
+    row: Account | Stream | LatestRecord | ValidatorKey, field: str, value: Json
 ) -> None:
-    parse = {Account: parse_account_row, Stream: parse_stream_row, LatestRecord: parse_latest_row}[type(row)]
+    parse = {
+        Account: parse_account_row,
+        Stream: parse_stream_row,
+        LatestRecord: parse_latest_row,
+        ValidatorKey: parse_validator_key_row,
+    }[type(row)]
     with pytest.raises(MalformedError):
         parse(encode_trusted({**row.to_json(), field: value}))
 
@@ -102,6 +116,20 @@ def test_rows_that_genesis_writes_are_there() -> None:
     assert state.validators() == validator_set()
     assert state.leaders() == Leaders()
     assert State(Rows({})).leaders() == Leaders()
+    for purpose in KeyPurpose:
+        row = state.validator_key(key_of(purpose).public_key)
+        assert row == ValidatorKey("v1", purpose, since=1), "keys of the first set are in force from height 1 on"
+    assert state.validator_key(key_of("acme").public_key) is None, "an account's key is no validator's"
+
+
+def test_a_validator_key_was_in_force_at_the_heights_that_its_row_names() -> None:
+    assert [ValidatorKey("v1", KeyPurpose.NODE, 3, 4).in_force_at(height) for height in (2, 3, 4, 5)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert ValidatorKey("v1", KeyPurpose.NODE, 3).in_force_at(10**9)
 
 
 def test_an_overlay_reads_its_own_changes_and_leaves_the_base_alone() -> None:
