@@ -315,11 +315,7 @@ def _parse_card_fields(value: Json) -> Card:
         raise MalformedError(f"the card of {validator.name} names two operators")
     proofs = expect_fields(fields["proofs"], what="proofs", required=frozenset({"consensus", "node", "cosigning"}))
     signatures = []
-    for role, key in (
-        ("consensus", validator.consensus_key),
-        ("node", validator.node_key),
-        ("cosigning", validator.cosigning_key),
-    ):
+    for role, key in validator.keys:
         signature = parse_signature(proofs[role], f"{role} proof of {validator.name}")
         if not verify(key, _proof_bytes(role, validator, operator), signature):
             raise VerificationError(f"the proof of possession of the {role} key of {validator.name} does not verify")

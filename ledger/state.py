@@ -19,6 +19,7 @@ from ledger.errors import MalformedError
 from ledger.limits import STATE_ROWS_CACHED_MAX
 from ledger.names import parent_account, parse_account_name
 from ledger.parameters import Parameters, parse_parameters
+from ledger.primitives import PublicKey
 from ledger.roles import Permission, Role
 from ledger.rows.accounts import ACCOUNT_PREFIX, Account, account_key, check_keys, parse_account_row
 from ledger.rows.assets import ASSET_PREFIX, Asset, Balance, balance_key, parse_asset_row, parse_balance_row
@@ -32,6 +33,7 @@ from ledger.rows.settings import (
     parse_validators_row,
 )
 from ledger.rows.streams import STREAM_PREFIX, LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row
+from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row, validator_key_key
 from ledger.validators import ValidatorSet
 
 _ABSENT: Final = object()
@@ -96,6 +98,10 @@ class State:
         row = self._row(VALIDATORS_KEY, parse_validators_row)
         assert row is not None, "genesis writes the validators"
         return row
+
+    def validator_key(self, key: PublicKey) -> ValidatorKey | None:
+        """Whose validator key `key` is or was, and when; None if it never was one."""
+        return self._row(validator_key_key(key), parse_validator_key_row)
 
     def parameters(self) -> Parameters:
         """The parameters in force after this height."""
@@ -193,6 +199,8 @@ def initial_state(
         operator = by_name.get(validator.operator)
         if operator is None or not operator.may(Permission.OPERATE_VALIDATOR):
             raise MalformedError(f"{validator.operator}, operator of {validator.name}, is no account with that role")
+        for purpose, key in validator.keys:
+            rows[validator_key_key(key)] = encode_trusted(ValidatorKey(validator.name, purpose, since=1).to_json())
     if not any(Role.ADMINISTRATOR in account.roles for account in by_name.values()):
         raise MalformedError("no account is an administrator: nobody could add accounts")
     return rows

@@ -101,6 +101,15 @@ class Tolerance:
         )
 
 
+@unique
+class KeyPurpose(StrEnum):
+    """What a validator's key is for."""
+
+    CONSENSUS = "consensus"
+    NODE = "node"
+    COSIGNING = "cosigning"
+
+
 @dataclass(frozen=True, slots=True)
 class Validator:
     """One validator: a name for people, the account that operates it, three distinct keys, and an address.
@@ -115,6 +124,15 @@ class Validator:
     node_key: PublicKey
     cosigning_key: PublicKey
     address: str
+
+    @property
+    def keys(self) -> tuple[tuple[KeyPurpose, PublicKey], ...]:
+        """The three keys, with what each is for."""
+        return (
+            (KeyPurpose.CONSENSUS, self.consensus_key),
+            (KeyPurpose.NODE, self.node_key),
+            (KeyPurpose.COSIGNING, self.cosigning_key),
+        )
 
     def to_json(self) -> dict[str, Json]:
         """The entry as it stands in genesis, in state and in `validators_hash`."""
@@ -131,12 +149,18 @@ class Validator:
 VALIDATOR_FIELDS = frozenset({"name", "operator", "consensus_key", "node_key", "cosigning_key", "address"})
 
 
+def parse_validator_name(value: Json) -> str:
+    """`value` as the name of a validator. Raises `MalformedError`."""
+    name = expect_string(value, what="validator name", bytes_max=NAME_BYTES_MAX)
+    if not _VALIDATOR_NAME.fullmatch(name):
+        raise MalformedError(f"validator name {name!r} must be lower-case letters, digits and single hyphens")
+    return name
+
+
 def parse_validator(value: Json) -> Validator:
     """A validator from its JSON form, keys checked as for registration. Raises `MalformedError`."""
     fields = expect_fields(value, what="validator", required=VALIDATOR_FIELDS)
-    name = expect_string(fields["name"], what="validator name", bytes_max=NAME_BYTES_MAX)
-    if not _VALIDATOR_NAME.fullmatch(name):
-        raise MalformedError(f"validator name {name!r} must be lower-case letters, digits and single hyphens")
+    name = parse_validator_name(fields["name"])
     keys = []
     for field in ("consensus_key", "node_key", "cosigning_key"):
         key = parse_public_key(fields[field], f"{field} of {name}")
@@ -173,7 +197,7 @@ class ValidatorSet:
             raise MalformedError(f"a validator set has 1 to {VALIDATORS_MAX} validators")
         if len({v.name for v in self.validators}) != len(self.validators):
             raise MalformedError("two validators have the same name")
-        keys = [key for v in self.validators for key in (v.consensus_key, v.node_key, v.cosigning_key)]
+        keys = [key for v in self.validators for _purpose, key in v.keys]
         if len(set(keys)) != len(keys):
             raise MalformedError("two validators share a key")
         self.quorum_rule.size(len(self.validators))

@@ -15,6 +15,7 @@ have no slash, so prefixes do not collide.
                                                           lead}
     parameters                         Parameters        {<parameter>: value}                       settings
     validators                         ValidatorSet      {quorum, validators}                       settings
+    validator-key/<key>                ValidatorKey      {validator, purpose, since, until}         validator_keys
 
 Records have no row of their own: they stand in the log, a stream's `count` numbers them, and `latest/…` binds the
 newest record of an entity key, so that a state proof proves it. A balance of nothing that is not frozen has no row

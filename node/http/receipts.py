@@ -18,5 +18,5 @@ def receipt_of(chain: ChainStore, item: CommittedTransaction) -> bytes:
         leaf=leaf,
         path=prove_inclusion(position, header.log_size, chain.log_reader()),
         record=decode_commit_record(chain.record(leaf.height)),
-        trail=(),  # no operation of this protocol version changes the validator set
+        trail=chain.trail(leaf.height),
     )

@@ -18,7 +18,9 @@ from ledger.rows.accounts import Account, account_key, check_keys, parse_account
 from ledger.rows.assets import Asset, Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
 from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
+from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row
 from ledger.state import Overlay, State, initial_state
+from ledger.validators import KeyPurpose
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
 EURO = Asset("euro", "mint", 2, 1_000, ("board", "mint"), supply=5)
@@ -39,6 +41,8 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
+        (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.CONSENSUS, since=1)),
+        (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.COSIGNING, since=3, until=9)),
     )
     for parse, row in parsers:
         data = encode_trusted(row.to_json())
@@ -73,10 +77,15 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (FROZEN, "amount", "-1"),
         (FROZEN, "frozen", False),
         (FROZEN, "asset", "a/b"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "validator", "V1"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", "voting"),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "since", 0),
+        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "until", False),
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(
-    row: Account | Stream | LatestRecord | Asset | Balance, field: str, value: Json
+    row: Account | Stream | LatestRecord | Asset | Balance | ValidatorKey, field: str, value: Json
 ) -> None:
     parsers: dict[type, Callable[[bytes], object]] = {
         Account: parse_account_row,
@@ -84,6 +93,7 @@ def test_a_row_that_is_not_what_the_table_says_is_malformed(
         LatestRecord: parse_latest_row,
         Asset: parse_asset_row,
         Balance: parse_balance_row,
+        ValidatorKey: parse_validator_key_row,
     }
     parse = parsers[type(row)]
     with pytest.raises(MalformedError):
@@ -131,6 +141,20 @@ def test_rows_that_genesis_writes_are_there() -> None:
     assert state.validators() == validator_set()
     assert state.leaders() == Leaders()
     assert State(Rows({})).leaders() == Leaders()
+    for purpose in KeyPurpose:
+        row = state.validator_key(key_of(purpose).public_key)
+        assert row == ValidatorKey("v1", purpose, since=1), "keys of the first set are in force from height 1 on"
+    assert state.validator_key(key_of("acme").public_key) is None, "an account's key is no validator's"
+
+
+def test_a_validator_key_was_in_force_at_the_heights_that_its_row_names() -> None:
+    assert [ValidatorKey("v1", KeyPurpose.NODE, 3, 4).in_force_at(height) for height in (2, 3, 4, 5)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert ValidatorKey("v1", KeyPurpose.NODE, 3).in_force_at(10**9)
 
 
 def test_an_overlay_says_what_was_before() -> None:

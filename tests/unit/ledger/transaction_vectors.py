@@ -24,8 +24,10 @@ from ledger.rows.accounts import account_key
 from ledger.rows.assets import Asset, Balance, asset_key, balance_key
 from ledger.rows.settings import LEADERS_KEY, PARAMETERS_KEY, VALIDATORS_KEY, Leaders
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
+from ledger.rows.validator_keys import ValidatorKey, validator_key_key
 from ledger.state import Overlay, Row, State
 from ledger.transaction import assemble, parse_transaction, sign_body, transaction_id
+from ledger.validators import KeyPurpose
 from tests.unit.ledger.members import MEMBERS, body, key_of, note, rows, signed, validator_set
 
 DIGEST = Digest(bytes(range(32)))
@@ -123,6 +125,8 @@ def state_rows() -> Json:
         (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),
         (PARAMETERS_KEY, Parameters()),
         (VALIDATORS_KEY, validator_set()),
+        (validator_key_key(key_of("consensus").public_key), ValidatorKey("v1", KeyPurpose.CONSENSUS, since=1)),
+        (validator_key_key(key_of("old").public_key), ValidatorKey("v1", KeyPurpose.NODE, since=1, until=6)),
     ]
     overlay = Overlay(State(rows()))
     for key, row in samples:
