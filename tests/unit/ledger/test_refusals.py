@@ -7,21 +7,22 @@ import inspect
 
 import pytest
 
-from ledger import refusals
 from ledger.block import leaf_from_json
 from ledger.limits import RESULT_BYTES_MAX
-from ledger.refusals import TABLE, Code, Kind, Refusal
+from ledger.refusals import FAMILIES, TABLE, Code, Kind, Refusal
 
 
 def test_every_code_has_exactly_one_row() -> None:
     """Read from the source, because a dict display with the same key twice keeps only one."""
-    (table,) = [
+    tables = [
         node.value
-        for node in ast.parse(inspect.getsource(refusals)).body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "TABLE"
+        for family in FAMILIES
+        for node in ast.parse(inspect.getsource(family)).body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "ENTRIES"
     ]
-    assert isinstance(table, ast.Dict)
-    rows = [key.attr for key in table.keys if isinstance(key, ast.Attribute)]
+    assert len(tables) == len(FAMILIES)
+    keys = [key for table in tables if isinstance(table, ast.Dict) for key in table.keys]
+    rows = [key.attr for key in keys if isinstance(key, ast.Attribute)]
     assert sorted(rows) == sorted(Code.__members__)
     assert set(TABLE) == set(Code)
 
