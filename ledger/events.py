@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ledger.primitives import Digest
+
 
 @dataclass(frozen=True, slots=True)
 class AccountTouched:
@@ -39,4 +41,15 @@ class RecordAppended:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended
+@dataclass(frozen=True, slots=True)
+class EvidenceRecorded:
+    """That operation recorded the evidence with this digest: `validator` contradicted itself at `height`."""
+
+    validator: str
+    height: int
+    digest: Digest
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | EvidenceRecorded

@@ -22,6 +22,7 @@ from ledger.parameters import Parameters, parse_parameters
 from ledger.primitives import PublicKey
 from ledger.roles import Permission, Role
 from ledger.rows.accounts import ACCOUNT_PREFIX, Account, account_key, check_keys, parse_account_row
+from ledger.rows.evidence import RecordedEvidence, evidence_key, parse_evidence_row
 from ledger.rows.settings import (
     LEADERS_KEY,
     PARAMETERS_KEY,
@@ -93,6 +94,10 @@ class State:
     def validator_key(self, key: PublicKey) -> ValidatorKey | None:
         """Whose validator key `key` is or was, and when; None if it never was one."""
         return self._row(validator_key_key(key), parse_validator_key_row)
+
+    def evidence(self, validator: str, height: int) -> RecordedEvidence | None:
+        """The evidence on the ledger that `validator` (its name) contradicted itself at `height`, or None."""
+        return self._row(evidence_key(validator, height), parse_evidence_row)
 
     def parameters(self) -> Parameters:
         """The parameters in force after this height."""

@@ -20,7 +20,10 @@ from ledger.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX, VALIDATORS_MAX
 from ledger.primitives import Digest, PublicKey, parse_public_key
 
 _VALIDATORS_TAG = tag("validators")
-_VALIDATOR_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+VALIDATOR_NAME_PATTERN = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+"""The form of a validator's name as a regular expression (to be matched in full), for documentation."""
+
+_VALIDATOR_NAME = re.compile(VALIDATOR_NAME_PATTERN)
 _PORT_MAX = 65_535
 # Founders read addresses in a terminal, beside the hash that they compare: nothing that could move its cursor.
 _ADDRESS = re.compile(r"[!-~]+:([1-9][0-9]{0,4})")

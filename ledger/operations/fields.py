@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
+from ledger.evidence import Evidence, parse_evidence
 from ledger.limits import (
     INTEGER_MAX,
     KEYS_PER_ACCOUNT_MAX,
@@ -19,6 +20,7 @@ from ledger.limits import (
     RECORD_CONTENT_DEPTH_MAX,
     RECORD_KEY_BYTES_MAX,
     ROLES_PER_ACCOUNT_MAX,
+    ROUND_MAX,
     WRITERS_PER_STREAM_MAX,
 )
 from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
@@ -26,9 +28,33 @@ from ledger.operations.kinds import FieldType
 from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
 from ledger.roles import ROLES
 from ledger.rows.accounts import parse_role
+from ledger.validators import VALIDATOR_NAME_PATTERN
 
 _HEX_32: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_HEX_64: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{128}$"}
 _NAME: dict[str, Json] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
+_VALIDATOR_NAME: dict[str, Json] = {**_NAME, "pattern": f"^{VALIDATOR_NAME_PATTERN}$"}
+
+
+def _object(properties: dict[str, Json]) -> dict[str, Json]:
+    """An object with exactly these properties."""
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+def _attested(types: list[Json], body: dict[str, Json]) -> dict[str, Json]:
+    """A signed statement of one of these types, with this body."""
+    height: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}
+    return _object({"type": {"enum": types}, "height": height, "round": _ROUND, **body, "signature": _HEX_64})
+
+
+_ROUND: dict[str, Json] = {"type": "integer", "minimum": 0, "maximum": ROUND_MAX}
+_ATTESTED: dict[str, Json] = {
+    "oneOf": [
+        _attested(["proposal", "prepare"], {"block_hash": _HEX_32, "justification_digest": _HEX_32}),
+        _attested(["commit"], {"block_hash": _HEX_32}),
+        _attested(["timeout"], {"high_round": {**_ROUND, "minimum": -1}, "high_hash": _HEX_32}),
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +77,8 @@ def to_json(value: object) -> Json:
             return [to_json(item) for item in value]
         case Content():
             return value.value
+        case Evidence():
+            return value.to_json()
         case _:
             raise AssertionError(f"no field has the type {type(value).__name__}")
 
@@ -105,6 +133,10 @@ def _parse_revision(value: Json, what: str) -> int:
     return expect_integer(value, what=what)
 
 
+def _parse_evidence(value: Json, _what: str) -> Evidence:
+    return parse_evidence(value)
+
+
 ACCOUNT_NAME = FieldType(parse_account_name, _NAME)
 STREAM_NAME = FieldType(parse_stream_name, _NAME)
 ACCOUNT_NAMES = FieldType(
@@ -129,3 +161,7 @@ CONTENT = FieldType(_parse_content, {})
 CONTENT_DIGEST = FieldType(_parse_content_digest, _HEX_32)
 ENTITY_KEY = FieldType(_parse_entity_key, {"type": "string", "minLength": 1, "maxLength": RECORD_KEY_BYTES_MAX})
 REVISION = FieldType(_parse_revision, {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX})
+EVIDENCE = FieldType(
+    _parse_evidence,
+    _object({"validator": _VALIDATOR_NAME, "key": _HEX_32, "first": _ATTESTED, "second": _ATTESTED}),
+)

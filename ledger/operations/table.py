@@ -6,11 +6,13 @@ from typing import Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.operations import accounts, streams
+from ledger.operations import accounts, evidence, streams
 from ledger.operations.fields import ACCOUNT_NAME, to_json
 from ledger.operations.kinds import Operation, OperationKind
 
-OPERATIONS: Final[dict[str, OperationKind]] = {kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS)}
+OPERATIONS: Final[dict[str, OperationKind]] = {
+    kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS, *evidence.KINDS)
+}
 """Every type of operation."""
 
 
@@ -61,7 +63,11 @@ def operation_schema(kind: OperationKind) -> dict[str, Json]:
     """The JSON Schema of one type of operation, with its summary and its fields' descriptions."""
     properties: dict[str, Json] = {
         "type": {"const": kind.type},
-        "by": {**ACCOUNT_NAME.schema, "description": "The account that does it: the sender or a declared cosigner."},
+        "by": (
+            {**kind.by_schema, "description": "The validator that does it: the sender."}
+            if kind.by_schema is not None
+            else {**ACCOUNT_NAME.schema, "description": "The account that does it: the sender or a declared cosigner."}
+        ),
     }
     for field in kind.fields:
         properties[field.name] = {**field.type.schema, "description": field.description}

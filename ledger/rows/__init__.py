@@ -6,6 +6,8 @@ have no slash, so prefixes do not collide.
     key                                row               value                                      module
     account/<name>                     Account           {name, keys, threshold, roles, suspended}  accounts
     stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
+    evidence/<validator>/<height, 20   RecordedEvidence  {validator, height, kind, digest,          evidence
+      digits>                                             recorded_height, transaction}
     latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
                                                           transaction, operation}
     leaders                            Leaders           {<validator>: height of its last failed    settings

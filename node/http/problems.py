@@ -177,6 +177,12 @@ STATUS: dict[Code, int] = {
     Code.SIGNATURE_SURPLUS: 403,
     Code.QUOTA_EXCEEDED: 409,
     Code.BLOCK_FULL: 409,
+    # evidence
+    Code.VALIDATOR_SENDER_LIMITED: 400,
+    Code.EVIDENCE_RECORDED: 409,
+    Code.EVIDENCE_HEIGHT_AHEAD: 409,
+    Code.EVIDENCE_KEY_WRONG: 422,
+    Code.EVIDENCE_UNPROVEN: 422,
     # failed: recorded in a block, so never the answer to a submission; reads answer some of them
     Code.PERMISSION_DENIED: 403,
     Code.ACCOUNT_EXISTS: 409,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
 from ledger.chain import CandidateBlock
-from ledger.events import AccountTouched, RecordAppended, StreamTouched
+from ledger.events import AccountTouched, EvidenceRecorded, RecordAppended, StreamTouched
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -49,7 +49,7 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
 def _write_events(
     batch: Batch, block: CandidateBlock, height: bytes, accounts: dict[str, set[int]], streams: dict[str, set[int]]
 ) -> None:
-    """Add the rows of records, and to `accounts` and `streams` what the events of `block` touched."""
+    """Add the rows of records and evidence, and to `accounts` and `streams` what the events of `block` touched."""
     places: dict[str, list[bytes]] = defaultdict(list)
     first_revisions: dict[str, int] = {}
     revisions: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -68,6 +68,8 @@ def _write_events(
                 accounts[account].add(transaction_index)
             case StreamTouched(stream, transaction_index):
                 streams[stream].add(transaction_index)
+            case EvidenceRecorded(digest=digest, transaction_index=transaction_index):
+                batch.puts[keys.evidence(digest)] = block.transactions[transaction_index].id
             case _:
                 assert_never(event)
     for stream, stream_places in places.items():

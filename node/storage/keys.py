@@ -32,6 +32,7 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
                                                  consecutive records that this block appended to the stream
     k | stream | 0 | entity key hash | first     revisions (u64 each) of the records with this entity key that one
           revision (u64)                         block appended
+    d | evidence digest                          id of the transaction that recorded the evidence
     s | validator name                           newest height whose commit certificate, as stored here, it signed
     ---- promises: what this node signed at the height that is not decided yet, and must hold for it
     p | height | 1 | round (u32) | type (u8)     own signed message, encoded (ledger.consensus.codec)
@@ -210,6 +211,11 @@ def records(stream: str) -> bytes:
 def entity(stream: str, key: str) -> bytes:
     """What the keys of all rows of an entity key of a stream start with."""
     return b"k%b\0%b" % (stream.encode(), sha256(key.encode()).digest())
+
+
+def evidence(evidence_digest: Digest) -> bytes:
+    """Key of the id of the transaction that recorded this evidence."""
+    return b"d" + evidence_digest
 
 
 def signer(name: str) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ledger.consensus.evidence import EvidenceKind
 from ledger.encoding import Json
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
@@ -11,13 +13,15 @@ from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import account_key
+from ledger.rows.evidence import RecordedEvidence, evidence_key
 from ledger.rows.settings import LEADERS_KEY, PARAMETERS_KEY, VALIDATORS_KEY, Leaders
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.rows.validator_keys import ValidatorKey, validator_key_key
 from ledger.state import Overlay, Row, State
 from ledger.transaction import assemble, parse_transaction, sign_body, transaction_id
 from ledger.validators import KeyPurpose
-from tests.unit.ledger.members import MEMBERS, body, key_of, note, rows, signed, validator_set
+from tests.unit.ledger.accusing import accuse
+from tests.unit.ledger.members import CHAIN, MEMBERS, body, key_of, note, rows, signed, validator_set
 
 DIGEST = Digest(bytes(range(32)))
 
@@ -44,6 +48,9 @@ def envelopes() -> Json:
         ),
         (body(valid_until_ms=2**53 - 1, nonce=2**128 - 1), ("acme",)),
     ]
+    evidence = accuse("v1", key_of("consensus"), CHAIN)
+    accusation = body("validator:v1", (EvidenceRecord("validator:v1", evidence),), nonce=int.from_bytes(evidence.nonce))
+    forms.append((accusation, ("node",)))
     documents: list[Json] = []
     for body_bytes, signers in forms:
         transaction = signed(body_bytes, *signers)
@@ -73,6 +80,9 @@ def no_envelopes() -> Json:
         "an escape that need not be": good.replace(b'"hello"', b'"\\u0068ello"', 1),
         "upper-case hex": good.replace(b'"nonce":"0000', b'"nonce":"000A', 1),
         "version 2": good.replace(b'"version":1', b'"version":2', 1),
+        "a validator that records": good.replace(b'"acme","version"', b'"validator:v1","version"', 1).replace(
+            b'"by":"acme"', b'"by":"validator:v1"', 1
+        ),
         "unknown operation": good.replace(b"record.append", b"record.delete", 1),
         "no signature": assemble(body(), []),
     }
@@ -91,6 +101,10 @@ def state_rows() -> Json:
         (account_key("board"), MEMBERS[3]),
         (stream_key("news"), Stream("news", "acme", ("acme", "globex"), 7, True)),
         (latest_key("news", "INV-1 ü"), LatestRecord("news", "INV-1 ü", 7, 3, DIGEST, 2)),
+        (
+            evidence_key("v1", 7),
+            RecordedEvidence("v1", 7, EvidenceKind.COMMIT_FORGOTTEN, DIGEST, 9, DIGEST),
+        ),
         (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),
         (PARAMETERS_KEY, Parameters()),
         (VALIDATORS_KEY, validator_set()),

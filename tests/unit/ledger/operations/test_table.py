@@ -11,6 +11,7 @@ from ledger.encoding import Json, decode, encode
 from ledger.errors import MalformedError
 from ledger.limits import KEYS_PER_ACCOUNT_MAX, RECORD_KEY_BYTES_MAX, WRITERS_PER_STREAM_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.fields import Content, to_json
 from ledger.operations.kinds import Operation, OperationKind
 from ledger.operations.streams import RecordAppend, StreamCreate
@@ -24,10 +25,12 @@ from ledger.operations.table import (
 from ledger.primitives import Digest
 from ledger.refusals import TABLE
 from ledger.roles import Role
-from tests.unit.ledger.members import key_of
+from tests.unit.ledger.accusing import accuse
+from tests.unit.ledger.members import CHAIN, key_of
 
 KEY, OTHER = key_of("a").public_key, key_of("b").public_key
 HEX = KEY.hex()
+EVIDENCE = accuse("v2", key_of("consensus"), CHAIN)
 
 ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
     (
@@ -62,11 +65,16 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
             "expected_revision": 0,
         },
     ),
+    (
+        EvidenceRecord("validator:v1", EVIDENCE),
+        {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()},
+    ),
 ]
 
 ADD: dict[str, Json] = {"type": "account.add", "by": "acme", "name": "bob", "keys": [HEX], "threshold": 1}
 KEYS: dict[str, Json] = {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
+EVIDENT: dict[str, Json] = {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
 
 MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
@@ -102,6 +110,8 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (APPEND, {"key": "k", "expected_revision": -1}, "expected_revision must be an integer"),
     (APPEND, {"key": "k", "expected_revision": None}, "expected_revision must be an integer"),
     (APPEND, {"by": None}, "by must be the name of an account"),
+    (EVIDENT, {"by": "acme"}, "by must be validator:<name>"),
+    (EVIDENT, {"evidence": {}}, "evidence lacks the field 'first'"),
 ]
 
 
@@ -118,7 +128,7 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
         parse_operation({**good, **change})
 
 
-@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, APPEND])
+@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, APPEND, EVIDENT])
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:
     kind = OPERATIONS[str(good["type"])]
     for name in kind.required:
