@@ -118,8 +118,11 @@ class Transaction(NamedTuple):
     signatures: tuple[KeySignature, ...]
 
 
-def parse_transaction(envelope: bytes) -> Transaction | Refusal:
-    """The transaction in an envelope, or why it is none (a refusal of kind *malformed*)."""
+def parse_transaction(envelope: bytes, name: Digest | None = None) -> Transaction | Refusal:
+    """The transaction in an envelope, or why it is none (a refusal of kind *malformed*).
+
+    `name` is its envelope hash, from whoever has computed it already.
+    """
     if len(envelope) > ENVELOPE_BYTES_MAX:
         return Refusal(
             Code.TRANSACTION_TOO_LARGE, f"the envelope has {len(envelope)} bytes, more than {ENVELOPE_BYTES_MAX}"
@@ -142,7 +145,7 @@ def parse_transaction(envelope: bytes) -> Transaction | Refusal:
         _TRANSACTION_TAG
         + envelope[len(_BODY_OPENING) : -len(_SIGNATURES_OPENING) - len(signatures) * (_SIGNATURE_BYTES + 1) - 1]
     )
-    return Transaction(envelope, digest(signed, b""), envelope_hash(envelope), signed, body, signatures)
+    return Transaction(envelope, digest(signed, b""), name or envelope_hash(envelope), signed, body, signatures)
 
 
 def parse_body(body: bytes) -> TransactionBody | Refusal:

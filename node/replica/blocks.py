@@ -123,9 +123,13 @@ class Blocks:
         self._lacking[hash_of_block] = set(missing)
         return tuple(missing)
 
-    def lacking(self, hash_of_block: Digest) -> frozenset[Digest]:
-        """What `missing_bodies` last found, less what was brought since: no walk through the block for each frame."""
-        return frozenset(self._lacking.get(hash_of_block, ()))
+    def lacks(self, envelope_hash: Digest) -> bool:
+        """Whether a wanted block lacks this body, by what `missing_bodies` last found and what was brought since."""
+        return any(envelope_hash in lacking for lacking in self._lacking.values())
+
+    def complete(self) -> tuple[Digest, ...]:
+        """The wanted blocks that lack no body, as far as `missing_bodies` and what was brought since tell."""
+        return tuple(name for name in self._wanted if not self._lacking.get(name))
 
     def check(self, hash_of_block: Digest) -> CandidateBlock | str | None:
         """Check a wanted block as soon as a content of it is complete: the valid block, which is kept, why the
@@ -147,10 +151,6 @@ class Blocks:
                 self._contents[hash_of_block].remove(content)
                 self._failed.setdefault(hash_of_block, []).append(content)
         return reason
-
-    def wanted(self) -> tuple[Digest, ...]:
-        """All blocks that the engine waits for."""
-        return tuple(self._wanted)
 
     def _check_content(self, content: ProposedBlock) -> CandidateBlock | str | None:
         transactions = []

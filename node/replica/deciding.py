@@ -17,11 +17,13 @@ from ledger.consensus.messages import CommitCertificate, CommitRecord
 from ledger.consensus.statements import CommitStatement, SigningContext, Statement
 from ledger.consensus.verification import HeightKeys
 from ledger.crypto import Verify
+from ledger.mempool import Mempool
 from ledger.parameters import Parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.state import State
 from ledger.validators import ValidatorSet
-from node.replica.blocks import Blocks, FindTransaction
+from node.replica.blocks import Blocks
+from node.replica.reading import TipReader
 from node.storage.chain_store import ChainStore
 
 
@@ -38,6 +40,7 @@ class Decided:
 class Deciding:
     """One height. `inputs` wait for the engine, in order; `statements` are this node's own of this height.
 
+    `reader` is the chain that the blocks of this height are built and checked on.
     `decided` is the block that ends the height, from the engine or from a peer: nothing is decided after it.
     `requests` counts, for each block and justification that is being fetched, how often it was asked for;
     `contents_asked` has the blocks whose content a peer was asked for and has not given.
@@ -51,6 +54,7 @@ class Deciding:
     keys: HeightKeys
     me: int | None
     engine: HeightEngine
+    reader: TipReader
     blocks: Blocks
     statements: set[Statement] = field(default_factory=set)
     inputs: deque[Input] = field(default_factory=deque)
@@ -85,7 +89,7 @@ def begin(
     key: PublicKey | None,
     may_vote: bool,
     restored: Restored | None,
-    find: FindTransaction,
+    mempool: Mempool,
     verify: Verify,
     now: Now,
     tick_at_ms: int | None = None,
@@ -117,6 +121,7 @@ def begin(
         committed_at_ms=now.monotonic_ms,
         tick_at_ms=tick_at_ms,
     )
+    reader = TipReader(chain, mempool)
     signing = SigningContext(chain.chain, tip.header.epoch)
     return Deciding(
         height=height,
@@ -127,6 +132,7 @@ def begin(
         keys=HeightKeys(signing, height, validators, verify),
         me=me,
         engine=HeightEngine(context, restored),
-        blocks=Blocks(tip, chain, validators, find),
+        reader=reader,
+        blocks=Blocks(tip, reader, validators, mempool.get),
         statements=set() if restored is None else {message.statement for message in restored.messages},
     )

@@ -51,7 +51,7 @@ class Door:
         before = len(self.mempool)
         outcomes = []
         for envelope in envelopes:
-            outcome = self._admit(envelope, deciding)
+            outcome = self._admit(envelope_hash(envelope), envelope, deciding)
             if len(self.mempool) > before:
                 before = len(self.mempool)
                 assert isinstance(outcome, Pending)
@@ -61,18 +61,19 @@ class Door:
             outcomes.append(outcome)
         return tuple(outcomes)
 
-    def receive(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
-        """Take in envelopes from a peer."""
-        return tuple([self._admit(envelope, deciding) for envelope in envelopes])
+    def receive(self, name: Digest, envelope: bytes, deciding: Deciding) -> Outcome:
+        """Take in an envelope from a peer. `name` is its envelope hash."""
+        return self._admit(name, envelope, deciding)
 
-    def judge(self, envelope: bytes, deciding: Deciding) -> Transaction | Refusal:
+    def judge(self, name: Digest, envelope: bytes, deciding: Deciding) -> Transaction | Refusal:
         """An envelope for a block on the tip, verified; or why it can be in no such block, as far as it alone says.
 
         Judged like for the mempool, but an id that is pending with another envelope, or a full mempool, is no reason.
+        `name` is its envelope hash.
         """
-        if (known := self.mempool.get(envelope_hash(envelope))) is not None:
+        if (known := self.mempool.get(name)) is not None:
             return known
-        transaction = parse_transaction(envelope)
+        transaction = parse_transaction(envelope, name)
         if isinstance(transaction, Refusal):
             return transaction
         return self._refusal(transaction, deciding) or transaction
@@ -128,13 +129,12 @@ class Door:
         while len(self._expired) > EXPIRED_TRANSACTIONS_MAX:
             self._expired.popitem(last=False)
 
-    def _admit(self, envelope: bytes, deciding: Deciding) -> Outcome:
-        name = envelope_hash(envelope)
+    def _admit(self, name: Digest, envelope: bytes, deciding: Deciding) -> Outcome:
         if (known := self.mempool.get(name)) is not None:
             return Pending(known.id)
         if (verified := self._verified.get(name)) is not None and self._committed(verified):
             return Committed(verified)  # gossip that comes after the block: nothing of it is parsed again
-        transaction = parse_transaction(envelope)
+        transaction = parse_transaction(envelope, name)
         if isinstance(transaction, Refusal):
             return transaction
         if self.mempool.pending(transaction.id):

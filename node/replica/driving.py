@@ -119,7 +119,7 @@ def _build(parts: Parts, round: int) -> BlockBuilt:
     parent_time_ms = chain.tip.header.time_ms
     built = build_block(
         chain.tip,
-        chain,
+        deciding.reader,
         round=round,
         proposer=deciding.name(deciding.me),
         time_ms=block_time_ms(parent_time_ms, round, parts.now.wall_ms),
@@ -130,7 +130,7 @@ def _build(parts: Parts, round: int) -> BlockBuilt:
         parts.out.log("transactions_dropped", count=len(built.refused), reason=str(built.refused[0][1]))
     block = built.block
     content = ProposedBlock(block.header_bytes, tuple(item.envelope_hash for item in block.transactions))
-    checked = check_block(chain.tip, chain, block.header_bytes, block.transactions)
+    checked = check_block(chain.tip, deciding.reader, block.header_bytes, block.transactions)
     if not isinstance(checked, CandidateBlock):
         parts.out.log("own_block_refused", height=deciding.height, round=round, reason=checked)
         return BlockBuilt(round, block.block_hash, content, None)

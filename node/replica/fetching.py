@@ -19,7 +19,6 @@ from ledger.consensus.messages import ProposedBlock, TimeoutCertificate
 from ledger.limits import BLOCK_TRANSACTIONS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.transaction import envelope_hash
 from node.replica.parts import Parts
 from node.wire import FetchBlock, FetchJustification, FetchTransactions
 
@@ -58,20 +57,16 @@ def take_content(parts: Parts, peer: PeerId, content: ProposedBlock) -> None:
         _fetch_bodies(parts, name, peer)
 
 
-def take_bodies(parts: Parts, envelopes: Sequence[bytes]) -> None:
-    """Transactions came: complete the wanted blocks with them, whether or not the mempool took them."""
+def take_bodies(parts: Parts, named: Sequence[tuple[Digest, bytes]]) -> None:
+    """Transactions came, each with its envelope hash: complete the wanted blocks with them, whether or not the mempool
+    took them."""
     blocks = parts.deciding.blocks
-    wanted = blocks.wanted()
-    lacking = frozenset[Digest]().union(*map(blocks.lacking, wanted))
-    if lacking:
-        for envelope in envelopes:
-            name = envelope_hash(envelope)
-            if name in lacking:
-                judged = parts.door.judge(envelope, parts.deciding)
-                blocks.bring(name, None if isinstance(judged, Refusal) else judged)
-    for name in wanted:
-        if not blocks.lacking(name):
-            _try(parts, name)
+    for name, envelope in named:
+        if blocks.lacks(name):
+            judged = parts.door.judge(name, envelope, parts.deciding)
+            blocks.bring(name, None if isinstance(judged, Refusal) else judged)
+    for wanted in blocks.complete():
+        _try(parts, wanted)
 
 
 def take_justification(parts: Parts, digest: Digest, justification: TimeoutCertificate) -> None:

@@ -15,6 +15,7 @@ from ledger.consensus.messages import ProposedBlock
 from ledger.consensus.verification import verify_message, verify_timeout_certificate
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
+from ledger.transaction import envelope_hash
 from node.replica import fetching, serving
 from node.replica.parts import Parts
 from node.wire import (
@@ -105,11 +106,13 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 
 
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
-    for outcome in parts.door.receive(envelopes, parts.deciding):
+    named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
+    for name, envelope in named:
+        outcome = parts.door.receive(name, envelope, parts.deciding)
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:
             parts.out.blame(peer, f"transaction: {outcome}")
             break
-    fetching.take_bodies(parts, envelopes)
+    fetching.take_bodies(parts, named)
 
 
 def _hear_justification(parts: Parts, peer: PeerId, height: int, payload: bytes) -> None:

@@ -18,6 +18,7 @@ from ledger.crypto import SigningKey, Verify
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import ACCOUNT_PREFIX
+from ledger.transaction import envelope_hash
 from node.ports import Guard
 from node.replica import explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt
@@ -82,9 +83,7 @@ class Replica:
             syncing=Syncing(peers, verify),
             out=Outbox(),
             now=now,
-            deciding=begin(
-                chain, key=key, may_vote=False, restored=None, find=door.mempool.get, verify=verify, now=now
-            ),
+            deciding=begin(chain, key=key, may_vote=False, restored=None, mempool=door.mempool, verify=verify, now=now),
             wake_at_ms=now.monotonic_ms,
         )
         self._begin()
@@ -209,7 +208,7 @@ class Replica:
             key=None if parts.key is None else parts.key.public_key,
             may_vote=parts.silence is None and height >= parts.vote_state.newest_height,
             restored=restored,
-            find=parts.door.mempool.get,
+            mempool=parts.door.mempool,
             verify=parts.verify,
             now=parts.now,
             tick_at_ms=parts.deciding.engine.tick_at_ms,
@@ -241,12 +240,12 @@ class Replica:
         parts = self._parts
         transactions = []
         for envelope in stored.envelopes:
-            transaction = parts.door.judge(envelope, parts.deciding)
+            transaction = parts.door.judge(envelope_hash(envelope), envelope, parts.deciding)
             if isinstance(transaction, Refusal):
                 parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transaction))
                 return
             transactions.append(transaction)
-        candidate = check_block(parts.chain.tip, parts.chain, stored.header_bytes, transactions)
+        candidate = check_block(parts.chain.tip, parts.deciding.reader, stored.header_bytes, transactions)
         if isinstance(candidate, str):
             parts.out.log("stored_block_refused", height=parts.deciding.height, reason=candidate)
         else:

@@ -28,7 +28,7 @@ from ledger.errors import LedgerError
 from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, RECORD_REQUESTS_MAX
 from ledger.refusals import Refusal
 from ledger.state import State
-from ledger.transaction import Transaction
+from ledger.transaction import Transaction, envelope_hash
 from node.replica.deciding import Decided, Deciding
 from node.replica.door import Door
 from node.replica.outbox import Outbox
@@ -122,7 +122,7 @@ class Syncing:
         candidate = (
             transactions
             if isinstance(transactions, str)
-            else check_block(chain.tip, chain, record.header, transactions)
+            else check_block(chain.tip, deciding.reader, record.header, transactions)
         )
         if isinstance(candidate, str):
             self._peers.useless(peer)
@@ -139,7 +139,7 @@ class Syncing:
             return f"{len(item.envelopes)} envelopes, and the header counts {header.transaction_count}"
         transactions = []
         for envelope in item.envelopes:
-            transaction = door.judge(envelope, deciding)
+            transaction = door.judge(envelope_hash(envelope), envelope, deciding)
             if isinstance(transaction, Refusal):
                 return str(transaction)
             transactions.append(transaction)

@@ -1,4 +1,5 @@
-"""Everything that peers can make grow has its bound (I17): looked at every few steps."""
+"""Everything that peers can make grow has its bound (I17), and nothing waits that is committed: looked at every few
+steps."""
 
 from __future__ import annotations
 
@@ -60,6 +61,10 @@ class Bounds:
             ("peers", len(list(parts.peers)), PEER_LINKS_MAX),
             ("records to judge", len(parts.syncing._queue), RECORD_REQUESTS_MAX * CERTIFIED_BLOCKS_PER_REPLY_MAX),
             ("statements of its own", len(parts.deciding.statements), (state.round + 1) * len(StatementType)),
+        )
+        committed = [name for name in parts.door.mempool._by_id if parts.chain.transaction_committed(name)]
+        demand(
+            not committed, "bounds", f"{machine.identity.name} holds {len(committed)} committed transactions pending"
         )
         for what, size, bound in sizes:
             demand(size <= bound, "bounds", f"{machine.identity.name} has {size} {what}, and the bound is {bound}")

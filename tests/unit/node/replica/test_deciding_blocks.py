@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.chain import build_block
 from ledger.refusals import Code, Refusal
 from ledger.state import State
 from ledger.validators import Quorum, QuorumRule
@@ -49,6 +50,33 @@ def test_a_transaction_is_committed_once_however_often_and_wherever_it_is_submit
     for node in cluster.nodes:
         ids = [i for action in node.actions if isinstance(action, BlockAppended) for i in action.transaction_ids]
         assert ids == [made.id]
+
+
+def test_a_block_may_not_have_a_committed_transaction_again_whether_it_ever_waited_here_or_not() -> None:
+    """The mempool answers for what waits in it, so nothing committed may wait; the database for the rest."""
+    cluster = Cluster(4)
+    made = cluster.transaction()
+    reader = cluster.nodes[0].running._parts.deciding.reader
+    assert not reader.transaction_committed(made.id)
+    cluster.submit(cluster.nodes[0], made)
+    assert not reader.transaction_committed(made.id)
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+    for node in cluster.nodes:
+        parts = node.running._parts
+        cluster.submit(node, made)
+        assert not parts.door.mempool.pending(made.id)
+        assert parts.deciding.reader.transaction_committed(made.id)
+        again = parts.door.judge(made.envelope_hash, made.envelope, parts.deciding)
+        assert again == made
+        built = build_block(
+            parts.chain.tip,
+            parts.deciding.reader,
+            round=0,
+            proposer=parts.deciding.name(parts.deciding.engine.context.leader(0)),
+            time_ms=parts.chain.tip.header.time_ms + 1,
+            transactions=[made],
+        )
+        assert [refusal.code for _, refusal in built.refused] == [Code.ALREADY_COMMITTED]
 
 
 def test_a_submission_is_answered_in_order_in_its_own_step() -> None:
