@@ -16,9 +16,15 @@ import heapq
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_SENDER_TRANSACTIONS_MAX, MEMPOOL_TRANSACTIONS_MAX
+from ledger.limits import (
+    MEMPOOL_BYTES_MAX,
+    MEMPOOL_SENDER_TRANSACTIONS_MAX,
+    MEMPOOL_TRANSACTIONS_MAX,
+    MEMPOOL_VALIDATOR_TRANSACTIONS_MAX,
+)
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
+from ledger.senders import is_validator_sender
 from ledger.transaction import Transaction
 
 
@@ -35,6 +41,7 @@ class Mempool:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._sender_transactions_max = sender_transactions_max
+        self._validator_transactions_max = min(MEMPOOL_VALIDATOR_TRANSACTIONS_MAX, sender_transactions_max)
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
         self._ring: dict[str, dict[Digest, Transaction]] = {}  # no sender without a transaction
@@ -69,7 +76,7 @@ class Mempool:
         queue = self._ring.get(sender)
         if queue is None:
             queue = self._ring[sender] = {}
-        elif len(queue) >= self._sender_transactions_max:
+        elif len(queue) >= (self._validator_transactions_max if ":" in sender else self._sender_transactions_max):
             return Refusal(Code.SENDER_MEMPOOL_FULL, f"{len(queue)} transactions of {sender} are pending")
         queue[transaction.id] = transaction
         self._by_id[transaction.id] = transaction
@@ -126,6 +133,10 @@ class Mempool:
             for item in self._by_id.values()
             if item.body.sender in names or not names.isdisjoint(item.body.cosigners)
         )
+
+    def validator_senders(self) -> frozenset[str]:
+        """The validators, as senders, that a transaction waits of."""
+        return frozenset(filter(is_validator_sender, self._ring))
 
     def drop_expired(self, ledger_time_ms: int) -> tuple[Digest, ...]:
         """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""

@@ -79,7 +79,14 @@ async def _run_parts(
     peers = Peers(seed=node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers, peers)
     runtime = Runtime(
-        replica=Replica(chain=chain, guard=guard, consensus_key=consensus_key, verify=crypto.verify, now=read_clocks()),
+        replica=Replica(
+            chain=chain,
+            guard=guard,
+            consensus_key=consensus_key,
+            node_key=SigningKey(node_seed),
+            verify=crypto.verify,
+            now=read_clocks(),
+        ),
         inbox=inbox,
         sender=peers,
         queries=Queries(chain),

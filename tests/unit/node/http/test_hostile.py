@@ -174,9 +174,9 @@ async def test_what_is_no_http_has_a_problem_and_ends_the_connection(
 @pytest.mark.parametrize("nasty", [b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"%ff%fe", b"%ed%a0%80", b"%00"])
 async def test_bytes_that_are_no_text_break_nothing(api: Api, node: FakeNode, nasty: bytes) -> None:
     node.grow(1)
-    values = {name: nasty.decode("latin-1") for name in ("id", "block", "account", "stream")}
+    values = {name: nasty.decode("latin-1") for name in ("id", "block", "account", "stream", "digest")}
     targets = [route.path.format(**values) for route in ROUTES if "{" in route.path]
-    named = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices"}
+    named = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices", "digest": "0" * 64}
     for route in ROUTES:
         path = route.path.format(**named)
         targets += [f"{path}?{parameter.name}={values['id']}" for parameter in route.parameters]
@@ -270,7 +270,7 @@ async def test_no_mixture_of_parameters_breaks_anything(api: Api, data: st.DataO
     )
     values = {
         name: quote(data.draw(text).encode("utf-8", "replace") or b"x", safe="")
-        for name in ("id", "block", "account", "stream")
+        for name in ("id", "block", "account", "stream", "digest")
     }
     query = {
         parameter.name: data.draw(text).encode("utf-8", "replace")
