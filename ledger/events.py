@@ -7,7 +7,7 @@ operations), applied or failed, stands in the transaction and needs none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ledger.primitives import Digest
 
@@ -30,9 +30,11 @@ class StreamTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAppended:
-    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any."""
+class RecordAppended(NamedTuple):
+    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any.
+
+    A named tuple because there is one per record, and it is made in a third of the time.
+    """
 
     stream: str
     revision: int

@@ -110,6 +110,8 @@ PEER_HEARTBEAT_MS = 20_000  # a ping after so much silence; the link is closed a
 PEER_CLOSE_TIMEOUT_MS = 1_000
 RECONNECT_DELAY_MS_MIN = 100
 RECONNECT_DELAY_MS_MAX = 10_000
+REMOVED_PEER_HEIGHTS = 10_000  # for which a validator that was removed is still linked, unless it has heard of it
+REMOVED_PEERS_MAX = 100  # of those; the one removed first is forgotten
 MISBEHAVIOUR_DELAY_MS = 10_000  # no new link for so long with a peer that sent what no correct node sends
 
 # ---- the runtime's queue in front of the replica

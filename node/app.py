@@ -15,18 +15,15 @@ import ssl
 
 from ledger import crypto
 from ledger.crypto import SigningKey
-from ledger.errors import MalformedError
-from ledger.primitives import PublicKey
-from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
-from ledger.validators import ValidatorSet
-from node.config import Config, ConfigError, PinnedPeer, parse_endpoint
+from node.config import Config, ConfigError
 from node.home import data_paths, open_home
 from node.http.application import create_application
 from node.http.server import HttpServer
 from node.identity import load_passphrase, load_seed, load_signing_key
 from node.inbox import Inbox
 from node.log import EventLog, configure
-from node.net.peers import Member, Peers
+from node.membership import Membership
+from node.net.peers import Peers
 from node.preflight import OPEN_FILES, allow_open_files
 from node.replica import BlockAppended, Replica
 from node.runtime import HaltedError, Runtime, read_clocks
@@ -77,20 +74,27 @@ async def _run_parts(
 ) -> int:
     inbox = Inbox()
     peers = Peers(seed=node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
-    membership = Membership(chain, config.pinned_peers, peers)
+    membership = Membership(chain, config.pinned_peers)
+    peers.set_members(membership.members)
+    replica = Replica(
+        chain=chain,
+        guard=guard,
+        consensus_key=consensus_key,
+        node_key=SigningKey(node_seed),
+        verify=crypto.verify,
+        now=read_clocks(),
+    )
+
+    def follow(_: BlockAppended) -> None:
+        if membership.follow(replica.claimed_height):
+            peers.set_members(membership.members)
+
     runtime = Runtime(
-        replica=Replica(
-            chain=chain,
-            guard=guard,
-            consensus_key=consensus_key,
-            node_key=SigningKey(node_seed),
-            verify=crypto.verify,
-            now=read_clocks(),
-        ),
+        replica=replica,
         inbox=inbox,
         sender=peers,
         queries=Queries(chain),
-        appended=membership.follow,
+        appended=follow,
         disk_is_low=lambda: disk_is_low(config.data_path),
         log=EventLog("replica"),
     )
@@ -125,47 +129,6 @@ async def _run_parts(
         _LOG.info("ended", reason="asked to stop")
         return_code = 0
     return return_code
-
-
-class Membership:
-    """Keeps the links in step with the validator set in state, and with the pins of the configuration."""
-
-    def __init__(self, chain: ChainStore, pinned: tuple[PinnedPeer, ...], peers: Peers) -> None:
-        self._chain = chain
-        self._pinned = pinned
-        self._peers = peers
-        self._row: bytes | None = None
-        self._read()
-
-    def follow(self, _: BlockAppended) -> None:
-        """A block was appended: link the validators of now."""
-        self._read()
-
-    def _read(self) -> None:
-        row = self._chain.state.get(VALIDATORS_KEY)
-        assert row is not None, "genesis writes it"
-        if row != self._row:
-            self._row = row
-            self._peers.set_members(members(parse_validators_row(row), self._pinned))
-
-
-def members(validators: ValidatorSet, pinned: tuple[PinnedPeer, ...]) -> dict[PublicKey, Member]:
-    """Who may be linked: validators, at the addresses on the ledger, and pinned nodes; a pin's address goes first."""
-    found: dict[PublicKey, Member] = {}
-    for validator in validators.validators:
-        try:
-            endpoint = parse_endpoint(validator.address, f"address of {validator.name}")
-        except MalformedError as error:
-            _LOG.warning("address_unusable", validator=validator.name, reason=str(error))
-            endpoint = None
-        found[validator.node_key] = Member(endpoint, is_validator=True)
-    for pin in pinned:
-        listed = found.get(pin.node_key)
-        if listed is None:
-            found[pin.node_key] = Member(pin.endpoint, is_validator=False)
-        elif pin.endpoint is not None:
-            found[pin.node_key] = Member(pin.endpoint, is_validator=True)
-    return found
 
 
 def _api_context(config: Config) -> ssl.SSLContext | None:

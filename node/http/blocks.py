@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ledger.consensus.codec import decode_commit_record
-from ledger.state import State
 from node.http import render
 from node.http.call import NDJSON, Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page
@@ -51,7 +50,7 @@ def listed_block(chain: ChainStore, height: int) -> render.Document:
     if height == 0:
         return render.listed_block(block_hash, header, None, ())
     record = decode_commit_record(chain.record(height))
-    validators = State(chain.state_at(height - 1)).validators().validators
+    validators = chain.validators_of(height).validators
     signers = tuple(validators[item.validator].name for item in record.certificate.signatures)
     return render.listed_block(block_hash, header, record, signers)
 

@@ -8,7 +8,6 @@ from ledger.evidence import Evidence
 from ledger.evidence_file import build_evidence_file
 from ledger.merkle import prove_inclusion
 from ledger.receipt import build_receipt
-from ledger.trail import SetChange
 from node.storage.chain_store import ChainStore
 from node.storage.queries import CommittedTransaction
 
@@ -22,21 +21,14 @@ def receipt_of(chain: ChainStore, item: CommittedTransaction) -> bytes:
         leaf=leaf,
         path=prove_inclusion(position, header.log_size, chain.log_reader()),
         record=decode_commit_record(chain.record(leaf.height)),
-        trail=trail_to(chain, leaf.height),
+        trail=chain.trail(leaf.height),
     )
 
 
 def evidence_file_of(chain: ChainStore, evidence: Evidence) -> bytes:
     """The evidence file of evidence about a height that is not above the one being decided here."""
     before = evidence.height - 1
-    trail = trail_to(chain, evidence.height)
+    trail = chain.trail(evidence.height)
     decided_by = parse_header(trail[-1].record.header).height if trail else 0
     record = None if decided_by == before else decode_commit_record(chain.record(before))
     return build_evidence_file(evidence=evidence, chain=chain.chain, trail=trail, record=record)
-
-
-def trail_to(chain: ChainStore, height: int) -> tuple[SetChange, ...]:
-    """The changes of the validator set that were decided below `height`, from genesis on."""
-    assert height > 0, "who signs genesis is no question"
-    assert chain.genesis.validators.hash == chain.tip.header.next_validators_hash
-    return ()  # no operation of this protocol version changes the validator set

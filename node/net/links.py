@@ -144,6 +144,11 @@ class Link:
         """How long ago the link was opened."""
         return time.monotonic() - self._opened
 
+    @property
+    def closing(self) -> Closing:
+        """Why the link ended; once `run` has."""
+        return self._closing or Closing(CloseCode.GOING_AWAY, "not used")
+
     def send(self, item: Outgoing) -> None:
         """Put a frame into the outbox. A link whose outbox is full is closed."""
         if self._closing is not None:
@@ -175,8 +180,8 @@ class Link:
             gossip_dropped=self._outbox.dropped,
         )
 
-    async def run(self, receive: Receive) -> Closing:
-        """Carry frames both ways until the link ends, and say why it did; `end` is to be called next, in any case."""
+    async def run(self, receive: Receive) -> None:
+        """Carry frames both ways until the link ends, for the reason `closing`; `end` comes next, in any case."""
         tasks: list[asyncio.Task[object]] = [
             asyncio.create_task(self._read(receive)),
             asyncio.create_task(self._write()),
@@ -196,11 +201,10 @@ class Link:
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, LinkClosedError | MalformedError | OSError):
                 raise end
-        return self._closing
 
     async def end(self) -> None:
         """Close the channel, with the reason that `run` ended for."""
-        closing = self._closing or Closing(CloseCode.GOING_AWAY, "not used")
+        closing = self.closing
         await self._channel.close(closing.code or CloseCode.GOING_AWAY, closing.reason)
 
     async def _read(self, receive: Receive) -> None:

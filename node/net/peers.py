@@ -45,7 +45,7 @@ from node.net.handshake import (
     encode_hello,
     judge_hello,
 )
-from node.net.links import Channel, Closing, Link, LinkClosedError, LinkStatus
+from node.net.links import Channel, Link, LinkClosedError, LinkStatus
 from node.net.listener import Arrival, Listener
 from node.net.outbox import outgoing
 
@@ -93,8 +93,11 @@ class Peers:
             self._contexts = tls.build_contexts(self._seed, self._members.keys())
         for key in former.keys() | self._members.keys():
             before, after = former.get(key), self._members.get(key)
-            if after is None and (link := self._links.get(key)) is not None:
-                link.close(CloseCode.NOT_LISTED, "the node key is no longer listed")
+            if after is None:
+                if (link := self._links.get(key)) is not None:
+                    link.close(CloseCode.NOT_LISTED, "the node key is no longer listed")
+                self._banned_until.pop(key, None)
+                self._faults.pop(key, None)
             if before is None or after is None or before.endpoint != after.endpoint:
                 self._redial(key)
 
@@ -283,17 +286,16 @@ class Peers:
             self._faults.pop(key, None)
             self._inbox.connected(peer)
             self._log.info("peer_linked", peer=peer, address=link.address, dialed=link.dialed)
-            closing = Closing(CloseCode.GOING_AWAY, "the node is stopping")
             try:
-                closing = await link.run(partial(self._receive, peer))
+                await link.run(partial(self._receive, peer))
             finally:
-                self._unlink(link, closing)
+                self._unlink(link)
         finally:
             await link.end()
 
-    def _unlink(self, link: Link, closing: Closing) -> None:
+    def _unlink(self, link: Link) -> None:
         """Account for a link that has ended, before it is closed: it may be replaced at once."""
-        key = link.peer
+        key, closing = link.peer, link.closing
         if self._links.get(key) is link:
             del self._links[key]
             self._inbox.disconnected(PeerId(key.hex()))

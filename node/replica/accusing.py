@@ -14,7 +14,6 @@ from ledger.consensus.evidence import find_evidence, statements_of_record
 from ledger.consensus.messages import SignedStatement
 from ledger.events import Event, EvidenceRecorded
 from ledger.evidence import evidence_of
-from ledger.state import State
 from ledger.validators import ValidatorSet
 from node.replica.parts import Parts
 from node.replica.syncing import Conflict
@@ -31,7 +30,7 @@ def keep_evidence_of_conflict(parts: Parts, conflict: Conflict) -> None:
     height = conflict.height
     try:
         ours = decode_commit_record(parts.chain.record(height))
-        validators = State(parts.chain.state_at(height - 1)).validators()
+        validators = parts.chain.validators_of(height)
     except DamagedError as error:
         parts.out.log("block_damaged", height=height, reason=str(error))
         return

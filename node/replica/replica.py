@@ -26,7 +26,7 @@ from node.ports import Guard
 from node.replica import accusing, explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
-from node.replica.deciding import Deciding, begin
+from node.replica.deciding import begin
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
 from node.replica.findings import Findings
@@ -45,6 +45,7 @@ from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.replica.reports import Reports
+from node.replica.standing import note_change, standing
 from node.replica.status import PeerStatus, ReplicaStatus, Role
 from node.replica.syncing import Conflict, Syncing
 from node.storage.chain_store import ChainStore
@@ -218,6 +219,7 @@ class Replica:
         """Begin the height on top of the tip, from what this node promised there before a restart, if anything."""
         parts = self._parts
         height = parts.chain.tip.header.height + 1
+        before = parts.deciding
         promises, restored = self._restored(height)
         parts.deciding = begin(
             parts.chain,
@@ -227,8 +229,9 @@ class Replica:
             mempool=parts.door.mempool,
             verify=parts.verify,
             now=parts.now,
-            tick_at_ms=parts.deciding.engine.tick_at_ms,
+            tick_at_ms=before.engine.tick_at_ms,
         )
+        note_change(parts, before)
         for candidate in promises.candidates:
             self._restore_candidate(candidate)
         parts.deciding.inputs.append(Wake())
@@ -280,7 +283,7 @@ class Replica:
         """Where this node is and what it waits for."""
         parts, deciding = self._parts, self._parts.deciding
         status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
-        role, reason = self._role(deciding)
+        role, reason = (Role.HALTED, self._halted) if self._halted is not None else standing(parts)
         return ReplicaStatus(
             chain=parts.chain.chain,
             height=tip.header.height,
@@ -317,20 +320,6 @@ class Replica:
             ),
         )
 
-    def _role(self, deciding: Deciding) -> tuple[Role, str]:
-        """What this node does in consensus, and why."""
-        parts = self._parts
-        if self._halted is not None:
-            return Role.HALTED, self._halted
-        if deciding.me is None:
-            why = "no consensus key" if parts.key is None else "its consensus key is not in the validator set"
-            return Role.FOLLOWING, why
-        if parts.silence is not None:
-            return Role.OBSERVING, parts.silence
-        if deciding.height < parts.vote_state.newest_height:
-            return Role.OBSERVING, f"fetching blocks up to height {parts.vote_state.newest_height}, where it has voted"
-        return Role.VOTING, "its consensus key is in the validator set"
-
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""
         return self._parts.door.mempool.pending(transaction_id)
@@ -341,6 +330,11 @@ class Replica:
         Only the newest are remembered (`limits.EXPIRED_TRANSACTIONS_MAX`).
         """
         return self._parts.door.expired(transaction_id)
+
+    def claimed_height(self, peer: PeerId) -> int:
+        """The height that a connected peer says it decides; 0 when it has said nothing, or is not connected."""
+        known = self._parts.peers.get(peer)
+        return 0 if known is None else known.height
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Contradictory statements of validators that were found here, by height and validator."""

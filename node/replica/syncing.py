@@ -27,7 +27,6 @@ from ledger.crypto import Verify
 from ledger.errors import LedgerError
 from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, RECORD_REQUESTS_MAX
 from ledger.refusals import Refusal
-from ledger.state import State
 from ledger.transaction import Transaction, envelope_hash
 from node.replica.deciding import Decided, Deciding
 from node.replica.door import Door
@@ -154,7 +153,6 @@ class Syncing:
         """
         if header.height == 0 or chain.stored_header(header.height).block_hash == block_hash(record.header):
             return None
-        validators = State(chain.state_at(header.height - 1)).validators()
-        keys = HeightKeys(deciding.keys.context, header.height, validators, self._verify)
+        keys = HeightKeys(deciding.keys.context, header.height, chain.validators_of(header.height), self._verify)
         verify_commit_record(record, keys=keys, parent_hash=None)
         return Conflict(header.height, encoded)

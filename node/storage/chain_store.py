@@ -13,13 +13,15 @@ from collections.abc import Sequence
 
 from ledger.block import Header, Leaf, block_hash, parse_header
 from ledger.chain import CandidateBlock, Tip
+from ledger.consensus.codec import decode_commit_record
 from ledger.crypto import verify
 from ledger.errors import MalformedError
 from ledger.genesis import Genesis
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
-from ledger.state import State
+from ledger.trail import SetChange
 from ledger.trie import TrieRoot
+from ledger.validators import ValidatorSet
 from node.ports import Store
 from node.storage import keys
 from node.storage.batch import Batch
@@ -37,6 +39,7 @@ from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
 from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
 from node.storage.records import VerifiedRecords, check_record
+from node.storage.set_changes import changes_set, read_set_changes, validators_after, write_set_change
 from node.storage.state_rows import CurrentState, StateAt
 from node.storage.trie_rows import TrieRows
 
@@ -95,7 +98,7 @@ class ChainStore:
         self._tip = block.tip()
 
     def replace_block(self, height: int, header_bytes: bytes, record: bytes, envelopes: Sequence[bytes]) -> None:
-        """Put back header, record and body of a committed block, in place of damaged ones.
+        """Put back header, record and body of a committed block, and its place among the changes of the validator set.
 
         The caller has verified `record` by its certificate. What makes it this chain's block is checked here: the
         header must have the block hash known at this height, and every envelope must hash to its leaf in the log.
@@ -113,8 +116,10 @@ class ChainStore:
         batch = Batch()
         batch.puts[keys.record(height)] = record  # verified when it is read
         write_header(batch, height, header_bytes, hash_of_header)
+        batch.deletes.add(keys.set_change(height))
+        write_set_change(batch, stored.header)
         write_body(batch, height, hash_of_header, envelopes)
-        self._store.write(batch.puts, sync=True)
+        self._store.write(batch.puts, frozenset(batch.deletes - batch.puts.keys()), sync=True)
 
     # ---- the next height
 
@@ -168,10 +173,26 @@ class ChainStore:
         if record is None:
             raise DamagedError(f"the commit record of block {height} is missing")
         if not self._records.knows(height, record):
-            validators = State(self.state_at(height - 1)).validators()
-            check_record(record, self.stored_header(height), validators, verify)
+            check_record(record, self.stored_header(height), self.validators_of(height), verify)
             self._records.remember(height, record)
         return record
+
+    def validators_of(self, height: int) -> ValidatorSet:
+        """The validator set that signs `height`, from 1 to the tip's plus one. Raises `DamagedError`."""
+        return validators_after(self._store, height - 1)
+
+    def trail(self, height: int) -> tuple[SetChange, ...]:
+        """What leads a receipt from genesis to the set that signs `height`: each change, oldest first.
+
+        Raises `DamagedError`.
+        """
+        steps = []
+        for change in read_set_changes(self._store, 0, height):
+            header, validators = self.header(change.height), self.validators_of(change.height + 1)
+            if not (changes_set(header) and change.validators_hash == header.next_validators_hash == validators.hash):
+                raise DamagedError(f"the validator set that height {change.height} decided is not the one it names")
+            steps.append(SetChange(decode_commit_record(self.record(change.height)), validators))
+        return tuple(steps)
 
     def block(self, height: int) -> BlockReader:
         """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`."""

@@ -1,9 +1,10 @@
 """Checking a whole database against the chain's own hashes and certificates: what `quorum-node verify-store` runs.
 
 Each block is read as it would be served, and held against its neighbours: header hash and link, the commit record with
-its signatures under the validators of the parent's state, the body against the leaves, the leaves against the log root
-in the header, the indexes of ids. The state after the tip is held against the state root, value by value. What was
-executed is not executed again: that is the audit's work (ledger.audit), from the blocks that are checked here.
+its signatures under the validators of the parent's state, the set that it decided for the next height with its place in
+the index, the body against the leaves, the leaves against the log root in the header, the indexes of ids. The state
+after the tip is held against the state root, value by value. What was executed is not executed again: that is the
+audit's work (ledger.audit), from the blocks that are checked here.
 
 A check reports and goes on; it changes nothing. What `damage` names at a height, `ChainStore.replace_block` can put
 back when it is header, record or body; anything else needs a new database, filled by peers.
@@ -22,6 +23,7 @@ from ledger.trie import check_proof, prove
 from node.storage.block_rows import Place, StoredHeader
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
+from node.storage.set_changes import check_set_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def check_blocks(chain: ChainStore, *, from_height: int = 0) -> Iterator[BlockCh
             yield BlockCheck(height, (str(error),))
             parent = None
             continue
-        for check in (_check_link, _check_body):
+        for check in (_check_link, _check_validators, _check_body):
             try:
                 check(chain, stored, parent)
             except (DamagedError, LedgerError) as error:
@@ -94,8 +96,14 @@ def _check_link(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | 
         return
     if header.parent_hash != parent.block_hash:
         raise DamagedError("it is not a child of the block before it")
+    if header.validators_hash != parent.header.next_validators_hash:
+        raise DamagedError("it is signed by another validator set than the block before it decided")
     if header.log_size != parent.header.log_size + header.transaction_count:
         raise DamagedError("its log is not that of its parent and its transactions")
+
+
+def _check_validators(chain: ChainStore, stored: StoredHeader, _: StoredHeader | None) -> None:
+    check_set_change(chain.reader, stored.header)
 
 
 def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:

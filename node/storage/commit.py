@@ -12,6 +12,7 @@ from node.storage.block_rows import write_body, write_header, write_outcomes
 from node.storage.indexes import write_indexes
 from node.storage.log_tiles import write_tiles
 from node.storage.promises import release_promises
+from node.storage.set_changes import write_set_change
 from node.storage.state_rows import CurrentState
 from node.storage.trie_rows import TrieRows
 
@@ -39,6 +40,7 @@ def commit_rows(
     write_outcomes(batch, block)
     write_tiles(batch, reader, block.subtrees)
     write_indexes(batch, block)
+    write_set_change(batch, block.header)
     state.write(batch, height, block.writes)
     trie.write(batch, height, block.trie)
     for name in signers:

@@ -34,6 +34,8 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
           revision (u64)                         block appended
     d | evidence digest                          id of the transaction that recorded the evidence
     s | validator name                           newest height whose commit certificate, as stored here, it signed
+    q | height                                   hash of the validator set that this block decided for the next height
+                                                 (only of blocks that changed it)
     ---- promises: what this node signed at the height that is not decided yet, and must hold for it
     p | height | 1 | round (u32) | type (u8)     own signed message, encoded (ledger.consensus.codec)
     p | height | 2 | round (u32)                 timeout certificate, encoded
@@ -221,6 +223,11 @@ def evidence(evidence_digest: Digest) -> bytes:
 def signer(name: str) -> bytes:
     """Key of the newest height that a validator signed."""
     return b"s" + name.encode()
+
+
+def set_change(height: int) -> bytes:
+    """Key of the change of the validator set that a block decided."""
+    return b"q" + _HEIGHT.pack(height)
 
 
 # ---- promises

@@ -7,7 +7,7 @@ import asyncio
 from ledger.consensus.inputs import PeerId
 from node import wire
 from node.replica.inputs import PeerConnected, PeerDisconnected, PeerMessageReceived
-from tests.integration.network.nodes import Node, by_key, linked, peer_of, running, until
+from tests.integration.network.nodes import Node, by_key, captured_events, free_port, linked, peer_of, running, until
 
 
 async def test_frames_pass_in_both_directions_in_order() -> None:
@@ -140,6 +140,44 @@ async def test_a_key_that_is_listed_later_is_linked_and_one_no_longer_listed_is_
         a.know(c, dial=False)
         await until(lambda: linked(a, c) and linked(b))
         assert PeerDisconnected(b.peer) in a.links()
+
+
+async def test_a_closed_link_says_why_whoever_dialed_it() -> None:
+    for dialer in ("a", "b"):
+        with captured_events() as events:
+            async with running("a") as a, running("b") as b:
+                a.know(b, dial=dialer == "a")
+                b.know(a, dial=dialer == "b")
+                await until(lambda: linked(a, b) and linked(b, a))
+                a.know()
+                await until(lambda: linked(a) and linked(b))
+                reasons = [fields["reason"] for event, fields in events if event == "peer_unlinked"]
+        assert reasons == ["the node key is no longer listed"] * 2
+
+
+async def test_a_validator_that_moves_is_dialed_at_its_new_address() -> None:
+    async with running("a") as a, running("b") as b:
+        a.know(b)
+        b.know(a, dial=False)
+        await until(lambda: linked(a, b) and linked(b, a))
+        async with running("b", port=free_port()) as moved:  # the same key somewhere else; the old one still answers
+            moved.know(a, dial=False)
+            a.know(moved)
+            await until(lambda: linked(a, moved) and linked(moved, a))
+            await until(lambda: linked(b))
+
+
+async def test_a_validator_with_a_new_node_key_is_dialed_and_the_old_one_stays_as_long_as_it_is_listed() -> None:
+    async with running("a") as a, running("old") as old, running("new") as new:
+        a.know(old)
+        old.know(a, dial=False)
+        await until(lambda: linked(a, old))
+        new.know(a, dial=False)
+        a.know(old, new)
+        await until(lambda: linked(a, old, new) and linked(new, a))
+        assert a.links() == [PeerConnected(old.peer), PeerConnected(new.peer)], "the other link was not touched"
+        a.know(new)
+        await until(lambda: linked(a, new) and linked(old))
 
 
 async def test_a_change_of_role_does_not_touch_the_link() -> None:

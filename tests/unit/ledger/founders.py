@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.crypto import SigningKey
 from ledger.genesis import Card, Genesis, Operator, assemble_genesis, make_card
 from ledger.parameters import Parameters
 from ledger.rows.accounts import Account
-from ledger.validators import Quorum, default_quorum
+from ledger.validators import Quorum, Validator, ValidatorSet, default_quorum
 
 TIME_MS = 1_800_000_000_000
 
@@ -47,6 +47,18 @@ def founder(index: int) -> Founder:
 def founders(count: int) -> tuple[Founder, ...]:
     """The first `count` organisations."""
     return tuple(founder(index) for index in range(count))
+
+
+def set_of(*indices: int, quorum: Quorum | None = None) -> ValidatorSet:
+    """A validator set of these organisations, in this order."""
+    return ValidatorSet(
+        tuple(founder(index).card.validator for index in indices), quorum or default_quorum(len(indices))
+    )
+
+
+def rekeyed(index: int, keys: int) -> Validator:
+    """The validator number `index` with the keys and the address of the organisation number `keys`."""
+    return replace(founder(keys).card.validator, name=f"v{index}", operator=f"org{index}")
 
 
 def genesis_of(

@@ -39,7 +39,9 @@ from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.rows.accounts import Account
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
-from ledger.validators import Quorum
+from ledger.validators import Quorum, ValidatorSet
+from node.config import PinnedPeer
+from node.membership import Membership
 from node.replica import (
     Action,
     Answer,
@@ -91,11 +93,12 @@ class WatchedOutbox(Outbox):
     def add(self, action: Action) -> None:
         if isinstance(action, SendTo | SendToAll) and isinstance(action.message, Consensus):
             message = decode_message(action.message.payload)
-            if not isinstance(message, TimeoutCertificate) and message.validator == self._node.index:
+            if not isinstance(message, TimeoutCertificate) and self._node.signed(message):
                 self._node.check_durable(message, action.message.payload)
         if isinstance(action, BlockAppended):
             assert self._node.height == action.height
             assert keys.block_hash(action.block_hash) in self._node.store.image()
+            self._node.cluster.learn_set(self._node, action.height + 1)
         assert not self._node.halted, "nothing follows a halt"
         super().add(action)
         self._node.halted = isinstance(action, Halted)
@@ -103,7 +106,7 @@ class WatchedOutbox(Outbox):
 
 @dataclass
 class Node:
-    """One replica with its disk. `key` says whether it has its consensus key."""
+    """One replica with its disk. `key` says whether it has its consensus key, which may or may not be in the set."""
 
     cluster: Cluster
     index: int
@@ -112,6 +115,7 @@ class Node:
     guard: MemoryGuard
     key: bool = True
     replica: Replica | None = None
+    membership: Membership | None = None
     wake_at_ms: int | None = None
     halted: bool = False
     actions: list[Action] = field(default_factory=list)
@@ -151,8 +155,19 @@ class Node:
         return [
             message
             for message in map(_decoded, (item.payload for item in self.sent() if isinstance(item, Consensus)))
-            if not isinstance(message, TimeoutCertificate) and message.validator == self.index
+            if not isinstance(message, TimeoutCertificate) and self.signed(message)
         ]
+
+    def signed(self, message: SignedMessage) -> bool:
+        """Whether the message is by this node's consensus key, by the set of its height."""
+        validators = self.cluster.sets[message.statement.height].validators
+        return validators[message.validator].consensus_key == self.founder.consensus_key.public_key
+
+    def lists(self, other: Node, *, as_validator: bool = False) -> bool:
+        """Whether it would be linked to the other."""
+        assert self.membership is not None
+        member = self.membership.members.get(other.founder.node_key.public_key)
+        return member is not None and (member.is_validator or not as_validator)
 
     def check_durable(self, message: SignedMessage, payload: bytes) -> None:
         """What "Persist before send" (consensus research, section 1.3) and amendment A2 demand of this message."""
@@ -179,10 +194,20 @@ class Node:
 
 
 class Cluster:
-    """Some validators, and at wish followers, which all start at genesis."""
+    """Some validators, and at wish followers and candidates, which all start at genesis.
+
+    Candidates follow, and have a consensus key. Every node pins all followers and candidates, unless `pins` is False.
+    """
 
     def __init__(
-        self, validators: int, *, followers: int = 0, quorum: Quorum | None = None, parameters: Parameters = PARAMETERS
+        self,
+        validators: int,
+        *,
+        followers: int = 0,
+        candidates: int = 0,
+        pins: bool = True,
+        quorum: Quorum | None = None,
+        parameters: Parameters = PARAMETERS,
     ) -> None:
         self.genesis = _genesis(validators, quorum, parameters)
         self.now_ms = 1_000
@@ -202,11 +227,18 @@ class Cluster:
         self._starts: list[tuple[int, Node]] = []
         self._checked: dict[int, int] = {}
         self._agreed: dict[int, Digest] = {}
+        self.sets: dict[int, ValidatorSet] = {1: self.genesis.validators}
+        """The validator set of each height, as far as any node has got."""
+        self._links: set[tuple[int, int]] = set()
+        count_of_nodes = validators + candidates + followers
+        outsiders = range(validators, count_of_nodes) if pins else ()
+        self.pins = {index: PinnedPeer(None, founder(index).node_key.public_key) for index in outsiders}
         self.nodes: list[Node] = []
-        for index in range(validators + followers):
+        for index in range(count_of_nodes):
             store, guard = MemoryStore(), MemoryGuard()
             create_chain(store, self.genesis)
-            self.nodes.append(Node(self, index, founder(index), store, guard, key=index < validators))
+            has_key = index < validators + candidates
+            self.nodes.append(Node(self, index, founder(index), store, guard, key=has_key))
         for node in self.nodes:
             self.start(node)
 
@@ -228,27 +260,56 @@ class Cluster:
         for action in node.replica._parts.out.take():
             watched.add(action)
         node.replica._parts.out = watched
+        self.learn_set(node, node.height + 1)  # a block may be durable that was never announced
+        node.membership = Membership(node.running._parts.chain, tuple(self.pins.values()))
         self.step(node, Elapsed())
+        self.link(node)
+
+    # ---- links
+
+    def link(self, node: Node) -> None:
+        """Make and close the links of a running node: there is one where both ends list each other."""
         for other in self.nodes:
-            if other is not node and other.replica is not None:
+            if other is node or node.replica is None or other.replica is None:
+                continue
+            wanted, linked = node.lists(other) and other.lists(node), self.linked(node, other)
+            if wanted and not linked:
                 self.connect(node, other)
+            elif linked and not wanted:
+                self.disconnect(node, other)
+
+    def linked(self, node: Node, other: Node) -> bool:
+        return (node.index, other.index) in self._links
 
     def connect(self, node: Node, other: Node) -> None:
         """Bring the link between two running nodes up."""
+        self._links |= {(node.index, other.index), (other.index, node.index)}
         self.step(node, PeerConnected(other.peer))
         self.step(other, PeerConnected(node.peer))
 
+    def disconnect(self, node: Node, other: Node) -> None:
+        """Take the link between two nodes down."""
+        self._links -= {(node.index, other.index), (other.index, node.index)}
+        for one, gone in ((node, other), (other, node)):
+            if one.replica is not None:
+                self.step(one, PeerDisconnected(gone.peer))
+
+    def learn_set(self, node: Node, height: int) -> None:
+        """A node knows the set of a height, which must be the one that all have."""
+        validators = node.running._parts.chain.validators_of(height)
+        assert self.sets.setdefault(height, validators) == validators
+
     def stop(self, node: Node) -> None:
         """Cut the power of a node: what it has not synced is gone, and so are the frames to it."""
-        node.replica = None
+        node.replica = node.membership = None
         node.wake_at_ms = None
         node.store = MemoryStore(node.store.crash())
         node.guard = MemoryGuard(node.guard.crash())
         self._frames = [frame for frame in self._frames if frame[3] != node.index]
         heapq.heapify(self._frames)
         for other in self.nodes:
-            if other.replica is not None:
-                self.step(other, PeerDisconnected(node.peer))
+            if self.linked(node, other):
+                self.disconnect(node, other)
 
     def cut(self, node: Node, back_after_ms: int) -> None:
         """Cut the power of a node in the middle of whatever it does, and start it again later."""
@@ -315,6 +376,8 @@ class Cluster:
         for receiver, inputs in due.items():
             if self.nodes[receiver].replica is not None:
                 self.step(self.nodes[receiver], *inputs)
+        for node in self.nodes:
+            self.link(node)
 
     def send(self, sender: int, receiver: int, message: PeerMessage) -> None:
         """Put a message on the network, as if `sender` had sent it."""
@@ -328,11 +391,11 @@ class Cluster:
         match action:
             case SendTo(peer, message):
                 for other in self.nodes:
-                    if other.peer == peer and other.replica is not None:
+                    if other.peer == peer and self.linked(node, other):
                         self.send(node.index, other.index, message)
             case SendToAll(message, validators_only):
                 for other in self.nodes:
-                    if other is not node and other.replica is not None and (other.key or not validators_only):
+                    if self.linked(node, other) and (node.lists(other, as_validator=True) or not validators_only):
                         self.send(node.index, other.index, message)
             case WakeAt(monotonic_ms):
                 node.wake_at_ms = monotonic_ms
@@ -343,7 +406,10 @@ class Cluster:
             case Halted():
                 if self.restart_after_ms is not None:
                     self.cut(node, self.restart_after_ms)
-            case BlockAppended() | Logged():
+            case BlockAppended():
+                assert node.membership is not None
+                node.membership.follow(node.running.claimed_height)
+            case Logged():
                 pass
 
     # ---- transactions
@@ -412,13 +478,10 @@ class Cluster:
         for height in range(first, chain.tip.header.height + 1):
             stored = chain.stored_header(height)
             assert stored.header.parent_hash == chain.stored_header(height - 1).block_hash
-            assert len(decode_commit_record(chain.record(height)).certificate.signatures) >= self.quorum
+            quorum = self.sets[height].quorum
+            assert len(decode_commit_record(chain.record(height)).certificate.signatures) >= quorum
             agreed = self._agreed.setdefault(height, stored.block_hash)
             assert agreed == stored.block_hash, f"two blocks at height {height}"
-
-    @property
-    def quorum(self) -> int:
-        return self.genesis.validators.quorum
 
     def committed(self, transaction: Transaction, nodes: Sequence[Node] | None = None) -> bool:
         """Whether the transaction is durable on all (running) nodes, exactly once."""

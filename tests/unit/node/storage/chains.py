@@ -17,15 +17,18 @@ from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.primitives import Digest
+from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.state import State
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 from ledger.trie import update
+from ledger.validators import ValidatorSet
 from node.ports import Store
 from node.storage.chain_store import ChainStore
 from node.storage.opening import create_chain
 from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.set_changes import rows_of_change
 
-FOUNDERS = tuple(founder(index) for index in range(4))
+FOUNDERS = tuple(founder(index) for index in range(6))
 SIGNERS = ("v0", "v1", "v2")
 
 
@@ -74,7 +77,7 @@ def candidate(
     writes: Mapping[bytes, bytes | None] | None = None,
     time_ms: int | None = None,
 ) -> CandidateBlock:
-    """A block on the tip of `chain`, executed; `writes` are written to state besides."""
+    """A block on the tip of `chain`, executed; `writes` are written to state besides, the validator set among them."""
     tip = chain.tip
     height = tip.header.height + 1
     time_ms = tip.header.time_ms + 1 if time_ms is None else time_ms
@@ -86,6 +89,7 @@ def candidate(
     log = tip.log.extend(hashes)
     all_writes = {**done.writes, **(writes or {})}
     trie = update(tip.trie_root, all_writes, height, chain.trie_node)
+    changed = all_writes.get(VALIDATORS_KEY)
     header = Header(
         version=HEADER_VERSION,
         chain=chain.chain,
@@ -100,7 +104,9 @@ def candidate(
         log_root=log.frontier.root(),
         state_root=trie.root.hash,
         validators_hash=tip.header.next_validators_hash,
-        next_validators_hash=tip.header.next_validators_hash,
+        next_validators_hash=(
+            tip.header.next_validators_hash if changed is None else parse_validators_row(changed).hash
+        ),
     )
     header_bytes = encode_header(header)
     return CandidateBlock(
@@ -118,12 +124,15 @@ def candidate(
     )
 
 
-def record_of(block: CandidateBlock) -> bytes:
-    """The encoded commit record of `block`, signed by SIGNERS."""
+def record_of(block: CandidateBlock, validators: ValidatorSet | None = None) -> bytes:
+    """The encoded commit record of `block`, signed by the first q of `validators`: SIGNERS, of genesis."""
     statement = CommitStatement(block.header.height, 0, block.block_hash)
     content = signed_bytes(SigningContext(block.header.chain, 0), statement)
+    keys = {item.consensus_key.public_key: item.consensus_key for item in FOUNDERS}
+    validators = validators or genesis().validators
     signatures = tuple(
-        VoteSignature(index, FOUNDERS[index].consensus_key.sign(content)) for index in range(len(SIGNERS))
+        VoteSignature(index, keys[validator.consensus_key].sign(content))
+        for index, validator in enumerate(validators.validators[: validators.quorum])
     )
     certificate = CommitCertificate(block.header.height, 0, block.block_hash, signatures)
     return encode_commit_record(CommitRecord(block.header_bytes, certificate, ()))
@@ -136,9 +145,16 @@ def commit(
     writes: Mapping[bytes, bytes | None] | None = None,
 ) -> CandidateBlock:
     """Append a block."""
+    validators = State(chain.state).validators()
     block = candidate(chain, transactions, writes=writes)
-    chain.commit(block, record_of(block), SIGNERS)
+    signers = tuple(item.name for item in validators.validators[: validators.quorum])
+    chain.commit(block, record_of(block, validators), signers)
     return block
+
+
+def change_set(chain: ChainStore, validators: ValidatorSet) -> CandidateBlock:
+    """Append a block that decides this set for the next height, as if a proposal had become active."""
+    return commit(chain, writes=rows_of_change(State(chain.state), validators, chain.tip.header.height + 1))
 
 
 def grow(chain: ChainStore, sizes: Iterable[int]) -> list[CandidateBlock]:
