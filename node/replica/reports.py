@@ -55,7 +55,7 @@ class Reports:
         return tuple(self._waiting.values())
 
     def submit(self, door: Door, deciding: Deciding, now_ms: int) -> None:
-        """Once per tick: submit what waits and is not pending, as far as it is due and this node is a validator."""
+        """Once per tick: submit what waits and is not pending, if this node is a validator."""
         if not self._waiting or now_ms < self._next_ms or self._node_key is None:
             return
         self._next_ms = now_ms + deciding.engine.context.timing.tick_ms
@@ -65,13 +65,12 @@ class Reports:
         missing = [
             (place, evidence)
             for place, evidence in self._waiting.items()
-            if evidence.height <= deciding.height  # above: this node lost blocks that it had, and fetches them again
-            and not ((known := self._submitted.get(place)) and door.mempool.pending(known))
+            if not ((known := self._submitted.get(place)) and door.mempool.pending(known))
         ]
         for place, evidence in missing[:EVIDENCE_REPORTS_PER_TICK_MAX]:
             envelope = _report(evidence, deciding.name(index), self._node_key, deciding)
             (outcome,) = door.submit((envelope,), deciding)
-            if isinstance(outcome, Pending):
+            if isinstance(outcome, Pending):  # or refused for now: a full mempool, or this node has lost blocks
                 self._submitted[place] = outcome.transaction_id
 
 
