@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from ledger.encoding import Json, encode_trusted
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.operations.table import operation_to_json
+from wallet.evidence import evidence_sentence
 from wallet.moments import rfc3339, span_words
 from wallet.output import inline_json
 
@@ -39,6 +41,8 @@ def operation_sentence(operation: Operation) -> str:
             return f"{operation.by} creates the stream {operation.name}; may write to it: {writers}"
         case RecordAppend():
             return _record_sentence(operation)
+        case EvidenceRecord():
+            return f"{operation.by} records evidence: {evidence_sentence(operation.evidence)}"
         case _:
             fields = {name: value for name, value in operation_to_json(operation).items() if name not in ("type", "by")}
             return f"{operation.by} does {operation.kind.type} with {inline_json(fields)}"
