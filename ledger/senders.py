@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.encoding import Json
+from ledger.limits import NAME_BYTES_MAX
 from ledger.names import parse_account_name
 from ledger.validators import VALIDATOR_NAME_PATTERN, parse_validator_name
 
 VALIDATOR_SENDER_PREFIX: Final = "validator:"
+
+SENDER_BYTES_MAX: Final = len(VALIDATOR_SENDER_PREFIX) + NAME_BYTES_MAX
 
 VALIDATOR_SENDER_PATTERN: Final = VALIDATOR_SENDER_PREFIX + VALIDATOR_NAME_PATTERN
 """The form of a validator as sender as a regular expression (to be matched in full), for documentation."""
