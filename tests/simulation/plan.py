@@ -29,6 +29,7 @@ class Plan:
     byzantine: tuple[tuple[int, str], ...]
     dead: tuple[int, ...]
     lively: bool
+    candidates: int
     followers: int
     safety_ms: int
     heartbeat_ms: int
@@ -74,6 +75,7 @@ def draw(rng: random.Random, *, n: int | None = None, q: int | None = None) -> P
         byzantine=tuple(sorted((index, rng.choice(BYZANTINE_KINDS)) for index in order[:bad])),
         dead=tuple(sorted(order[bad : bad + dead])),
         lively=lively,
+        candidates=0,
         followers=rng.choice((0, 0, 0, 1)),
         safety_ms=rng.choice((800, 1_500, 2_500)),
         heartbeat_ms=rng.choice((300, 60_000)),

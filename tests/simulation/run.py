@@ -157,12 +157,12 @@ class _Run:
         for machine in world.machines:
             machine.power.cut_rate = machine.power.failure_rate = 0.0
             machine.paused_until_ms = 0
-            dead = machine.identity.validator in plan.dead
+            dead = machine.identity.index in world.dead
             if dead and machine.replica is not None:
                 world.cut(machine)
             elif not dead and machine.replica is None:
                 machine.boot()
-        live = [machine for machine in world.honest if machine.identity.validator not in plan.dead]
+        live = [machine for machine in world.honest if machine.identity.index not in world.dead]
         started_ms = world.now_ms
         if plan.quiet:
             owed = max(_owed_height(machine) for machine in live)
@@ -212,7 +212,7 @@ def _height(machine: Machine) -> int:
 
 def _owed_height(machine: Machine) -> int:
     """The height that must be decided because this machine has it, or voted at it (amendment A4c)."""
-    if machine.identity.validator is None:
+    if not machine.identity.has_key:
         return machine.durable_height
     return max(machine.durable_height, newest_promised_height(machine.disk) or 0)
 
