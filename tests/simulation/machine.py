@@ -253,8 +253,11 @@ class Machine:
     def _follow(self) -> None:
         """A block was appended: others may have to be linked."""
         assert self.membership is not None
-        if self.membership.follow(self.running.claimed_height):
-            self.world.relist(self)
+        try:
+            if self.membership.follow(self.running.claimed_height):
+                self.world.relist(self)
+        except StorageFailedError:
+            self.world.cut(self)
 
     def _send(self, action: SendTo | SendToAll) -> None:
         if isinstance(action, SendTo):
