@@ -7,7 +7,7 @@ operations), applied or failed, stands in the transaction and needs none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,11 @@ class StreamTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAppended:
-    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any."""
+class RecordAppended(NamedTuple):
+    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any.
+
+    A named tuple because there is one per record, and it is made in a third of the time.
+    """
 
     stream: str
     revision: int
@@ -39,4 +41,23 @@ class RecordAppended:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended
+@dataclass(frozen=True, slots=True)
+class AssetTouched:
+    """The row of `asset` was created or changed by that operation."""
+
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTouched:
+    """What `account` holds of `asset`, or whether it is frozen, was changed by that operation."""
+
+    account: str
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched

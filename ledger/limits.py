@@ -25,11 +25,27 @@ RECORD_CONTENT_BYTES_MAX = 32 * KIB
 RECORD_CONTENT_DEPTH_MAX = JSON_DEPTH_MAX - 4  # it stands in an operation, in a list, in a body, in an envelope
 RECORD_KEY_BYTES_MAX = 128
 
-# ---- rules: accounts and streams
+# ---- rules: accounts, streams and assets
 KEYS_PER_ACCOUNT_MAX = 32
 ROLES_PER_ACCOUNT_MAX = 16
+ADMINISTRATORS_MAX = 64
 WRITERS_PER_STREAM_MAX = 256
 NAME_BYTES_MAX = 64
+ISSUERS_PER_ASSET_MAX = 64
+AMOUNT_MAX = 2**128 - 1  # of one operation, and of all that there is of an asset
+DECIMALS_MAX = 18
+
+# ---- rules: governance
+PROPOSALS_OPEN_MAX = 64  # beyond, only who operates a validator and has none open may open one: spam cannot lock it
+PROPOSALS_OPEN_PER_PROPOSER_MAX = 4
+PROPOSALS_PENDING_MAX = 16  # decided and not yet in force
+PROPOSAL_OPEN_MS_MAX = 90 * 24 * 3_600_000  # from its creation to its expiry
+PROPOSAL_DELAY_HEIGHTS_MAX = 100_000  # from the block that decides to the first height where it is in force
+PROTOCOL_DELAY_HEIGHTS_MIN = 100  # of a change of the protocol version: operators must update before it
+CHANGES_PER_PROPOSAL_MAX = 8
+EVIDENCE_PER_PROPOSAL_MAX = 16
+READY_HEIGHTS_MAX = 10_000  # how old the height may be that a ready statement names
+READY_PROOFS_REMEMBERED_MAX = 8_192  # proofs that were verified, more than a block has; the oldest are forgotten
 
 # ---- rules: blocks and validators
 VALIDATORS_MAX = 100
@@ -83,7 +99,9 @@ LOG_PATH_MAX = 64  # hashes of an inclusion path
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB
-MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000
+MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000  # of one sender, and its bytes: SENDER_MEMPOOL_FULL, retry later
+MEMPOOL_SENDER_BYTES_MAX = 64 * MIB
+PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
@@ -116,6 +134,8 @@ INBOX_FRAMES_MAX = 1_024  # per peer; beyond, its link is not read until there i
 INBOX_BYTES_MAX = 8 * MIB  # per peer, likewise
 INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a submission beyond is refused
 INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
+INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take all the room
+INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
 
@@ -156,4 +176,7 @@ assert ENVELOPE_BYTES_MAX + KIB <= GOSSIP_FRAME_BYTES_MAX, "any transaction must
 assert BLOCK_TRANSACTIONS_MAX * 68 + 64 * KIB <= FRAME_BYTES_MAX, "a proposal of hashes must fit a frame"
 assert RECORD_CONTENT_BYTES_MAX < ENVELOPE_BYTES_MAX, "a record must fit its transaction"
 assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one sender must not fill the mempool"
+assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one sender must not fill the mempool"
+assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
+assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
 assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX

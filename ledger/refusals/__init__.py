@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.refusals import accounts, nodes, streams, transactions
+from ledger.refusals import accounts, assets, governance, members, nodes, streams, transactions
 from ledger.refusals.codes import Code, Entry, Kind, Refusal
 
 __all__ = ["FAMILIES", "TABLE", "Code", "Entry", "Kind", "Refusal"]
@@ -25,7 +25,10 @@ __all__ = ["FAMILIES", "TABLE", "Code", "Entry", "Kind", "Refusal"]
 FAMILIES: Final = (
     transactions,
     accounts,
+    members,
+    governance,
     streams,
+    assets,
     nodes,
 )
 """The modules of the table."""

@@ -7,7 +7,9 @@ from typing import Any
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from ledger.amounts import Amount
 from ledger.encoding import encode
+from ledger.operations.assets import AssetDefine, AssetIssue
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
 from node.http.problems import HttpCode
@@ -73,9 +75,15 @@ async def test_the_document_is_served_and_can_be_revalidated(api: Api) -> None:
 async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> None:
     """Each GET has a success, each success its declared schema; `Api` checks that on every request of every test."""
     node.grow(2)
-    sent = transaction(create_stream("z"), append("z", stream="z", key="k"), nonce=1)
+    sent = transaction(
+        create_stream("z"),
+        append("z", stream="z", key="k"),
+        AssetDefine("org0", "euro", 2, Amount(9)),
+        AssetIssue("org0", "euro", "org0", Amount(5)),
+        nonce=1,
+    )
     node.append(sent)
-    values = {"id": sent.id.hex(), "block": "1", "account": "org0", "stream": "invoices"}
+    values = {"id": sent.id.hex(), "block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
     for route in ROUTES:
         path = route.path.format(**values)
         assert operation_of(route.method, path) is not None
@@ -91,7 +99,7 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
 
 
 async def test_every_route_refuses_parameters_that_it_does_not_declare(api: Api) -> None:
-    values = {"id": "0" * 64, "block": "0", "account": "org0", "stream": "invoices"}
+    values = {"id": "0" * 64, "block": "0", "account": "org0", "stream": "invoices", "asset": "euro"}
     for route in ROUTES:
         path = route.path.format(**values)
         reply = await api.request(route.method, f"{path}?surprise=1")
