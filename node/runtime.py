@@ -39,6 +39,7 @@ from node.replica.actions import (
 )
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
+from node.storage.errors import StorageError
 from node.storage.queries import Queries
 from node.wire import Haste, PeerMessage, Transactions
 
@@ -126,7 +127,8 @@ class Runtime:
         log: EventLog,
         clocks: Callable[[], Now] = read_clocks,
     ) -> None:
-        """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits."""
+        """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits, and
+        may read it, too: a `StorageError` that it raises ends the run."""
         self._replica = replica
         self._inbox = inbox
         self._sender = sender
@@ -273,7 +275,10 @@ class Runtime:
 
     def _append(self, block: BlockAppended) -> None:
         self._height = block.height
-        self._appended(block)
+        try:
+            self._appended(block)
+        except StorageError as error:
+            raise HaltedError(str(error)) from error
         if self._waiters:
             for name in block.transaction_ids:
                 self._decided(name)

@@ -38,6 +38,8 @@ def _unready(status: ReplicaStatus, *, peers_min: int, blocks_behind_max: int) -
     reasons = []
     if status.role is Role.HALTED:
         reasons.append(f"the node has halted: {status.reason}")
+    if status.role is Role.OUTDATED:
+        reasons.append(f"the node is outdated: {status.reason}")
     if len(status.peers) < peers_min:
         reasons.append(f"{len(status.peers)} connected peers, fewer than minPeers={peers_min}")
     who, height = _claimed(status)

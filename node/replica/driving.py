@@ -38,8 +38,15 @@ from node.wire import Consensus, Status, split_transactions
 
 
 def drive(parts: Parts) -> None:
-    """Hand the engine all that waits for it, until nothing is left or its height is decided."""
+    """Hand the engine all that waits for it, until nothing is left or its height is decided.
+
+    At a height whose rules are unknown here the engine is told nothing: nothing is voted for, checked or appended.
+    """
     deciding = parts.deciding
+    if deciding.suspended:
+        deciding.inputs.clear()
+        parts.wake_at_ms = parts.now.monotonic_ms + deciding.parameters.heartbeat_ms
+        return
     while deciding.inputs and deciding.decided is None:
         casts: list[Cast] = []
         while deciding.inputs and deciding.decided is None:
@@ -53,7 +60,7 @@ def drive(parts: Parts) -> None:
 def ask_for_records(parts: Parts, *, eager: bool) -> None:
     """Ask peers that are further. A validator one block behind waits for the tick: it is about to be there itself."""
     deciding = parts.deciding
-    if deciding.decided is None:
+    if deciding.decided is None and not deciding.suspended:
         above = deciding.height if eager or deciding.me is None else deciding.height + 1
         parts.syncing.ask(deciding.height, above, parts.now.monotonic_ms, parts.out)
 

@@ -45,7 +45,7 @@ from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.replica.reports import Reports
-from node.replica.standing import note_change, standing
+from node.replica.standing import note_change, standing, warn
 from node.replica.status import PeerStatus, ReplicaStatus, Role
 from node.replica.syncing import Conflict, Syncing
 from node.storage.chain_store import ChainStore
@@ -100,8 +100,7 @@ class Replica:
             wake_at_ms=now.monotonic_ms,
         )
         self._begin()
-        if self._parts.silence is not None:
-            self._parts.out.log("voting_stopped", reason=self._parts.silence)
+        warn(self._parts)
 
     # ---- a step
 
@@ -126,7 +125,8 @@ class Replica:
             self._halted = str(error)
             parts.out.add(Halted(self._halted))
             return parts.out.take()
-        waiting = parts.deciding.decided is not None or parts.syncing.busy
+        deciding = parts.deciding
+        waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
         parts.out.add(WakeAt(now.monotonic_ms if waiting else parts.wake_at_ms))
         return parts.out.take()
 
@@ -171,6 +171,8 @@ class Replica:
     def _take_records(self) -> None:
         """What peers proved: the next block, or that there are two chains."""
         parts = self._parts
+        if parts.deciding.suspended:
+            return
         finding = parts.syncing.next(parts.deciding, chain=parts.chain, door=parts.door, out=parts.out)
         if isinstance(finding, Conflict):
             if parts.findings.keep_conflict(finding.height, finding.encoded):
@@ -232,11 +234,11 @@ class Replica:
             tick_at_ms=before.engine.tick_at_ms,
         )
         note_change(parts, before)
-        for candidate in promises.candidates:
+        for candidate in () if parts.deciding.suspended else promises.candidates:
             self._restore_candidate(candidate)
         parts.deciding.inputs.append(Wake())
         for peer, payload in parts.postbox.take():
-            if not parts.out.blamed(peer):
+            if not (parts.out.blamed(peer) or parts.deciding.suspended):
                 judge_consensus(parts, peer, payload)
 
     def _restored(self, height: int) -> tuple[Promises, Restored | None]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ledger.chain import CandidateBlock
 from ledger.events import EvidenceRecorded
+from ledger.primitives import successor
 from ledger.rows.evidence import EVIDENCE_PREFIX, evidence_key
-from node.storage.keys import successor
 from tests.simulation.violation import demand
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class Accusations:
 
     def audited(self, height: int, block: CandidateBlock) -> None:
         """The next block of the longest honest chain."""
-        honest = {machine.identity.name for machine in self._world.honest}
         reports = [item for item in block.transactions if item.body.sender.startswith("validator:")]
         events = [event for event in block.events if isinstance(event, EvidenceRecorded)]
         demand(len(reports) == len(events), _NAME, f"height {height} has {len(reports)} reports, {len(events)} applied")
         for event in events:
             place = event.validator, event.height
+            honest = self._world.honest_names_at(event.height)
             demand(event.validator not in honest, _NAME, f"height {height} accuses the honest {event.validator}")
             demand(place not in self.recorded, _NAME, f"height {height} records {place} again")
             self.recorded[place] = height
@@ -51,6 +51,6 @@ def unreported(machines: list[Machine]) -> set[tuple[str, int]]:
     return {
         (evidence.validator, evidence.height)
         for machine in machines
-        if machine.replica is not None and machine.identity.validator is not None
+        if machine.replica is not None and machine.replica._parts.deciding.me is not None
         for evidence in machine.replica._parts.reports.waiting()
     }
