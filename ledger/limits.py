@@ -86,7 +86,9 @@ LOG_PATH_MAX = 64  # hashes of an inclusion path
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB
-MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000
+MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000  # of one sender, and its bytes: SENDER_MEMPOOL_FULL, retry later
+MEMPOOL_SENDER_BYTES_MAX = 64 * MIB
+PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
@@ -119,6 +121,8 @@ INBOX_FRAMES_MAX = 1_024  # per peer; beyond, its link is not read until there i
 INBOX_BYTES_MAX = 8 * MIB  # per peer, likewise
 INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a submission beyond is refused
 INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
+INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take all the room
+INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
 
@@ -159,4 +163,7 @@ assert ENVELOPE_BYTES_MAX + KIB <= GOSSIP_FRAME_BYTES_MAX, "any transaction must
 assert BLOCK_TRANSACTIONS_MAX * 68 + 64 * KIB <= FRAME_BYTES_MAX, "a proposal of hashes must fit a frame"
 assert RECORD_CONTENT_BYTES_MAX < ENVELOPE_BYTES_MAX, "a record must fit its transaction"
 assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one sender must not fill the mempool"
+assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one sender must not fill the mempool"
+assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
+assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
 assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX

@@ -6,8 +6,8 @@ per turn, so that nobody waits for another's backlog; it removes nothing, becaus
 told what was committed, moves the senders that were served to the end of the ring.
 
 The first envelope of an id stays: another one with the same id (the same body, other signatures) never evicts it, so
-that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes in all, and
-transactions per sender (design section 6); what is beyond is refused and may be submitted again.
+that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes, in all and per
+sender (design section 6), so that nobody can fill it alone; what is beyond is refused and may be submitted again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,24 @@ import heapq
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_SENDER_TRANSACTIONS_MAX, MEMPOOL_TRANSACTIONS_MAX
+from ledger.limits import (
+    MEMPOOL_BYTES_MAX,
+    MEMPOOL_SENDER_BYTES_MAX,
+    MEMPOOL_SENDER_TRANSACTIONS_MAX,
+    MEMPOOL_TRANSACTIONS_MAX,
+)
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
+
+
+class _Queue(dict[Digest, Transaction]):
+    """One sender's transactions by id, in the order of their arrival, and their bytes together."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
 
 
 class Mempool:
@@ -31,13 +45,15 @@ class Mempool:
         transactions_max: int = MEMPOOL_TRANSACTIONS_MAX,
         bytes_max: int = MEMPOOL_BYTES_MAX,
         sender_transactions_max: int = MEMPOOL_SENDER_TRANSACTIONS_MAX,
+        sender_bytes_max: int = MEMPOOL_SENDER_BYTES_MAX,
     ) -> None:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._sender_transactions_max = sender_transactions_max
+        self._sender_bytes_max = sender_bytes_max
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
-        self._ring: dict[str, dict[Digest, Transaction]] = {}  # no sender without a transaction
+        self._ring: dict[str, _Queue] = {}  # no sender without a transaction
         self._bytes = 0
         # (valid_until, id) of every transaction, and of some that are gone: see `_compact`.
         self._expiries: list[tuple[int, Digest]] = []
@@ -58,20 +74,37 @@ class Mempool:
         """The pending transaction with exactly this envelope, or None."""
         return self._by_envelope_hash.get(envelope_hash)
 
+    def waiting(self, sender: str) -> int:
+        """How many transactions of `sender` are pending."""
+        return len(self._ring.get(sender, ()))
+
+    def room_for(self, transaction: Transaction) -> Refusal | None:
+        """Why there is no room for `transaction`, which is not pending, or None. Cheap: asked before it is verified."""
+        size = len(transaction.envelope)
+        if len(self._by_id) >= self._transactions_max or self._bytes + size > self._bytes_max:
+            return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
+        queue = self._ring.get(transaction.body.sender)
+        if queue is not None and (
+            len(queue) >= self._sender_transactions_max or queue.bytes + size > self._sender_bytes_max
+        ):
+            return Refusal(
+                Code.SENDER_MEMPOOL_FULL,
+                f"{len(queue)} transactions of {transaction.body.sender}, of {queue.bytes} bytes, are pending",
+            )
+        return None
+
     def add(self, transaction: Transaction) -> Refusal | None:
         """Take in a verified transaction; refuse when full. One whose id is pending already changes nothing."""
         if transaction.id in self._by_id:
             return None
+        if refusal := self.room_for(transaction):
+            return refusal
         size = len(transaction.envelope)
-        if len(self._by_id) >= self._transactions_max or self._bytes + size > self._bytes_max:
-            return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
-        sender = transaction.body.sender
-        queue = self._ring.get(sender)
+        queue = self._ring.get(transaction.body.sender)
         if queue is None:
-            queue = self._ring[sender] = {}
-        elif len(queue) >= self._sender_transactions_max:
-            return Refusal(Code.SENDER_MEMPOOL_FULL, f"{len(queue)} transactions of {sender} are pending")
+            queue = self._ring[transaction.body.sender] = _Queue()
         queue[transaction.id] = transaction
+        queue.bytes += size
         self._by_id[transaction.id] = transaction
         self._by_envelope_hash[transaction.envelope_hash] = transaction
         self._bytes += size
@@ -144,6 +177,7 @@ class Mempool:
         self._bytes -= len(transaction.envelope)
         queue = self._ring[transaction.body.sender]
         del queue[transaction.id]
+        queue.bytes -= len(transaction.envelope)
         if not queue:
             del self._ring[transaction.body.sender]
 

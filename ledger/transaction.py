@@ -51,6 +51,7 @@ from ledger.limits import (
     ENVELOPE_BYTES_MAX,
     JSON_DEPTH_MAX,
     MEMO_BYTES_MAX,
+    NAME_BYTES_MAX,
     NONCE_BYTES,
     OPERATIONS_PER_TRANSACTION_MAX,
     SIGNATURES_PER_TRANSACTION_MAX,
@@ -79,6 +80,7 @@ _BODY_FIELDS = frozenset({"version", "chain", "sender", "nonce", "valid_until", 
 _BODY_OPTIONAL = frozenset({"cosigners", "memo"})
 
 _BODY_OPENING = b'{"body":'
+_SENDER_OPENING = b'"sender":"'
 _SIGNATURES_OPENING = b',"signatures":['
 _SIGNATURE = b'{"key":"%b","signature":"%b"}'
 _SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BYTES
@@ -195,6 +197,16 @@ def build_body(
 def envelope_hash(envelope: bytes) -> Digest:
     """The envelope hash of exact bytes, without parsing them."""
     return digest(_ENVELOPE_TAG, envelope)
+
+
+def claimed_sender(envelope: bytes) -> str:
+    """The sender that the envelope names, if it is well formed; some short text otherwise. Only to share out work by.
+
+    In canonical form `valid_until` comes next after `sender`, and only keys, signatures and a version after that.
+    """
+    end = envelope.rfind(b'","valid_until":')
+    start = envelope.rfind(_SENDER_OPENING, 0, max(end, 0)) + len(_SENDER_OPENING)
+    return envelope[start:end].decode("ascii", "replace") if 0 < end - start <= NAME_BYTES_MAX else ""
 
 
 def transaction_id(body: bytes) -> Digest:

@@ -1,46 +1,67 @@
-"""The one queue in front of the replica: what came in and has not been looked at, by source and urgency.
+"""The one queue in front of the replica: what came in and has not been looked at, by source and haste.
 
-Sources are the peers and this node's own submitters. Each has two lanes. *Urgent* is all that a decision may wait for:
-consensus messages, requests, and bodies that were asked for. *Bulk* is gossip, submissions and catch-up. `take` gives
-what one step of the replica shall do: everything about links first, then urgent messages, then a slice of bulk, and
-within a lane one source after the other, so that no peer can crowd out another. Many envelopes are cut into slices,
-because their signatures are verified within the step and a vote should not wait for a thousand of them; a message of
-certified blocks, or a request for some, is the last of its step for the same reason. When urgent work never ends,
-every `_URGENT_STEPS_MAX`th step takes a slice of bulk all the same.
+Sources are the peers and this node's own submitters. Each has three lanes. *Urgent* is all that a decision may wait
+for: consensus messages, requests, and bodies that were asked for. *Prompt* is gossip that overtakes (`wire.Haste`).
+*Bulk* is other gossip, submissions and catch-up. `take` gives what one step of the replica shall do: everything about
+links first, then a slice of one lane, the most urgent that has something; within a lane one source after the other, so
+that no peer can crowd out another, and among submissions one sender after the other, so that nobody waits for another's
+backlog. Many envelopes are cut into slices, because their signatures are verified within the step and a vote should not
+wait for a thousand of them; a message of certified blocks, or a request for some, is the last of its step for the same
+reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
-a submission beyond the bound is refused.
+a submission beyond the bound, of all or of its sender, is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from enum import IntEnum, unique
 
 from ledger.consensus.inputs import PeerId
 from ledger.limits import (
     INBOX_BYTES_MAX,
     INBOX_FRAMES_MAX,
+    INBOX_SENDER_SUBMISSION_BYTES_MAX,
+    INBOX_SENDER_SUBMISSIONS_MAX,
     INBOX_SUBMISSION_BYTES_MAX,
     INBOX_SUBMISSIONS_MAX,
     STEP_ENVELOPES_MAX,
     STEP_MESSAGES_MAX,
 )
+from ledger.transaction import claimed_sender
 from node.replica.inputs import Elapsed, PeerConnected, PeerDisconnected, PeerMessageReceived, ReplicaInput, Submitted
-from node.wire import FetchRecords, PeerMessage, Records, Transactions
+from node.wire import FetchRecords, Haste, PeerMessage, Records, Transactions
 
-_URGENT_STEPS_MAX = 8
+_STEPS_IN_A_ROW_MAX = 8
+
+
+@unique
+class Lane(IntEnum):
+    """What overtakes what, the first first."""
+
+    URGENT = 0
+    PROMPT = 1
+    BULK = 2
+
+
+_LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
 
 
 class _Waiting:
-    """A message or submission in a lane; `offset` is how many of its envelopes have been taken."""
+    """A message or submission in a lane; `offset` is how many of its envelopes have been taken.
 
-    __slots__ = ("bytes", "envelopes", "item", "offset")
+    `sender` is whom it is for, among others of its source; what comes from a peer has none.
+    """
 
-    def __init__(self, item: PeerMessageReceived | Submitted, *, size: int) -> None:
+    __slots__ = ("bytes", "envelopes", "item", "offset", "sender")
+
+    def __init__(self, item: PeerMessageReceived | Submitted, *, size: int, sender: str = "") -> None:
         self.item = item
         self.bytes = size
+        self.sender = sender
         self.offset = 0
         self.envelopes = _envelopes(item)
 
@@ -54,8 +75,8 @@ class _Waiting:
             case Submitted(ticket, _):
                 return Submitted(ticket, envelopes)
             case PeerMessageReceived(peer, message):
-                requested = isinstance(message, Transactions) and message.requested
-                return PeerMessageReceived(peer, Transactions(envelopes, requested))
+                haste = message.haste if isinstance(message, Transactions) else Haste.BULK
+                return PeerMessageReceived(peer, Transactions(envelopes, haste))
 
     @property
     def finished(self) -> bool:
@@ -63,12 +84,38 @@ class _Waiting:
         return self.offset == len(self.envelopes)
 
 
+class _Turns:
+    """What waits in one lane of one source: each sender's in order, and one sender after the other."""
+
+    __slots__ = ("_by_sender",)
+
+    def __init__(self) -> None:
+        self._by_sender: dict[str, deque[_Waiting]] = {}  # none is empty; the first is next
+
+    def __bool__(self) -> bool:
+        return bool(self._by_sender)
+
+    def append(self, waiting: _Waiting) -> None:
+        self._by_sender.setdefault(waiting.sender, deque()).append(waiting)
+
+    def first(self) -> _Waiting:
+        return next(iter(self._by_sender.values()))[0]
+
+    def served(self) -> None:
+        """The first had its turn: it goes when it is finished, and its sender to the end in any case."""
+        sender = next(iter(self._by_sender))
+        queue = self._by_sender.pop(sender)
+        if queue[0].finished:
+            queue.popleft()
+        if queue:
+            self._by_sender[sender] = queue
+
+
 @dataclass(slots=True)
 class _Source:
     """What one peer, or this node's own API, has waiting."""
 
-    urgent: deque[_Waiting]
-    bulk: deque[_Waiting]
+    lanes: tuple[_Turns, ...] = field(default_factory=lambda: tuple(_Turns() for _ in Lane))
     frames: int = 0
     bytes: int = 0
     room: asyncio.Event | None = None  # somebody waits for it
@@ -84,11 +131,13 @@ class Inbox:
     def __init__(self) -> None:
         self._links: list[ReplicaInput] = []
         self._peers: dict[PeerId, _Source] = {}
-        self._own = _Source(deque(), deque())
+        self._own = _Source()
         self._own_envelopes = 0
-        self._urgent: deque[_Source] = deque()  # sources with something in the lane, in order of service
-        self._bulk: deque[_Source] = deque()
-        self._urgent_steps = 0
+        self._sender_envelopes: Counter[str] = Counter()  # of the submissions that wait, by sender
+        self._sender_bytes: Counter[str] = Counter()
+        # For each lane: sources with something in it, in order of service; and how many steps it had in a row.
+        self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in Lane)
+        self._steps_in_a_row = [0] * len(Lane)
         self._elapsed = False
         self._filled = asyncio.Event()
 
@@ -111,23 +160,27 @@ class Inbox:
         """Add a message whose frame had `size` bytes; returns when there is room for the next one of this peer."""
         source = self._peers.get(peer)
         if source is None:
-            source = self._peers[peer] = _Source(deque(), deque())
-        self._add(source, _Waiting(PeerMessageReceived(peer, message), size=size), urgent=_is_urgent(message))
+            source = self._peers[peer] = _Source()
+        self._add(source, _Waiting(PeerMessageReceived(peer, message), size=size), _lane(message))
         while source.full:
             if source.room is None:
                 source.room = asyncio.Event()
             await source.room.wait()
 
     def submit(self, ticket: int, envelopes: tuple[bytes, ...]) -> bool:
-        """Add a submission of this node's API. False: there is no room for it."""
-        size = sum(map(len, envelopes))
+        """Add a submission of this node's API, which has its turns with those of its first sender. False: no room."""
+        size, sender = sum(map(len, envelopes)), claimed_sender(envelopes[0])
         if (
             self._own_envelopes + len(envelopes) > INBOX_SUBMISSIONS_MAX
             or self._own.bytes + size > INBOX_SUBMISSION_BYTES_MAX
+            or self._sender_envelopes[sender] + len(envelopes) > INBOX_SENDER_SUBMISSIONS_MAX
+            or self._sender_bytes[sender] + size > INBOX_SENDER_SUBMISSION_BYTES_MAX
         ):
             return False
         self._own_envelopes += len(envelopes)
-        self._add(self._own, _Waiting(Submitted(ticket, envelopes), size=size), urgent=False)
+        self._sender_envelopes[sender] += len(envelopes)
+        self._sender_bytes[sender] += size
+        self._add(self._own, _Waiting(Submitted(ticket, envelopes), size=size, sender=sender), Lane.BULK)
         return True
 
     async def wait(self) -> None:
@@ -140,43 +193,53 @@ class Inbox:
         if self._elapsed:
             self._elapsed = False
             inputs.append(Elapsed())
-        if self._urgent and (not self._bulk or self._urgent_steps < _URGENT_STEPS_MAX):
-            self._urgent_steps += 1
-            self._serve(self._urgent, inputs, urgent=True)
-        elif self._bulk:
-            self._urgent_steps = 0
-            self._serve(self._bulk, inputs, urgent=False)
-        if not (self._urgent or self._bulk):
+        lane = self._next_lane()
+        if lane is not None:
+            self._serve(lane, inputs)
+        if not any(self._order):
             self._filled.clear()
         return inputs
 
-    def _add(self, source: _Source, waiting: _Waiting, *, urgent: bool) -> None:
-        lane, order = (source.urgent, self._urgent) if urgent else (source.bulk, self._bulk)
-        if not lane:
-            order.append(source)
-        lane.append(waiting)
+    def _next_lane(self) -> Lane | None:
+        """The lane of this step: the first that has something, unless it had enough and a later one waits."""
+        for lane in Lane:
+            steps = self._steps_in_a_row
+            if self._order[lane] and (steps[lane] < _STEPS_IN_A_ROW_MAX or not any(self._order[lane + 1 :])):
+                steps[lane] += 1
+                return lane
+            steps[lane] = 0
+        return None
+
+    def _add(self, source: _Source, waiting: _Waiting, lane: Lane) -> None:
+        turns = source.lanes[lane]
+        if not turns:
+            self._order[lane].append(source)
+        turns.append(waiting)
         source.frames += 1
         source.bytes += waiting.bytes
         self._filled.set()
 
-    def _serve(self, order: deque[_Source], inputs: list[ReplicaInput], *, urgent: bool) -> None:
+    def _serve(self, lane: Lane, inputs: list[ReplicaInput]) -> None:
         """Move messages of one lane into `inputs`, from one source after the other, up to the size of a step."""
+        order = self._order[lane]
         envelopes_left = STEP_ENVELOPES_MAX
         for _ in range(STEP_MESSAGES_MAX):
             if not order or envelopes_left == 0:
                 return
             source = order.popleft()
-            lane = source.urgent if urgent else source.bulk
-            waiting = lane[0]
+            turns = source.lanes[lane]
+            waiting = turns.first()
             before = waiting.offset
             inputs.append(waiting.take(envelopes_left))
-            envelopes_left -= waiting.offset - before
+            taken = waiting.offset - before
+            envelopes_left -= taken
             if source is self._own:
-                self._own_envelopes -= waiting.offset - before
+                self._own_envelopes -= taken
+                self._sender_envelopes[waiting.sender] -= taken
+            turns.served()
             if waiting.finished:
-                lane.popleft()
                 self._release(source, waiting)
-            if lane:
+            if turns:
                 order.append(source)
             if _fills_step(waiting.item):
                 return
@@ -184,19 +247,24 @@ class Inbox:
     def _release(self, source: _Source, waiting: _Waiting) -> None:
         source.frames -= 1
         source.bytes -= waiting.bytes
+        if source is self._own:
+            sender = waiting.sender
+            self._sender_bytes[sender] -= waiting.bytes
+            if not self._sender_envelopes[sender]:
+                del self._sender_envelopes[sender], self._sender_bytes[sender]
         if source.room is not None and not source.full:
             source.room.set()
             source.room = None
 
 
-def _is_urgent(message: PeerMessage) -> bool:
+def _lane(message: PeerMessage) -> Lane:
     match message:
-        case Transactions(_, requested):
-            return requested
+        case Transactions(_, haste):
+            return _LANE_OF_TRANSACTIONS[haste]
         case Records() | FetchRecords():
-            return False
+            return Lane.BULK
         case _:
-            return True
+            return Lane.URGENT
 
 
 def _fills_step(item: PeerMessageReceived | Submitted) -> bool:

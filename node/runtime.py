@@ -40,7 +40,7 @@ from node.replica.findings import FoundEvidence
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
 from node.storage.queries import Queries
-from node.wire import PeerMessage, Transactions
+from node.wire import Haste, PeerMessage, Transactions
 
 _WATCH_SECONDS = 1.0
 
@@ -241,7 +241,7 @@ class Runtime:
     def _carry_out(self, action: Action, now: Now) -> None:
         match action:
             case SendTo(peer, Transactions(envelopes)):  # what one peer alone is sent it has asked for, or just linked
-                self._sender.send_to(peer, Transactions(envelopes, requested=True))
+                self._sender.send_to(peer, Transactions(envelopes, Haste.REQUESTED))
             case SendTo(peer, message):
                 self._sender.send_to(peer, message)
             case SendToAll(message, validators_only):

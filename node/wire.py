@@ -13,6 +13,7 @@ A frame is one type byte and a body; integers are big endian, and the last field
     9  fetch records        first height u64 | count u8                  (1..64)
     10 records              framed: record, framed envelopes, record, framed envelopes, …  (0..64 pairs)
     11 transactions         framed envelopes: what was asked for         (1..1000)
+    12 transactions         framed envelopes: prompt gossip              (1..1000)
 
 "Framed" is `ledger.framing`. Payloads of consensus and justification are the canonical JSON of
 `ledger.consensus.codec`; they are judged by the replica when it decides their height, and only their size is looked
@@ -25,6 +26,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, unique
 from itertools import chain
 from typing import TypeAlias, assert_never
 
@@ -63,15 +65,25 @@ class Status:
     round: int
 
 
+@unique
+class Haste(Enum):
+    """Why envelopes are sent, and so what they may overtake on the way, and whether they may be dropped there."""
+
+    BULK = "bulk"
+    """Gossip of new ones; may be dropped."""
+    PROMPT = "prompt"
+    """Gossip of new ones, by senders of whom few wait: it overtakes the bulk, so that nobody waits behind another's
+    backlog. May be dropped."""
+    REQUESTED = "requested"
+    """The answer to `FetchTransactions`: a proposal waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transactions:
-    """Envelopes, exact bytes: gossip of new ones, or (`requested`) the answer to `FetchTransactions`.
-
-    A proposal waits for an answer, so answers are sent and taken in before gossip; gossip may be dropped on the way.
-    """
+    """Envelopes, exact bytes."""
 
     envelopes: tuple[bytes, ...]
-    requested: bool = False
+    haste: Haste = Haste.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +164,7 @@ PeerMessage: TypeAlias = (
 
 _CONSENSUS, _STATUS, _TRANSACTIONS, _FETCH_TRANSACTIONS, _FETCH_BLOCK = 1, 2, 3, 4, 5
 _BLOCK, _FETCH_JUSTIFICATION, _JUSTIFICATION, _FETCH_RECORDS, _RECORDS = 6, 7, 8, 9, 10
-_REQUESTED_TRANSACTIONS = 11
+_TRANSACTIONS_TYPE = {Haste.BULK: _TRANSACTIONS, Haste.REQUESTED: 11, Haste.PROMPT: 12}
 
 _HEIGHT = struct.Struct(">BQ")
 _STATUS_FRAME = struct.Struct(">BQI")
@@ -168,9 +180,9 @@ def encode(message: PeerMessage) -> bytes:
             frame = _HEIGHT.pack(_CONSENSUS, height) + payload
         case Status(height, round_):
             frame = _STATUS_FRAME.pack(_STATUS, height, round_)
-        case Transactions(envelopes, requested):
+        case Transactions(envelopes, haste):
             assert 1 <= len(envelopes) <= GOSSIP_TRANSACTIONS_PER_FRAME_MAX
-            frame = bytes((_REQUESTED_TRANSACTIONS if requested else _TRANSACTIONS,)) + pack(envelopes)
+            frame = bytes((_TRANSACTIONS_TYPE[haste],)) + pack(envelopes)
         case FetchTransactions(hashes):
             assert 1 <= len(hashes) <= BLOCK_TRANSACTIONS_MAX
             frame = bytes((_FETCH_TRANSACTIONS,)) + b"".join(hashes)
@@ -229,7 +241,9 @@ def decode(frame: bytes) -> PeerMessage:
         case 10:
             return _decode_records(frame)
         case 11:
-            return Transactions(_gossip_envelopes(frame), requested=True)
+            return Transactions(_gossip_envelopes(frame), Haste.REQUESTED)
+        case 12:
+            return Transactions(_gossip_envelopes(frame), Haste.PROMPT)
         case unknown:
             raise MalformedError(f"unknown type of frame {unknown}")
 
@@ -241,25 +255,25 @@ def merge_gossip(frames: Sequence[bytes]) -> bytes:
     """
     if len(frames) == 1:
         return frames[0]
-    assert all(frame[0] == _TRANSACTIONS for frame in frames)
+    assert len({frame[0] for frame in frames}) == 1, "of one haste"
     return frames[0] + b"".join([frame[1:] for frame in frames[1:]])
 
 
-def split_transactions(envelopes: Iterable[bytes]) -> list[Transactions]:
-    """`envelopes` in order, in as few gossip messages as stay below the size and number of a gossip frame."""
+def split_transactions(envelopes: Iterable[bytes], haste: Haste = Haste.BULK) -> list[Transactions]:
+    """`envelopes` in order, in as few messages as stay below the size and number of a gossip frame."""
     messages: list[Transactions] = []
     batch: list[bytes] = []
     room = GOSSIP_FRAME_BYTES_MAX
     for envelope in envelopes:
         size = len(envelope) + FRAMING_BYTES
         if batch and (size > room or len(batch) == GOSSIP_TRANSACTIONS_PER_FRAME_MAX):
-            messages.append(Transactions(tuple(batch)))
+            messages.append(Transactions(tuple(batch), haste))
             batch = []
             room = GOSSIP_FRAME_BYTES_MAX
         batch.append(envelope)
         room -= size
     if batch:
-        messages.append(Transactions(tuple(batch)))
+        messages.append(Transactions(tuple(batch), haste))
     return messages
 
 

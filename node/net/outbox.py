@@ -1,8 +1,8 @@
-"""What waits to be sent over one link: bounded in frames and bytes, in three lanes, each in order. Pure.
+"""What waits to be sent over one link: bounded in frames and bytes, in four lanes, each in order. Pure.
 
 A lane is emptied before the next one is looked at: a vote never waits behind gossip. When the outbox is full, gossip is
-dropped, oldest first, because whatever the peer misses of it comes with a proposal; when that does not make room, the
-peer is hopelessly slow and the link closes. Gossip frames that waited leave as one.
+dropped, bulk first, oldest first, because whatever the peer misses of it comes with a proposal; when that does not make
+room, the peer is hopelessly slow and the link closes. Gossip frames that waited leave as one.
 """
 
 from __future__ import annotations
@@ -28,8 +28,18 @@ class Lane(IntEnum):
     """Votes, certificates, status, and every request."""
     ANSWER = 1
     """Bulky answers: bodies and records that the peer asked for."""
-    GOSSIP = 2
+    PROMPT = 2
+    """New transactions of senders of whom few wait; may be dropped."""
+    GOSSIP = 3
     """New transactions; may be dropped."""
+
+
+_GOSSIP = (Lane.PROMPT, Lane.GOSSIP)
+_LANE_OF_TRANSACTIONS = {
+    wire.Haste.REQUESTED: Lane.ANSWER,
+    wire.Haste.PROMPT: Lane.PROMPT,
+    wire.Haste.BULK: Lane.GOSSIP,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class Outgoing:
 def outgoing(message: wire.PeerMessage) -> Outgoing:
     """`message`, encoded once, for any number of outboxes."""
     match message:
-        case wire.Transactions(envelopes, requested):
-            return Outgoing(wire.encode(message), Lane.ANSWER if requested else Lane.GOSSIP, len(envelopes))
+        case wire.Transactions(envelopes, haste):
+            return Outgoing(wire.encode(message), _LANE_OF_TRANSACTIONS[haste], len(envelopes))
         case wire.Records():
             return Outgoing(wire.encode(message), Lane.ANSWER)
         case _:
@@ -75,12 +85,12 @@ class Outbox:
 
     def push(self, item: Outgoing) -> bool:
         """Add a frame at the end of its lane. False: there is no room, not even without gossip; close the link."""
-        gossip = self._lanes[Lane.GOSSIP]
-        while not self._fits(item) and gossip:
-            self._remove(gossip)
-            self.dropped += 1
+        for gossip in (self._lanes[Lane.GOSSIP], self._lanes[Lane.PROMPT]):
+            while not self._fits(item) and gossip:
+                self._remove(gossip)
+                self.dropped += 1
         if not self._fits(item):
-            if item.lane is not Lane.GOSSIP:
+            if item.lane not in _GOSSIP:
                 return False
             self.dropped += 1
             return True
@@ -91,12 +101,13 @@ class Outbox:
 
     def pop(self) -> bytes | None:
         """The frame to send next, or None."""
-        for lane in self._lanes[: Lane.GOSSIP]:
+        for kind, lane in zip(Lane, self._lanes, strict=True):
             if lane:
-                return self._remove(lane).frame
-        gossip = self._lanes[Lane.GOSSIP]
-        if not gossip:
-            return None
+                return self._merged(lane) if kind in _GOSSIP else self._remove(lane).frame
+        return None
+
+    def _merged(self, gossip: deque[Outgoing]) -> bytes:
+        """The oldest frames of a lane of gossip as one, as many as fit it."""
         first = self._remove(gossip)
         frames, envelopes, size = [first.frame], first.envelopes, len(first.frame)
         while (

@@ -1,11 +1,12 @@
 """The door for transactions: bytes come in, and what passes is well formed, authorized and verified here.
 
 Submissions of this node's API and what peers send go the same way, in this order (design sections 6 and 11): known
-already; parsed; known by its id; authority, which looks accounts up and counts signatures; then, and only then, the
-curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered by
-envelope hash, in memory only, and nothing but a verification in this process enters that memory. [safety]
+already; parsed; known by its id; room for it; authority, which looks accounts up and counts signatures; then, and only
+then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered
+by envelope hash, in memory only, and nothing but a verification in this process enters that memory. [safety]
 
-Whoever accepts a submission sends it to all peers once; receivers do not pass it on.
+Whoever accepts a submission sends it to all peers once; receivers do not pass it on. What is by a sender of whom few
+wait here goes ahead of the rest, on all its way, so that nobody waits behind another's backlog.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from ledger.crypto import Verify
 from ledger.limits import (
     EXPIRED_TRANSACTIONS_MAX,
     GOSSIP_TRANSACTIONS_PER_FRAME_MAX,
+    PROMPT_TRANSACTIONS_MAX,
     SUBMISSION_REPEAT_TICKS,
     VERIFIED_ENVELOPES_MAX,
 )
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.transaction import Transaction, envelope_hash, parse_transaction
+from ledger.transaction import Transaction, claimed_sender, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
+from node.wire import Haste, Transactions, split_transactions
 
 
 class Door:
@@ -44,7 +47,7 @@ class Door:
         self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
         self._serial = 0
         self._serials_at_ticks: deque[int] = deque(maxlen=SUBMISSION_REPEAT_TICKS)
-        self._news: list[bytes] = []
+        self._news: dict[Haste, list[bytes]] = {Haste.PROMPT: [], Haste.BULK: []}
 
     def submit(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
         """Take in envelopes from this node's own API: what is new becomes news for the peers."""
@@ -57,7 +60,8 @@ class Door:
                 assert isinstance(outcome, Pending)
                 self._serial += 1
                 self._submitted[outcome.transaction_id] = self._serial, envelope
-                self._news.append(envelope)
+                prompt = self.mempool.waiting(claimed_sender(envelope)) <= PROMPT_TRANSACTIONS_MAX
+                self._news[Haste.PROMPT if prompt else Haste.BULK].append(envelope)
             outcomes.append(outcome)
         return tuple(outcomes)
 
@@ -78,9 +82,11 @@ class Door:
             return transaction
         return self._refusal(transaction, deciding) or transaction
 
-    def take_news(self) -> list[bytes]:
-        """Envelopes that were accepted here and that no peer was sent yet."""
-        news, self._news = self._news, []
+    def take_news(self) -> list[Transactions]:
+        """What was accepted here and no peer was sent yet, in messages; prompt ones first."""
+        news = [message for haste, envelopes in self._news.items() for message in split_transactions(envelopes, haste)]
+        for envelopes in self._news.values():
+            envelopes.clear()
         return news
 
     def submitted(self) -> Iterable[bytes]:
@@ -141,7 +147,9 @@ class Door:
             return Pending(transaction.id)
         if self._committed(transaction.id):
             return Committed(transaction.id)
-        refusal = self._refusal(transaction, deciding) or self.mempool.add(transaction)
+        refusal = (
+            self.mempool.room_for(transaction) or self._refusal(transaction, deciding) or self.mempool.add(transaction)
+        )
         return refusal or Pending(transaction.id)
 
     def _refusal(self, transaction: Transaction, deciding: Deciding) -> Refusal | None:

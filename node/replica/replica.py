@@ -257,7 +257,7 @@ class Replica:
     def _tell_peers(self) -> None:
         """The end of a step: new submissions in few frames, and requests for blocks that we lack."""
         parts = self._parts
-        for message in split_transactions(parts.door.take_news()):
+        for message in parts.door.take_news():
             parts.out.send_to_all(message)
         ask_for_records(parts, eager=False)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.amounts import Amount
 from ledger.encoding import Json, decode, encode
-from ledger.limits import AMOUNT_MAX, INTEGER_MAX
+from ledger.limits import AMOUNT_MAX, INTEGER_MAX, NAME_BYTES_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
 from ledger.operations.assets import (
     AssetBurn,
@@ -33,6 +33,7 @@ from ledger.transaction import (
     Transaction,
     assemble,
     build_body,
+    claimed_sender,
     parse_body,
     parse_transaction,
     transaction_id,
@@ -136,6 +137,16 @@ def test_an_independent_tool_finds_the_same_bytes_and_names(envelope: bytes) -> 
     assert transaction.signed_bytes == signed
     assert transaction.id == hashlib.sha256(signed).digest()
     assert transaction.envelope_hash == hashlib.sha256(b"quorum-ledger/v1/envelope\0" + envelope).digest()
+
+
+@given(envelopes())
+def test_the_sender_of_an_envelope_is_known_without_reading_it_all(envelope: bytes) -> None:
+    assert claimed_sender(envelope) == parsed(envelope).body.sender
+
+
+@given(st.binary(max_size=200) | envelopes().flatmap(lambda whole: st.integers(0, len(whole)).map(lambda n: whole[:n])))
+def test_any_bytes_claim_a_short_sender(data: bytes) -> None:
+    assert len(claimed_sender(data)) <= NAME_BYTES_MAX
 
 
 @given(envelopes(), st.data())

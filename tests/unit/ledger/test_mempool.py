@@ -189,3 +189,18 @@ def test_the_memory_of_expiries_is_bounded() -> None:
         pool.remove([item.id for item in items])
     assert len(pool._expiries) <= 2 * len(pool) + 1_000 + len(items)
     assert pool.drop_expired(VALID_UNTIL_MS) == (transaction("b", 1).id,)
+
+
+def test_the_bytes_of_one_sender_are_bounded_whatever_room_there_is() -> None:
+    """Large transactions would else fill the mempool long before their number does."""
+    one = transaction("a", 1, text="x" * 1_000)
+    pool = Mempool(sender_bytes_max=2 * len(one.envelope) + 10)
+    assert pool.add_all([one, transaction("a", 2, text="x" * 1_000)]) == (None, None)
+    refusal = pool.add(transaction("a", 3))
+    assert refusal is not None
+    assert refusal.code is Code.SENDER_MEMPOOL_FULL
+    assert pool.add(transaction("b", 1)) is None
+    assert (pool.waiting("a"), pool.waiting("b"), pool.waiting("c")) == (2, 1, 0)
+    pool.remove([one.id])
+    assert pool.room_for(transaction("a", 3)) is None
+    assert pool.add(transaction("a", 3)) is None

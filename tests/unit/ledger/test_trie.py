@@ -108,7 +108,7 @@ def test_a_root_equals_the_naive_definition(state: dict[bytes, bytes]) -> None:
     assert rows.root.hash == naive_root(state)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(changes, max_size=8))
 def test_updates_equal_the_naive_definition_and_leave_exactly_the_rows_of_a_fresh_build(
     blocks: list[dict[bytes, bytes | None]],

@@ -20,7 +20,7 @@ from node.replica.inputs import (
     ReplicaInput,
     Submitted,
 )
-from node.wire import Consensus, FetchRecords, PeerMessage, Records, Status, Transactions
+from node.wire import Consensus, FetchRecords, Haste, PeerMessage, Records, Status, Transactions
 
 A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
 
@@ -49,7 +49,7 @@ async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> Non
     await inbox.put(A, Transactions((b"gossip",)), 10)
     inbox.submit(1, (b"own",))
     await inbox.put(A, FetchRecords(1, 1), 10)
-    await inbox.put(A, Transactions((b"asked",), requested=True), 10)
+    await inbox.put(A, Transactions((b"asked",), Haste.REQUESTED), 10)
     await inbox.put(A, Consensus(1, b"vote"), 10)
     inbox.connected(B)
     inbox.disconnected(A)
@@ -57,7 +57,7 @@ async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> Non
     inputs = inbox.take()
     assert set(map(repr, inputs[:3])) == set(map(repr, (PeerConnected(B), PeerDisconnected(A), Elapsed())))
     assert inputs.index(PeerConnected(B)) < inputs.index(PeerDisconnected(A))
-    assert received(inputs) == [(A, Transactions((b"asked",), requested=True)), (A, Consensus(1, b"vote"))]
+    assert received(inputs) == [(A, Transactions((b"asked",), Haste.REQUESTED)), (A, Consensus(1, b"vote"))]
     rest = inbox.take()
     assert received(rest) == [(A, Transactions((b"gossip",))), (A, FetchRecords(1, 1))]
     assert Submitted(1, (b"own",)) in rest
@@ -82,13 +82,13 @@ async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> No
 
 async def test_answers_are_sliced_too_and_stay_answers() -> None:
     inbox = Inbox()
-    await inbox.put(A, Transactions(envelopes(100), requested=True), 1_000)
+    await inbox.put(A, Transactions(envelopes(100), Haste.REQUESTED), 1_000)
     await inbox.put(B, Consensus(1, b"vote"), 10)
     first, second = received(inbox.take()), received(inbox.take())
-    assert first == [(A, Transactions(envelopes(100)[:STEP_ENVELOPES_MAX], requested=True))]
+    assert first == [(A, Transactions(envelopes(100)[:STEP_ENVELOPES_MAX], Haste.REQUESTED))]
     assert second == [
         (B, Consensus(1, b"vote")),
-        (A, Transactions(envelopes(100)[STEP_ENVELOPES_MAX:], requested=True)),
+        (A, Transactions(envelopes(100)[STEP_ENVELOPES_MAX:], Haste.REQUESTED)),
     ]
 
 
@@ -118,7 +118,63 @@ async def test_endless_urgent_work_does_not_starve_the_rest() -> None:
             await inbox.put(A, Status(number, 0), 10)
         steps.append(inbox.take())
     turns = [number for number, inputs in enumerate(steps) if Submitted(1, (b"own",)) in inputs]
-    assert turns == [inbox_module._URGENT_STEPS_MAX]
+    assert turns == [inbox_module._STEPS_IN_A_ROW_MAX]
+
+
+async def test_prompt_gossip_overtakes_the_bulk_and_starves_nothing() -> None:
+    inbox = Inbox()
+    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    await inbox.put(A, Transactions((b"prompt",), Haste.PROMPT), 10)
+    await inbox.put(A, Consensus(1, b"vote"), 10)
+    assert received(inbox.take()) == [(A, Consensus(1, b"vote"))]
+    assert received(inbox.take()) == [(A, Transactions((b"prompt",), Haste.PROMPT))]
+    assert received(inbox.take()) == [(A, Transactions(envelopes(1_000)[:STEP_ENVELOPES_MAX]))]
+    lanes: list[str] = []
+    while len(lanes) < 40:
+        for number in range(STEP_MESSAGES_MAX):
+            await inbox.put(B, Status(number, 0), 1)
+        await inbox.put(B, Transactions(envelopes(STEP_ENVELOPES_MAX), Haste.PROMPT), 1)
+        ((_, first), *_) = received(inbox.take())
+        lanes.append(first.haste.value if isinstance(first, Transactions) else "urgent")
+    row = inbox_module._STEPS_IN_A_ROW_MAX
+    assert lanes[: row + 1] == ["urgent"] * row + ["prompt"], "votes are endless, and prompt gossip gets through"
+    assert lanes.count("prompt") >= 3
+
+
+def signed_by(sender: str, number: int = 0) -> bytes:
+    """As much of an envelope as the queue looks at."""
+    return b'{"body":{"nonce":"%d","sender":"%b","valid_until":1,"version":1},"signatures":[]}' % (
+        number,
+        sender.encode(),
+    )
+
+
+async def test_nobody_waits_behind_the_backlog_of_another_sender() -> None:
+    inbox = Inbox()
+    for ticket in range(5):
+        assert inbox.submit(ticket, tuple(signed_by("flood", number) for number in range(1_000)))
+    assert inbox.submit(9, (signed_by("other"),))
+    first, second = inbox.take(), inbox.take()
+    assert Submitted(9, (signed_by("other"),)) in [*first, *second]
+    tickets = [item.ticket for inputs in iter(inbox.take, []) for item in inputs if isinstance(item, Submitted)]
+    assert tickets == sorted(tickets), "one sender's stay in order"
+
+
+async def test_no_sender_can_take_all_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "INBOX_SENDER_SUBMISSIONS_MAX", 10)
+    monkeypatch.setattr(inbox_module, "INBOX_SENDER_SUBMISSION_BYTES_MAX", 10_000)
+    inbox = Inbox()
+    assert inbox.submit(1, (signed_by("flood"),) * 10)
+    assert not inbox.submit(2, (signed_by("flood"),))
+    assert inbox.submit(3, (signed_by("other"),))
+    large = signed_by("large").replace(b'"nonce":"0"', b'"nonce":"%b"' % (b"0" * 6_000))
+    assert inbox.submit(4, (large,))
+    assert not inbox.submit(5, (large,)), "bytes count too"
+    while inbox.take():
+        continue
+    assert not inbox._sender_envelopes, "who has nothing waiting is not remembered"
+    assert not inbox._sender_bytes
+    assert inbox.submit(6, (signed_by("flood"),) * 10)
 
 
 async def test_every_source_gets_its_turn() -> None:
@@ -217,7 +273,7 @@ async def test_waiting_ends_when_there_is_something() -> None:
 
 messages = st.one_of(
     st.builds(lambda height: Consensus(height, b"vote"), st.integers(1, 99)),
-    st.builds(lambda count, asked: Transactions(envelopes(count), asked), st.integers(1, 200), st.booleans()),
+    st.builds(lambda count, haste: Transactions(envelopes(count), haste), st.integers(1, 200), st.sampled_from(Haste)),
     st.just(Records(())),
 )
 
@@ -248,9 +304,9 @@ def test_nothing_is_lost_reordered_or_oversized(steps: list[tuple[PeerId, PeerMe
             continue
         assert sorted(map(repr, flat(put))) == sorted(map(repr, flat(taken)))
         for peer in (A, B, C):
-            for requested in (True, False):
+            for haste in Haste:
                 of_lane = [
-                    [m for p, m in flat(side) if p == peer and isinstance(m, tuple) and m[1] == requested]
+                    [m for p, m in flat(side) if p == peer and isinstance(m, tuple) and m[1] is haste]
                     for side in (put, taken)
                 ]
                 assert of_lane[0] == of_lane[1]
@@ -263,7 +319,7 @@ def flat(items: list[tuple[PeerId, PeerMessage]]) -> list[tuple[PeerId, object]]
     result: list[tuple[PeerId, object]] = []
     for peer, message in items:
         if isinstance(message, Transactions):
-            result += [(peer, (envelope, message.requested)) for envelope in message.envelopes]
+            result += [(peer, (envelope, message.haste)) for envelope in message.envelopes]
         else:
             result.append((peer, message))
     return result

@@ -36,7 +36,7 @@ from node.replica.inputs import Elapsed, PeerConnected, PeerMessageReceived, Rep
 from node.replica.status import ReplicaStatus
 from node.runtime import HaltedError, Runtime
 from node.storage.queries import Queries
-from node.wire import PeerMessage, Status, Transactions
+from node.wire import Haste, PeerMessage, Status, Transactions
 
 PEER = PeerId("ab" * 32)
 
@@ -176,7 +176,7 @@ async def test_actions_are_carried_out_in_order(caplog: pytest.LogCaptureFixture
             ("to", PEER, Status(2, 0)),
             ("misbehaved", PEER, "a forged vote"),
             ("all", Transactions((b"x",)), False),
-            ("to", PEER, Transactions((b"y",), requested=True)),
+            ("to", PEER, Transactions((b"y",), Haste.REQUESTED)),
         ]
         assert [record.getMessage() for record in caplog.records] == ["voting_stopped"]
 

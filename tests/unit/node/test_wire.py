@@ -36,7 +36,7 @@ certified = st.builds(wire.CertifiedBlock, payloads, st.lists(payloads, max_size
 messages: st.SearchStrategy[wire.PeerMessage] = st.one_of(
     st.builds(wire.Consensus, heights, payloads),
     st.builds(wire.Status, heights, rounds),
-    st.builds(wire.Transactions, envelopes, st.booleans()),
+    st.builds(wire.Transactions, envelopes, st.sampled_from(wire.Haste)),
     st.builds(wire.FetchTransactions, digest_lists),
     st.builds(wire.FetchBlock, heights, digests),
     st.builds(wire.Block, heights, payloads, st.lists(digests, max_size=8).map(tuple)),
@@ -69,7 +69,7 @@ def test_frames_are_pinned(message: wire.PeerMessage, frame: str) -> None:
 
 def test_framed_frames_are_pinned() -> None:
     assert wire.encode(wire.Transactions((b"a", b"bc"))) == b"\x03" + pack((b"a", b"bc"))
-    assert wire.encode(wire.Transactions((b"a",), requested=True)) == b"\x0b" + pack((b"a",))
+    assert wire.encode(wire.Transactions((b"a",), wire.Haste.REQUESTED)) == b"\x0b" + pack((b"a",))
     record = wire.CertifiedBlock(b"record", (b"a", b"bc"))
     assert wire.encode(wire.Records((record,))) == b"\x0a" + pack((b"record", pack((b"a", b"bc"))))
 

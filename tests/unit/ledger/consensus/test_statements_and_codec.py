@@ -156,7 +156,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_whatever_is_put_in_a_message_is_decoded_or_refused(data: st.DataObject) -> None:
     fields: Json = copy.deepcopy(codec.message_to_json(MESSAGES[data.draw(st.sampled_from(sorted(MESSAGES)))]))

@@ -275,7 +275,7 @@ async def test_an_expectation_that_is_not_known_is_refused(api: Api) -> None:
     assert status == 417
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_no_mixture_of_parameters_breaks_anything(api: Api, data: st.DataObject) -> None:
     route = data.draw(st.sampled_from([route for route in ROUTES if route.path != "/v1/events"]))

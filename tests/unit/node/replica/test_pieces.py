@@ -15,16 +15,18 @@ from ledger.limits import (
     HEIGHT_MESSAGES_BUFFERED_BYTES_MAX,
     HEIGHT_MESSAGES_BUFFERED_MAX,
     PEER_LINKS_MAX,
+    PROMPT_TRANSACTIONS_MAX,
     RECORD_REQUESTS_MAX,
 )
-from ledger.primitives import Digest, Signature
+from ledger.primitives import Digest, PublicKey, Signature
+from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica import PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
 from node.replica.findings import Findings
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.storage.memory import MemoryStore
-from node.wire import Consensus, Status
+from node.wire import Consensus, Haste, Status, Transactions
 from tests.unit.node.replica.cluster import Cluster
 
 A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
@@ -189,3 +191,35 @@ def test_records_of_another_chain_are_kept_once_and_few() -> None:
     assert not findings.keep_conflict(1, b"second")
     assert findings.conflict(1) == b"first"
     assert sum(findings.keep_conflict(height, b"record") for height in range(2, 100)) == CONFLICTS_MAX - 1
+
+
+def test_what_a_sender_of_few_submits_goes_ahead_and_a_backlog_in_bulk() -> None:
+    cluster = Cluster(4)
+    node = cluster.nodes[0]
+    flood = [cluster.transaction(sender=0) for _ in range(PROMPT_TRANSACTIONS_MAX + 3)]
+    other = cluster.transaction(sender=1)
+    cluster.submit(node, *flood, other)
+    gossip = [message for message in node.sent() if isinstance(message, Transactions)]
+    assert gossip == [
+        Transactions(tuple(item.envelope for item in [*flood[:PROMPT_TRANSACTIONS_MAX], other]), Haste.PROMPT),
+        Transactions(tuple(item.envelope for item in flood[PROMPT_TRANSACTIONS_MAX:]), Haste.BULK),
+    ]
+
+
+def test_what_there_is_no_room_for_is_refused_before_its_signature_is_verified() -> None:
+    """A sender whose share is full costs a parse for each further transaction, and no curve arithmetic."""
+    cluster = Cluster(4)
+    node = cluster.nodes[0]
+    door = node.running._parts.door
+    door.mempool._sender_transactions_max = 2
+    verified: list[bytes] = []
+    verify = door._verify
+
+    def counting(key: PublicKey, message: bytes, signature: Signature) -> bool:
+        verified.append(signature)
+        return verify(key, message, signature)
+
+    door._verify = counting
+    outcomes = cluster.submit(node, *(cluster.transaction() for _ in range(5)))
+    assert [item.code for item in outcomes if isinstance(item, Refusal)] == [Code.SENDER_MEMPOOL_FULL] * 3
+    assert len(verified) == 2

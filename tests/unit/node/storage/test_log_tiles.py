@@ -46,7 +46,7 @@ def subtree(level: int, index: int) -> Digest:
     return node_hash(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 300), max_size=6))
 def test_tiles_do_not_depend_on_how_the_log_was_cut_into_blocks(sizes: list[int]) -> None:
     assert log_of(sizes).image() == log_of([sum(sizes)]).image()

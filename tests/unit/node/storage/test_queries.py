@@ -271,7 +271,7 @@ def test_what_is_no_place_is_refused(world: World, after: bytes) -> None:
             world.queries.stream_names(page)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     number=st.integers(0, 2**64 - 1),
     index=st.integers(0, 2**32 - 1),

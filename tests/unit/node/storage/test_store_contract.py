@@ -111,7 +111,7 @@ def test_a_batch_that_writes_and_deletes_a_key_is_a_bug(disk: Disk) -> None:
         store.write({b"a": b""}, frozenset({b"a"}), sync=True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES, start=KEYS, stop=KEYS)
 def test_a_store_is_an_ordered_map(
     tmp_path_factory: pytest.TempPathFactory,
