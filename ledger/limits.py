@@ -28,11 +28,24 @@ RECORD_KEY_BYTES_MAX = 128
 # ---- rules: accounts, streams and assets
 KEYS_PER_ACCOUNT_MAX = 32
 ROLES_PER_ACCOUNT_MAX = 16
+ADMINISTRATORS_MAX = 64
 WRITERS_PER_STREAM_MAX = 256
 NAME_BYTES_MAX = 64
 ISSUERS_PER_ASSET_MAX = 64
 AMOUNT_MAX = 2**128 - 1  # of one operation, and of all that there is of an asset
 DECIMALS_MAX = 18
+
+# ---- rules: governance
+PROPOSALS_OPEN_MAX = 64  # beyond, only who operates a validator and has none open may open one: spam cannot lock it
+PROPOSALS_OPEN_PER_PROPOSER_MAX = 4
+PROPOSALS_PENDING_MAX = 16  # decided and not yet in force
+PROPOSAL_OPEN_MS_MAX = 90 * 24 * 3_600_000  # from its creation to its expiry
+PROPOSAL_DELAY_HEIGHTS_MAX = 100_000  # from the block that decides to the first height where it is in force
+PROTOCOL_DELAY_HEIGHTS_MIN = 100  # of a change of the protocol version: operators must update before it
+CHANGES_PER_PROPOSAL_MAX = 8
+EVIDENCE_PER_PROPOSAL_MAX = 16
+READY_HEIGHTS_MAX = 10_000  # how old the height may be that a ready statement names
+READY_PROOFS_REMEMBERED_MAX = 8_192  # proofs that were verified, more than a block has; the oldest are forgotten
 
 # ---- rules: blocks and validators
 VALIDATORS_MAX = 100
@@ -69,6 +82,7 @@ HEIGHT_MESSAGES_BUFFERED_BYTES_MAX = 8 * MIB  # per peer, likewise
 RECORD_REQUESTS_MAX = 2  # requests for certified blocks under way at once, one per peer
 EVIDENCE_PER_VALIDATOR_MAX = 16  # heights at which a node keeps its contradictions; beyond, it is known well enough
 EVIDENCE_BYTES_MAX = 4 * KIB  # of one contradiction
+EVIDENCE_REPORTS_PER_TICK_MAX = 16  # contradictions submitted to the ledger at one tick; the others wait for the next
 CONFLICTS_MAX = 16  # heights at which a node keeps the record of another chain; one is enough to stop its vote
 CONTENTS_PER_BLOCK_MAX = 4  # different bodies under one block hash that are tried; all but one are lies
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
@@ -78,9 +92,10 @@ RECORD_BYTES_MAX = 4 * MIB
 
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 
-# ---- receipts
+# ---- receipts and evidence files
 RECEIPT_BYTES_MAX = 16 * MIB
-RECEIPT_TRAIL_MAX = 4_096  # validator-set changes between the anchor and the block
+EVIDENCE_FILE_BYTES_MAX = 16 * MIB
+TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 
 # ---- mempool
@@ -88,6 +103,7 @@ MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FUL
 MEMPOOL_BYTES_MAX = 256 * MIB
 MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000  # of one sender, and its bytes: SENDER_MEMPOOL_FULL, retry later
 MEMPOOL_SENDER_BYTES_MAX = 64 * MIB
+MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten

@@ -5,9 +5,9 @@
     stream   = label *( "." label )          at most NAME_BYTES_MAX bytes
     asset    = label *( "." label )          at most NAME_BYTES_MAX bytes
 
-The dots of an account's name are a hierarchy that reads like a host name: `alice.acme` stands under `acme`, and
-only `acme` or an administrator adds it. The dots in the name of a stream or an asset carry no meaning. A name has no
-colon, so that `validator:<name>` can never be an account, and no slash, which separates the parts of a state key.
+The dots of an account's name are a hierarchy that reads like a host name: `alice.acme` stands under `acme`, and only
+`acme`, or who may add any account, adds it. The dots in the name of a stream or an asset carry no meaning. A name has
+no colon, so that `validator:<name>` can never be an account, and no slash, which separates the parts of a state key.
 """
 
 from __future__ import annotations

@@ -47,10 +47,11 @@ from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
+from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.sample_chain import sample_chain
-from tests.unit.ledger.transaction_vectors import envelopes, no_envelopes, state_rows
+from tests.unit.ledger.transaction_vectors import envelopes, governance, no_envelopes, state_rows
 
 DIRECTORY = Path(__file__).parent / "vectors"
 
@@ -85,13 +86,17 @@ TAGS = (
     "consensus",
     "entity-key",
     "envelope",
+    "evidence",
     "genesis",
     "justification",
     "key check",
+    "proposal",
+    "ready",
     "state-key",
     "state-node",
     "state-value",
     "transaction",
+    "validator",
     "validators",
 )
 """Every domain tag in use: no two formats may share one."""
@@ -306,6 +311,16 @@ def transactions() -> Json:
     ]
 
 
+def evidence() -> Json:
+    """Evidence of every kind: its canonical bytes and digest."""
+    chain = numbered(0xC4)
+    accused = [accuse("v1", SigningKey(bytes(range(32))), chain, statements) for statements in CONTRADICTIONS]
+    return [
+        {"kind": str(item.kind), "bytes": encode(item.to_json()).decode(), "digest": item.digest.hex()}
+        for item in accused
+    ]
+
+
 def receipts() -> Json:
     """One receipt of an applied transaction and one of a failed one."""
     chain = sample_chain()
@@ -327,7 +342,9 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "transactions": transactions,
     "envelopes": envelopes,
     "no_envelopes": no_envelopes,
+    "governance": governance,
     "state_rows": state_rows,
+    "evidence": evidence,
     "receipts": receipts,
 }
 

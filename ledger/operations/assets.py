@@ -17,7 +17,8 @@ from typing import ClassVar, Final
 from ledger.amounts import Amount
 from ledger.events import AssetTouched, BalanceTouched, Event
 from ledger.operations import fields
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.refusals import Code, Refusal
 from ledger.roles import Permission
 from ledger.rows.assets import Asset, Balance, asset_key, balance_key

@@ -16,8 +16,8 @@ from typing import ClassVar, Final
 
 from ledger.events import Event, RecordAppended, StreamTouched
 from ledger.operations import fields
-from ledger.operations.fields import Content
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Content, Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
@@ -202,7 +202,7 @@ RecordAppend.kind = OperationKind(
         Field("content", fields.CONTENT, "The record: any JSON value of the profile.", required=False),
         Field(
             "content_digest",
-            fields.CONTENT_DIGEST,
+            fields.DIGEST,
             "Instead of the content: its SHA-256 (hex), when the content shall stay elsewhere.",
             required=False,
         ),

@@ -5,7 +5,17 @@ have no slash, so prefixes do not collide.
 
     key                                row               value                                      module
     account/<name>                     Account           {name, keys, threshold, roles, suspended}  accounts
+    administrators                     Administrators    {accounts: [names]}                        accounts
+    candidate/<validator>              Candidate         {entry, digest, height, recorded_height}   governance
+    governance                         Governance        {count, open, pending}                     governance
+    proposal/<number, 20 digits>       Proposal          {number, proposer, changes, evidence,      governance
+                                                          memo, expires, delay, digest,
+                                                          created_height, approvals, rejections,
+                                                          state, decided_height,
+                                                          activation_height, code}
     stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
+    evidence/<validator>/<height, 20   RecordedEvidence  {validator, height, kind, digest,          evidence
+      digits>                                             recorded_height, transaction}
     latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
                                                           transaction, operation}
     asset/<name>                       Asset             {name, owner, decimals, cap, issuers,      assets

@@ -142,6 +142,9 @@ BLOCK = Parameter(
 ACCOUNT = Parameter("account", "An account's name.", _NAME_SCHEMA, lambda text: parse_account_name(text, "it"))
 STREAM = Parameter("stream", "A stream's name.", _NAME_SCHEMA, lambda text: parse_stream_name(text, "it"))
 ASSET = Parameter("asset", "An asset's name.", _NAME_SCHEMA, lambda text: parse_asset_name(text, "it"))
+EVIDENCE_DIGEST = Parameter(
+    "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
+)
 
 # ---- in queries
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
@@ -179,6 +182,6 @@ BLOCKS_BEHIND_MAX = _integer(
 )
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
-    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET)
+    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, EVIDENCE_DIGEST)
 }
 """Every name that may stand in braces in a path."""

@@ -31,6 +31,7 @@ class HttpCode(StrEnum):
     BLOCK_UNKNOWN = "block_unknown"
     HEIGHT_UNKNOWN = "height_unknown"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
+    EVIDENCE_UNKNOWN = "evidence_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     REQUEST_TIMEOUT = "request_timeout"
@@ -103,6 +104,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "The genesis block has no certificate: everyone pins it by its hash instead.",
         "Compare the chain id with the genesis hash that the operators published.",
+    ),
+    HttpCode.EVIDENCE_UNKNOWN: Row(
+        404,
+        "Neither the ledger nor this node has evidence with this digest.",
+        "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
@@ -177,6 +183,12 @@ STATUS: dict[Code, int] = {
     Code.SIGNATURE_SURPLUS: 403,
     Code.QUOTA_EXCEEDED: 409,
     Code.BLOCK_FULL: 409,
+    # evidence
+    Code.VALIDATOR_SENDER_LIMITED: 400,
+    Code.EVIDENCE_RECORDED: 409,
+    Code.EVIDENCE_HEIGHT_AHEAD: 409,
+    Code.EVIDENCE_KEY_WRONG: 422,
+    Code.EVIDENCE_UNPROVEN: 422,
     # failed: recorded in a block, so never the answer to a submission; reads answer some of them
     Code.PERMISSION_DENIED: 403,
     Code.ACCOUNT_EXISTS: 409,
@@ -184,6 +196,34 @@ STATUS: dict[Code, int] = {
     Code.KEY_UNACCEPTABLE: 422,
     Code.KEY_IN_USE: 422,
     Code.THRESHOLD_IMPOSSIBLE: 422,
+    Code.ROLE_GOVERNED: 403,
+    Code.ROLE_HELD: 409,
+    Code.ROLE_NOT_HELD: 409,
+    Code.ALREADY_SUSPENDED: 409,
+    Code.NOT_SUSPENDED: 409,
+    Code.ADMINISTRATORS_FULL: 409,
+    Code.ADMINISTRATOR_LAST: 409,
+    Code.OPERATOR_UNFIT: 409,
+    Code.OPERATORS_TOO_FEW: 409,
+    Code.QUORUM_IMPOSSIBLE: 409,
+    Code.VALIDATORS_FULL: 409,
+    Code.VALIDATOR_EXISTS: 409,
+    Code.VALIDATOR_UNKNOWN: 404,
+    Code.VALIDATOR_NOT_READY: 409,
+    Code.VALIDATOR_NAME_TAKEN: 409,
+    Code.KEY_RETIRED: 409,
+    Code.READY_HEIGHT_WRONG: 409,
+    Code.READY_PROOF_INVALID: 422,
+    Code.PARAMETER_IMPOSSIBLE: 422,
+    Code.PROTOCOL_VERSION_WRONG: 422,
+    Code.PROPOSAL_UNKNOWN: 404,
+    Code.PROPOSAL_CLOSED: 409,
+    Code.PROPOSAL_EXPIRED: 409,
+    Code.PROPOSAL_CHANGED: 409,
+    Code.PROPOSAL_EXPIRY_WRONG: 422,
+    Code.PROPOSALS_OPEN_FULL: 409,
+    Code.PROPOSALS_PENDING_FULL: 409,
+    Code.SET_CHANGE_PENDING: 409,
     Code.STREAM_EXISTS: 409,
     Code.STREAM_UNKNOWN: 404,
     Code.STREAM_FROZEN: 409,

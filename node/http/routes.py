@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, health, registry, submitting, transactions
+from node.http import blocks, events, evidence, health, registry, submitting, transactions
 from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
@@ -29,6 +29,7 @@ _RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
 _NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
+_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -75,8 +76,12 @@ ROUTES: tuple[Route, ...] = (
           "ValidatorSet", (HEIGHT,)),
     Route("GET", "/v1/genesis", registry.genesis, "The genesis document",
           "Genesis"),
-    Route("GET", "/v1/evidence", health.evidence, "Contradictory signatures that this node has seen",
+    Route("GET", "/v1/evidence", evidence.listed, "Evidence against validators that the ledger has recorded",
           "EvidencePage", _PAGE),
+    Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
+          "EvidencePage", _PAGE),
+    Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
+          "EvidenceFile", (), _NO_EVIDENCE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",

@@ -26,7 +26,7 @@ from ledger.operations.kinds import Operation
 from ledger.primitives import successor
 from ledger.rows.assets import ASSET_PREFIX, BALANCE_PREFIX, parse_asset_row, parse_balance_row
 from ledger.state import State
-from tests.unit.ledger.members import Rows, rows, sent
+from tests.unit.ledger.members import CHAIN, Rows, rows, sent
 
 SENDERS = ("acme", "mint", "globex", "alice.acme")
 ACCOUNTS = (*SENDERS, "closed", "nobody")
@@ -136,7 +136,7 @@ def check(view: Rows, model: Model) -> None:
 
 def run(view: Rows, block: list[list[Operation]], height: int) -> Execution:
     transactions = [sent(operations, nonce=nonce) for nonce, operations in enumerate(block)]
-    return execute(State(view), height=height, time_ms=height, transactions=transactions)
+    return execute(State(view), chain=CHAIN, height=height, time_ms=height, transactions=transactions)
 
 
 class AssetMachine(RuleBasedStateMachine):

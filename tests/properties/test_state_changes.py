@@ -17,7 +17,7 @@ from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, 
 from ledger.rows.streams import Stream, stream_key
 from ledger.state import Overlay, State
 from ledger.transaction import Transaction
-from tests.unit.ledger.members import VALID_UNTIL_MS, body, note, rows, sent, signed
+from tests.unit.ledger.members import CHAIN, VALID_UNTIL_MS, body, note, rows, sent, signed
 
 OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
     st.builds(StreamCreate, st.just("acme"), st.sampled_from(["s", "t"])),
@@ -85,7 +85,7 @@ def test_a_block_does_what_the_model_does(block: list[list[Operation]]) -> None:
     expected = [model.apply(operations) for operations in block]
     view = rows()
     transactions = [sent(operations, nonce=nonce) for nonce, operations in enumerate(block)]
-    execution = execute(State(view), height=1, time_ms=1, transactions=transactions)
+    execution = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions)
     assert [result == APPLIED for result in execution.results] == expected
     after = State(view.after(execution.writes))
     for name, records in model.streams.items():
@@ -108,10 +108,10 @@ def test_a_block_does_what_the_model_does(block: list[list[Operation]]) -> None:
 def test_two_blocks_leave_the_same_state_as_one(block: list[list[Operation]], cut: int) -> None:
     transactions = [sent(operations, nonce=nonce) for nonce, operations in enumerate(block)]
     view = rows()
-    whole = execute(State(view), height=1, time_ms=1, transactions=transactions)
-    first = execute(State(view), height=1, time_ms=1, transactions=transactions[:cut])
+    whole = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions)
+    first = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions[:cut])
     middle = view.after(first.writes)
-    second = execute(State(middle), height=1, time_ms=1, transactions=transactions[cut:])
+    second = execute(State(middle), chain=CHAIN, height=1, time_ms=1, transactions=transactions[cut:])
     assert first.results + second.results == whole.results
     assert middle.after(second.writes).rows == view.after(whole.writes).rows
 

@@ -30,7 +30,7 @@ def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> Non
 def check_log(machine: Machine, line: Logged, honest: Sequence[Machine]) -> None:
     """A line for the operator."""
     demand(line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}")
-    if line.event == "evidence_found":
+    if line.event in ("evidence_found", "evidence_recorded"):
         accused = line.fields["validator"]
         framed = [other for other in honest if other.identity.name == accused]
         demand(not framed, _NAME, f"{machine.identity.name} has evidence against the honest {accused}")

@@ -6,6 +6,7 @@ globex        one key, not an administrator
 board         2 of 3 keys
 pair          2 of 2 keys
 closed        suspended
+desk          registrar
 mint          treasurer
 org           operator of the only validator
 """
@@ -30,6 +31,7 @@ from ledger.transaction import Transaction, assemble, build_body, parse_transact
 from ledger.validators import Validator, ValidatorSet, parse_quorum
 
 CHAIN = digest(tag("test"), b"chain")
+HEIGHT = 9
 PARENT_TIME_MS = 1_800_000_000_000
 VALID_UNTIL_MS = PARENT_TIME_MS + 60_000
 
@@ -74,6 +76,7 @@ MEMBERS = (
     account("board", "b1", "b2", "b3", threshold=2),
     account("pair", "p1", "p2", threshold=2),
     account("closed", suspended=True),
+    account("desk", roles=("registrar",)),
     account("mint", roles=("treasurer",)),
     account("org", roles=("operator",)),
 )
@@ -99,8 +102,8 @@ def rows(*, parameters: Parameters | None = None) -> Rows:
 
 
 def context(**parameters: int) -> AdmissionContext:
-    """Admission on top of a parent at PARENT_TIME_MS."""
-    return AdmissionContext(CHAIN, PARENT_TIME_MS, Parameters(**parameters))
+    """Admission to the block at HEIGHT, on top of a parent at PARENT_TIME_MS."""
+    return AdmissionContext(CHAIN, HEIGHT, PARENT_TIME_MS, Parameters(**parameters))
 
 
 def note(by: str = "acme", stream: str = "invoices", text: str = "hello") -> RecordAppend:

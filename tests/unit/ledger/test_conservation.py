@@ -18,7 +18,7 @@ from ledger.operations.assets import AssetBurn, AssetDefine, AssetFreezeHolder, 
 from ledger.operations.kinds import Operation
 from ledger.rows.assets import Asset, Balance, asset_key, balance_key
 from ledger.state import Overlay, State
-from tests.unit.ledger.members import Rows, rows, sent
+from tests.unit.ledger.members import CHAIN, Rows, rows, sent
 
 EURO = Asset("euro", "mint", 2, 100, ("mint",), supply=60)
 POINT = Asset("point", "mint", 0, None, ("mint",), supply=0)
@@ -119,7 +119,7 @@ def test_a_balance_below_nothing_is_noticed_even_if_it_adds_up() -> None:
 def test_every_block_is_held_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in a rule stops whoever executes the block, rather than making money."""
     define = sent([AssetDefine("mint", "euro", 2), AssetIssue("mint", "euro", "acme", Amount(5))])
-    assert execute(State(rows()), height=1, time_ms=1, transactions=[define]).results == (APPLIED,)
+    assert execute(State(rows()), chain=CHAIN, height=1, time_ms=1, transactions=[define]).results == (APPLIED,)
     honest = assets._put_balance
 
     def generous(state: Overlay, balance: Balance) -> None:
@@ -127,7 +127,7 @@ def test_every_block_is_held_against_it(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(assets, "_put_balance", generous)
     with pytest.raises(AssertionError, match="supply minus balances has changed"):
-        execute(State(rows()), height=1, time_ms=1, transactions=[define])
+        execute(State(rows()), chain=CHAIN, height=1, time_ms=1, transactions=[define])
 
 
 def test_what_a_failed_transaction_did_does_not_count() -> None:
@@ -137,7 +137,7 @@ def test_what_a_failed_transaction_did_does_not_count() -> None:
         AssetTransfer("mint", "euro", "acme", Amount(2)),
         AssetBurn("mint", "euro", Amount(9)),
     ]
-    execution = execute(State(rows()), height=1, time_ms=1, transactions=[sent(operations)])
+    execution = execute(State(rows()), chain=CHAIN, height=1, time_ms=1, transactions=[sent(operations)])
     assert execution.results == ("balance_insufficient",)
     assert execution.writes == {}
     assert execution.events == ()
@@ -148,7 +148,7 @@ def test_the_cost_goes_with_what_the_block_changed() -> None:
     state = State(view)
     transaction = sent([AssetFreezeHolder("mint", "euro", "globex")])
     view.reads.clear()
-    assert execute(state, height=1, time_ms=1, transactions=[transaction]).results == (APPLIED,)
+    assert execute(state, chain=CHAIN, height=1, time_ms=1, transactions=[transaction]).results == (APPLIED,)
     assert len(view.reads) < 10
 
 

@@ -14,13 +14,18 @@ from ledger.operations.streams import RecordAppend
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.state import Overlay
-from tests.unit.ledger.members import state
+from tests.unit.ledger.members import CHAIN, state
 
 RefusedOperation: TypeAlias = tuple[str, Operation, Code]
 """What is wrong with it, an operation, and the code that it is refused with over `overlay()`."""
 
 PLACE = Place(
-    height=9, time_ms=1_800_000_000_000, transaction_id=Digest(bytes(32)), transaction_index=4, operation_index=2
+    chain=CHAIN,
+    height=9,
+    time_ms=1_800_000_000_000,
+    transaction_id=Digest(bytes(32)),
+    transaction_index=4,
+    operation_index=2,
 )
 
 

@@ -10,6 +10,8 @@ import pytest
 from ledger.amounts import Amount
 from ledger.encoding import Json, decode, encode
 from ledger.errors import MalformedError
+from ledger.governance.changes import CHANGES, SuspendAccount, ValidatorRemove, parse_change
+from ledger.governance.readiness import ReadyProofs
 from ledger.limits import (
     AMOUNT_MAX,
     DECIMALS_MAX,
@@ -27,8 +29,11 @@ from ledger.operations.assets import (
     AssetTransfer,
     AssetUnfreezeHolder,
 )
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.fields import Content, to_json
+from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation, OperationKind
+from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
 from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import (
     OPERATIONS,
@@ -37,13 +42,30 @@ from ledger.operations.table import (
     operation_to_json,
     parse_operation,
 )
-from ledger.primitives import Digest
+from ledger.operations.validators import ValidatorReady
+from ledger.primitives import Digest, PublicKey, Signature
 from ledger.refusals import TABLE
 from ledger.roles import Role
-from tests.unit.ledger.members import key_of
+from ledger.validators import Validator
+from tests.unit.ledger.accusing import accuse
+from tests.unit.ledger.members import CHAIN, key_of
 
 KEY, OTHER = key_of("a").public_key, key_of("b").public_key
 HEX = KEY.hex()
+EVIDENCE = accuse("v2", key_of("consensus"), CHAIN)
+
+READY_VALUE = dict(OPERATIONS["validator.ready"].example)
+READY = ValidatorReady(
+    "acme",
+    Validator(
+        "v5",
+        "acme",
+        *(PublicKey(bytes.fromhex(str(READY_VALUE["entry"][f"{p}_key"]))) for p in ("consensus", "node", "cosigning")),  # type: ignore[index, call-overload]
+        "ledger.acme.example:8471",
+    ),
+    1_200,
+    ReadyProofs(*(Signature(bytes(64)) for _ in range(3))),
+)
 
 ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
     (
@@ -58,6 +80,56 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         },
     ),
     (AccountKeys("acme", (KEY,), 1), {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}),
+    (
+        AccountSuspend("acme", "globex"),
+        {"type": "account.suspend", "by": "acme", "account": "globex"},
+    ),
+    (
+        AccountReinstate("acme", "globex"),
+        {"type": "account.reinstate", "by": "acme", "account": "globex"},
+    ),
+    (
+        RoleGrant("acme", "globex", "treasurer"),
+        {"type": "role.grant", "by": "acme", "account": "globex", "role": "treasurer"},
+    ),
+    (
+        RoleRevoke("acme", "globex", "treasurer"),
+        {"type": "role.revoke", "by": "acme", "account": "globex", "role": "treasurer"},
+    ),
+    *(
+        (
+            ProposalCreate("acme", (parse_change(dict(change.example)),), 1_800_000_000_000, 3),
+            {
+                "type": "proposal.create",
+                "by": "acme",
+                "changes": [dict(change.example)],
+                "expires": 1_800_000_000_000,
+                "delay": 3,
+            },
+        )
+        for change in CHANGES.values()
+    ),
+    (
+        ProposalCreate("acme", (SuspendAccount("a"), ValidatorRemove("v1")), 9, 1, (Digest(bytes(32)),), "why"),
+        {
+            "type": "proposal.create",
+            "by": "acme",
+            "changes": [
+                {"type": "account.suspend", "account": "a"},
+                {"type": "validator.remove", "validator": "v1"},
+            ],
+            "expires": 9,
+            "delay": 1,
+            "evidence": ["00" * 32],
+            "memo": "why",
+        },
+    ),
+    (
+        ProposalVote("org", 7, Digest(bytes(32)), False),
+        {"type": "proposal.vote", "by": "org", "proposal": 7, "digest": "00" * 32, "approve": False},
+    ),
+    (ProposalWithdraw("acme", 7), {"type": "proposal.withdraw", "by": "acme", "proposal": 7}),
+    (READY, READY_VALUE),
     (StreamCreate("acme", "news"), {"type": "stream.create", "by": "acme", "name": "news"}),
     (
         StreamCreate("acme", "news", ("acme", "bob.acme")),
@@ -118,13 +190,28 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         AssetUnfreezeHolder("acme", "euro", "bob"),
         {"type": "asset.unfreeze_holder", "by": "acme", "asset": "euro", "holder": "bob"},
     ),
+    (
+        EvidenceRecord("validator:v1", EVIDENCE),
+        {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()},
+    ),
 ]
 
 ADD: dict[str, Json] = {"type": "account.add", "by": "acme", "name": "bob", "keys": [HEX], "threshold": 1}
 KEYS: dict[str, Json] = {"type": "account.keys", "by": "acme", "keys": [HEX], "threshold": 1}
+SUSPEND: dict[str, Json] = {"type": "account.suspend", "by": "acme", "account": "globex"}
+GRANT: dict[str, Json] = {"type": "role.grant", "by": "acme", "account": "globex", "role": "treasurer"}
+PROPOSE: dict[str, Json] = {
+    "type": "proposal.create",
+    "by": "acme",
+    "changes": [{"type": "quorum.set", "quorum": "bft"}],
+    "expires": 9,
+    "delay": 1,
+}
+VOTE: dict[str, Json] = {"type": "proposal.vote", "by": "org", "proposal": 7, "digest": "00" * 32, "approve": True}
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
 WRITERS: dict[str, Json] = {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["acme"]}
 FREEZE: dict[str, Json] = {"type": "stream.freeze", "by": "acme", "stream": "news"}
+EVIDENT: dict[str, Json] = {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
 DEFINE: dict[str, Json] = {"type": "asset.define", "by": "acme", "name": "euro", "decimals": 2}
 MOVE: dict[str, Json] = {"type": "asset.transfer", "by": "acme", "asset": "euro", "to": "bob", "amount": "5"}
@@ -145,11 +232,42 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (ADD, {"threshold": KEYS_PER_ACCOUNT_MAX + 1}, "threshold must be an integer"),
     (ADD, {"roles": []}, "roles must be a list of 1 to"),
     (ADD, {"roles": None}, "roles must be a list of 1 to"),
-    (ADD, {"roles": ["king"]}, "a role must be one of: administrator, operator"),
+    (ADD, {"roles": ["king"]}, "a role must be one of: administrator, operator, registrar, treasurer"),
     (ADD, {"roles": [["operator"]]}, "a role must be one of"),
     (ADD, {"roles": ["operator", "administrator"]}, "roles must be in ascending order"),
     (ADD, {"roles": ["operator", "operator"]}, "roles must be in ascending order"),
     (KEYS, {"name": "acme"}, "account.keys has an unknown field 'name'"),
+    (SUSPEND, {"account": "validator:v1"}, "account must be a name"),
+    (SUSPEND, {"name": "acme"}, "account.suspend has an unknown field 'name'"),
+    (GRANT, {"role": "king"}, "a role must be one of"),
+    (GRANT, {"role": ["treasurer"]}, "a role must be one of"),
+    (PROPOSE, {"changes": []}, "changes must be a list of 1 to"),
+    (PROPOSE, {"changes": [{"type": "quorum.set", "quorum": 3}] * 9}, "changes must be a list of 1 to"),
+    (PROPOSE, {"changes": ["quorum.set"]}, "no change of type None"),
+    (PROPOSE, {"changes": [{"type": "account.add"}]}, "no change of type 'account.add'"),
+    (PROPOSE, {"changes": [{"type": ["quorum.set"]}]}, "no change of type"),
+    (PROPOSE, {"changes": [{"type": "quorum.set"}]}, "quorum.set lacks the field 'quorum'"),
+    (PROPOSE, {"changes": [{"type": "quorum.set", "quorum": 3, "q": 3}]}, "quorum.set has an unknown field 'q'"),
+    (PROPOSE, {"changes": [{"type": "quorum.set", "quorum": 0}]}, "quorum must be"),
+    (PROPOSE, {"changes": [{"type": "quorum.set", "quorum": True}]}, "quorum must be"),
+    (PROPOSE, {"changes": [{"type": "parameter.set", "parameter": "fee", "value": 1}]}, "parameter must be one of"),
+    (PROPOSE, {"changes": [{"type": "parameter.set", "parameter": "sender_quota", "value": "1"}]}, "value must be"),
+    (PROPOSE, {"changes": [{"type": "validator.add", "validator": "V", "entry": "00" * 32}]}, "validator name"),
+    (PROPOSE, {"changes": [{"type": "validator.add", "validator": "v", "entry": "00"}]}, "entry must be"),
+    (PROPOSE, {"changes": [{"type": "role.grant", "account": "a", "role": "king"}]}, "a role must be one of"),
+    (PROPOSE, {"expires": 0}, "expires must be an integer"),
+    (PROPOSE, {"delay": 0}, "delay must be an integer"),
+    (PROPOSE, {"delay": 100_001}, "delay must be an integer"),
+    (PROPOSE, {"evidence": []}, "evidence must be a list of 1 to"),
+    (PROPOSE, {"evidence": ["11" * 32, "00" * 32]}, "evidence must be in ascending order"),
+    (PROPOSE, {"memo": ""}, "memo must be a string of 1 to"),
+    (VOTE, {"proposal": 0}, "proposal must be an integer"),
+    (VOTE, {"approve": 1}, "approve must be true or false"),
+    (VOTE, {"digest": None}, "digest must be"),
+    (READY_VALUE, {"entry": {}}, "validator lacks the field"),
+    (READY_VALUE, {"height": -1}, "height must be an integer"),
+    (READY_VALUE, {"proofs": {"consensus": "00" * 64}}, "proofs lacks the field"),
+    (READY_VALUE, {"proofs": {"consensus": "00", "node": "00" * 64, "cosigning": "00" * 64}}, "consensus proof"),
     (CREATE, {"name": "a b"}, "name must be a name"),
     (CREATE, {"writers": []}, "writers must be a list of 1 to"),
     (CREATE, {"writers": ["b", "a"]}, "writers must be in ascending order"),
@@ -208,6 +326,8 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (MOVE, {"to": "validator:v1"}, "to must be a name"),
     (BURN, {"to": "bob"}, "asset.burn has an unknown field 'to'"),
     (STOP, {"holder": ""}, "holder must be a name"),
+    (EVIDENT, {"by": "acme"}, "by must be validator:<name>"),
+    (EVIDENT, {"evidence": {}}, "evidence lacks the field 'first'"),
 ]
 
 
@@ -224,7 +344,13 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
         parse_operation({**good, **change})
 
 
-@pytest.mark.parametrize("good", [ADD, KEYS, CREATE, WRITERS, FREEZE, APPEND, DEFINE, ISSUE, MOVE, BURN, STOP])
+@pytest.mark.parametrize(
+    "good",
+    [
+        *(ADD, KEYS, SUSPEND, GRANT, PROPOSE, VOTE, READY_VALUE),
+        *(CREATE, WRITERS, FREEZE, APPEND, DEFINE, ISSUE, MOVE, BURN, STOP, EVIDENT),
+    ],
+)
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:
     kind = OPERATIONS[str(good["type"])]
     for name in kind.required:

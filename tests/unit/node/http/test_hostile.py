@@ -54,7 +54,14 @@ NASTY = [
 ]
 
 
-KNOWN = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
+KNOWN = {
+    "id": "0" * 64,
+    "block": "1",
+    "account": "org0",
+    "stream": "invoices",
+    "asset": "euro",
+    "digest": "0" * 64,
+}
 """A value that may stand in a path, of every parameter."""
 
 

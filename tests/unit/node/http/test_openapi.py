@@ -14,10 +14,12 @@ from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
 from node.http.problems import HttpCode
 from node.http.routes import ROUTES
+from tests.unit.ledger.accusing import accuse, two_commits
+from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.contract import DOCUMENT, check_schema, operation_of
 from tests.unit.node.http.fake_node import FakeNode
-from tests.unit.node.storage.chains import append, create_stream, transaction
+from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
 
 
 def operations() -> dict[tuple[str, str], dict[str, Any]]:
@@ -82,8 +84,12 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
         AssetIssue("org0", "euro", "org0", Amount(5)),
         nonce=1,
     )
+    evidence = accuse("v3", founder(3).consensus_key, genesis().chain, two_commits(1))
+    node.found = (evidence,)
     node.append(sent)
+    digest = evidence.digest.hex()
     values = {"id": sent.id.hex(), "block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
+    values["digest"] = digest
     for route in ROUTES:
         path = route.path.format(**values)
         assert operation_of(route.method, path) is not None
@@ -100,6 +106,7 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
 
 async def test_every_route_refuses_parameters_that_it_does_not_declare(api: Api) -> None:
     values = {"id": "0" * 64, "block": "0", "account": "org0", "stream": "invoices", "asset": "euro"}
+    values["digest"] = "0" * 64
     for route in ROUTES:
         path = route.path.format(**values)
         reply = await api.request(route.method, f"{path}?surprise=1")
