@@ -8,7 +8,10 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     validators, genesis         who may sign, how many must, and how a network begins
     transaction, operations     what members ask for, and what it does
     rows, state                 what the ledger holds, and how rules see it
+    roles, membership           who may do what, and what changes members
+    governance                  how a chain changes itself: proposals, votes, and what comes into force when
     admission, execution        what may be in a block, and what comes of it
+    amounts, conservation       numbers of assets, and that they add up
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block

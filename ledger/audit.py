@@ -5,6 +5,8 @@ signature of each transaction is verified; the block is executed again and must 
 every result, the log root, the state root and the next validator set are right). What is left to believe is the
 genesis document, which the auditor brings.
 
+`check_supplies` then holds all balances of that state against the supplies of their assets.
+
 The audit holds the state of the newest block only, in memory. (design sections 1 and 10)
 """
 
@@ -20,6 +22,7 @@ from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.record import verify_commit_record
 from ledger.consensus.statements import SigningContext
 from ledger.consensus.verification import HeightKeys
+from ledger.conservation import check_supplies
 from ledger.crypto import Verify, verify
 from ledger.errors import VerificationError
 from ledger.genesis import Genesis, genesis_block
@@ -108,6 +111,14 @@ class ChainAudit:
         self.tip = block.tip()
         signers = tuple(validators.validators[item.validator].name for item in record.certificate.signatures)
         return AuditedBlock(height, certified.block_hash, signers, block)
+
+    def check_supplies(self) -> None:
+        """Add up all balances after the newest audited block: they must make the supplies of their assets.
+
+        Raises `VerificationError`, naming the asset. Each block was held against its parent already, so this only fails
+        where genesis, or the rule itself, is wrong.
+        """
+        check_supplies(self._reader)
 
     def _open(self, index: int, envelope: bytes) -> Transaction:
         """The transaction in `envelope`, its signatures verified."""

@@ -12,6 +12,8 @@ signature is verified (that was done at the door). A block is valid on its paren
 4. every transaction is admissible on the parent's state, and all of them together keep quota and block limits;
 5. executing them gives its transaction count, log size and root, state root, and both validator hashes.
 
+Rules of a protocol version that this software does not know are not guessed at: nothing is valid under them here.
+
 After a block whose header has round R, state says that the leaders of rounds 0..R-1 failed at this height, which
 puts them last for `demotion_heights` heights. `round` is the one in which the block was fresh; rounds that failed after
 it was first proposed demote nobody, because a header is never rewritten.
@@ -30,6 +32,7 @@ from ledger.errors import MalformedError
 from ledger.events import Event
 from ledger.execution import execute
 from ledger.merkle import Frontier, PerfectSubtree
+from ledger.parameters import PROTOCOL_VERSION
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.settings import LEADERS_KEY, VALIDATORS_KEY, Leaders, parse_validators_row
@@ -113,6 +116,7 @@ def build_block(
     order given until the block is full.
     """
     state = State(reader.state)
+    assert state.parameters().protocol_version <= PROTOCOL_VERSION, "nobody proposes under rules that it doesn't know"
     admission = _admission(tip, reader, state)
     admitted: list[Transaction] = []
     refused: list[tuple[Transaction, Refusal]] = []
@@ -140,6 +144,8 @@ def check_block(
     except MalformedError as error:
         return str(error)
     state = State(reader.state)
+    if (version := state.parameters().protocol_version) > PROTOCOL_VERSION:
+        return f"it follows the rules of protocol version {version}; this software knows {PROTOCOL_VERSION}"
     if reason := _check_place(tip, state, header):
         return reason
     admission = _admission(tip, reader, state)
@@ -227,7 +233,7 @@ def _compute(
 ) -> CandidateBlock:
     """The block that these admitted transactions make on `tip`, in this round, by this leader, at this time."""
     height = tip.header.height + 1
-    execution = execute(state, height=height, time_ms=time_ms, transactions=transactions)
+    execution = execute(state, chain=tip.header.chain, height=height, time_ms=time_ms, transactions=transactions)
     writes = dict(execution.writes)
     validators = state.validators()
     next_validators = validators

@@ -44,6 +44,25 @@ class RecordAppended(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AssetTouched:
+    """The row of `asset` was created or changed by that operation."""
+
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTouched:
+    """What `account` holds of `asset`, or whether it is frozen, was changed by that operation."""
+
+    account: str
+    asset: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceRecorded:
     """That operation recorded the evidence with this digest: `validator` contradicted itself at `height`."""
 
@@ -54,4 +73,4 @@ class EvidenceRecorded:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | EvidenceRecorded
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched | EvidenceRecorded

@@ -2,7 +2,8 @@
 
 What comes in was admitted (`ledger.admission`). An operation that is refused takes its whole transaction back and
 leaves the refusal's code as the transaction's result; the id is used nevertheless. Results, writes and events are a
-function of the parent's state, height, time and transactions alone: every validator finds the same.
+function of the parent's state, height, time and transactions alone: every validator finds the same. At the end of
+each block no asset has become more or less than was issued and burnt (`ledger.conservation`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.conservation import assert_conserved
 from ledger.events import Event
+from ledger.governance.activation import activate
 from ledger.operations.kinds import Place
+from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.state import Overlay, State
 from ledger.transaction import Transaction
@@ -26,7 +30,7 @@ class Execution:
     """What executing a block did.
 
     `results` has one entry per transaction, `APPLIED` or a code; `writes` the changed state rows (None deletes);
-    `events` are those of applied transactions, in order.
+    `events` are those of applied transactions, in order; what came into force at the end shows in `writes` alone.
     """
 
     results: tuple[str, ...]
@@ -34,29 +38,36 @@ class Execution:
     events: tuple[Event, ...]
 
 
-def execute(state: State, *, height: int, time_ms: int, transactions: Sequence[Transaction]) -> Execution:
-    """Execute the `transactions` of the block at `height` with time `time_ms`, over the `state` after its parent."""
+def execute(
+    state: State, *, chain: Digest, height: int, time_ms: int, transactions: Sequence[Transaction]
+) -> Execution:
+    """Execute the `transactions` of the block of `chain` at `height` with time `time_ms`, over the parent's `state`.
+
+    At its end comes into force what governance has decided for the next height.
+    """
     overlay = Overlay(state)
     results: list[str] = []
     events: list[Event] = []
     for index, transaction in enumerate(transactions):
-        outcome = _execute_one(overlay, transaction, index, height, time_ms)
+        outcome = _execute_one(overlay, transaction, index, chain=chain, height=height, time_ms=time_ms)
         if isinstance(outcome, Refusal):
             results.append(str(outcome.code))
         else:
             results.append(APPLIED)
             events += outcome
+    activate(overlay, height)
+    assert_conserved(overlay)
     return Execution(tuple(results), overlay.writes(), tuple(events))
 
 
 def _execute_one(
-    overlay: Overlay, transaction: Transaction, index: int, height: int, time_ms: int
+    overlay: Overlay, transaction: Transaction, index: int, *, chain: Digest, height: int, time_ms: int
 ) -> list[Event] | Refusal:
     """The events of one transaction, or the refusal of its first refused operation, everything taken back."""
     savepoint = overlay.savepoint()
     events: list[Event] = []
     for operation_index, operation in enumerate(transaction.body.operations):
-        outcome = operation.apply(overlay, Place(height, time_ms, transaction.id, index, operation_index))
+        outcome = operation.apply(overlay, Place(chain, height, time_ms, transaction.id, index, operation_index))
         if isinstance(outcome, Refusal):
             overlay.roll_back(savepoint)
             return outcome

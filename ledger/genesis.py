@@ -51,7 +51,7 @@ from ledger.limits import (
 )
 from ledger.merkle import EMPTY_FRONTIER
 from ledger.names import parse_account_name
-from ledger.parameters import Parameters, parse_parameters
+from ledger.parameters import PROTOCOL_VERSION, Parameters, parse_parameters
 from ledger.primitives import (
     ZERO_DIGEST,
     Digest,
@@ -263,6 +263,10 @@ def parse_genesis(document: bytes) -> Genesis:
     _check_accounts(accounts, cards)
     validators = ValidatorSet(tuple(card.validator for card in cards), parse_quorum(fields["quorum"]))
     parameters = parse_parameters(fields["parameters"])
+    if parameters.protocol_version > PROTOCOL_VERSION:
+        raise MalformedError(
+            f"protocol version {parameters.protocol_version}; this software knows versions up to {PROTOCOL_VERSION}"
+        )
     network = expect_string(fields["network"], what="network", bytes_max=NAME_BYTES_MAX)
     if not network or not (network.isascii() and network.isprintable()):
         raise MalformedError("network must be a printable ASCII name")

@@ -25,11 +25,27 @@ RECORD_CONTENT_BYTES_MAX = 32 * KIB
 RECORD_CONTENT_DEPTH_MAX = JSON_DEPTH_MAX - 4  # it stands in an operation, in a list, in a body, in an envelope
 RECORD_KEY_BYTES_MAX = 128
 
-# ---- rules: accounts and streams
+# ---- rules: accounts, streams and assets
 KEYS_PER_ACCOUNT_MAX = 32
 ROLES_PER_ACCOUNT_MAX = 16
+ADMINISTRATORS_MAX = 64
 WRITERS_PER_STREAM_MAX = 256
 NAME_BYTES_MAX = 64
+ISSUERS_PER_ASSET_MAX = 64
+AMOUNT_MAX = 2**128 - 1  # of one operation, and of all that there is of an asset
+DECIMALS_MAX = 18
+
+# ---- rules: governance
+PROPOSALS_OPEN_MAX = 64  # beyond, only who operates a validator and has none open may open one: spam cannot lock it
+PROPOSALS_OPEN_PER_PROPOSER_MAX = 4
+PROPOSALS_PENDING_MAX = 16  # decided and not yet in force
+PROPOSAL_OPEN_MS_MAX = 90 * 24 * 3_600_000  # from its creation to its expiry
+PROPOSAL_DELAY_HEIGHTS_MAX = 100_000  # from the block that decides to the first height where it is in force
+PROTOCOL_DELAY_HEIGHTS_MIN = 100  # of a change of the protocol version: operators must update before it
+CHANGES_PER_PROPOSAL_MAX = 8
+EVIDENCE_PER_PROPOSAL_MAX = 16
+READY_HEIGHTS_MAX = 10_000  # how old the height may be that a ready statement names
+READY_PROOFS_REMEMBERED_MAX = 8_192  # proofs that were verified, more than a block has; the oldest are forgotten
 
 # ---- rules: blocks and validators
 VALIDATORS_MAX = 100

@@ -1,12 +1,13 @@
-"""Names of accounts and streams: one grammar, and what a dot means in each.
+"""Names of accounts, streams and assets: one grammar, and what a dot means in each.
 
     label    = letter *( letter / digit ) *( "-" 1*( letter / digit ) )      lower case only
     account  = label *( "." label )          at most NAME_BYTES_MAX bytes
     stream   = label *( "." label )          at most NAME_BYTES_MAX bytes
+    asset    = label *( "." label )          at most NAME_BYTES_MAX bytes
 
-The dots of an account's name are a hierarchy that reads like a host name: `alice.acme` stands under `acme`, and
-only `acme` or an administrator adds it. The dots of a stream's name carry no meaning. A name has no colon, so that
-`validator:<name>` can never be an account, and no slash, which separates the parts of a state key.
+The dots of an account's name are a hierarchy that reads like a host name: `alice.acme` stands under `acme`, and only
+`acme`, or who may add any account, adds it. The dots in the name of a stream or an asset carry no meaning. A name has
+no colon, so that `validator:<name>` can never be an account, and no slash, which separates the parts of a state key.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def parse_account_name(value: object, what: str) -> str:
 
 def parse_stream_name(value: object, what: str) -> str:
     """`value` as the name of a stream. Raises `MalformedError`, naming `what`."""
+    return _parse_name(value, what)
+
+
+def parse_asset_name(value: object, what: str) -> str:
+    """`value` as the name of an asset. Raises `MalformedError`, naming `what`."""
     return _parse_name(value, what)
 
 

@@ -7,6 +7,7 @@ milliseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.encoding import Json, expect_fields, expect_integer
 from ledger.errors import MalformedError
@@ -17,10 +18,14 @@ from ledger.limits import (
     DEMOTION_HEIGHTS_DEFAULT,
     ENVELOPE_BYTES_MAX,
     HEARTBEAT_MS_DEFAULT,
+    INTEGER_MAX,
     SENDER_QUOTA_DEFAULT,
     TIMEOUT_MS_MAX_DEFAULT,
     VALID_WINDOW_MS_DEFAULT,
 )
+
+PROTOCOL_VERSION: Final = 1
+"""The newest version of the rules that this software knows."""
 
 _HOUR_MS = 3_600_000
 
@@ -58,7 +63,8 @@ PARAMETERS: dict[str, ParameterKind] = {
     "demotion_heights": ParameterKind(
         0, 1_000_000, DEMOTION_HEIGHTS_DEFAULT, "Heights for which the leader of a failed round leads last."
     ),
-    "protocol_version": ParameterKind(1, 1, 1, "The version of the rules in force."),
+    # A chain may go on to rules that this software does not know; who votes must then have software that does.
+    "protocol_version": ParameterKind(1, INTEGER_MAX, PROTOCOL_VERSION, "The version of the rules in force."),
 }
 
 
@@ -74,7 +80,7 @@ class Parameters:
     timeout_ms_max: int = TIMEOUT_MS_MAX_DEFAULT
     heartbeat_ms: int = HEARTBEAT_MS_DEFAULT
     demotion_heights: int = DEMOTION_HEIGHTS_DEFAULT
-    protocol_version: int = 1
+    protocol_version: int = PROTOCOL_VERSION
 
     def to_json(self) -> dict[str, Json]:
         """All parameters by name, as they stand in genesis and in state."""

@@ -1,4 +1,4 @@
-"""The smallest words of the ledger: digests, keys, signatures, and how they are written.
+"""The smallest words of the ledger: digests, keys, signatures, and how they are written; and the order of state keys.
 
 Heights, rounds and times are plain `int`: a height counts blocks from 1 (0 is genesis), a round counts from
 0 within its height, a time is ledger time in milliseconds since 1970 (UTC).
@@ -53,3 +53,8 @@ def parse_public_key(text: object, what: str) -> PublicKey:
 def parse_signature(text: object, what: str) -> Signature:
     """A signature from its hex form. Raises `MalformedError`, naming `what`."""
     return Signature(parse_hex(text, size=SIGNATURE_BYTES, what=what))
+
+
+def successor(prefix: bytes) -> bytes:
+    """The first key after all keys that start with `prefix`, whose last byte is not 0xff."""
+    return prefix[:-1] + bytes((prefix[-1] + 1,))

@@ -16,13 +16,34 @@ from typing import Final, Protocol, TypeVar, cast
 
 from ledger.encoding import Json, encode_trusted
 from ledger.errors import MalformedError
-from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.limits import ADMINISTRATORS_MAX, STATE_ROWS_CACHED_MAX
 from ledger.names import parent_account, parse_account_name
 from ledger.parameters import Parameters, parse_parameters
 from ledger.primitives import PublicKey
 from ledger.roles import Permission, Role
-from ledger.rows.accounts import ACCOUNT_PREFIX, Account, account_key, check_keys, parse_account_row
+from ledger.rows.accounts import (
+    ACCOUNT_PREFIX,
+    ADMINISTRATORS_KEY,
+    Account,
+    Administrators,
+    account_key,
+    check_keys,
+    parse_account_row,
+    parse_administrators_row,
+)
+from ledger.rows.assets import ASSET_PREFIX, Asset, Balance, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.evidence import RecordedEvidence, evidence_key, parse_evidence_row
+from ledger.rows.governance import (
+    GOVERNANCE_KEY,
+    Candidate,
+    Governance,
+    Proposal,
+    candidate_key,
+    parse_candidate_row,
+    parse_governance_row,
+    parse_proposal_row,
+    proposal_key,
+)
 from ledger.rows.settings import (
     LEADERS_KEY,
     PARAMETERS_KEY,
@@ -77,6 +98,12 @@ class State:
         """The account called `name`, or None."""
         return self._row(ACCOUNT_PREFIX + name.encode(), parse_account_row)
 
+    def administrators(self) -> Administrators:
+        """The accounts with the role administrator, suspended or not."""
+        row = self._row(ADMINISTRATORS_KEY, parse_administrators_row)
+        assert row is not None, "genesis writes the administrators"
+        return row
+
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""
         return self._row(STREAM_PREFIX + name.encode(), parse_stream_row)
@@ -84,6 +111,14 @@ class State:
     def latest(self, stream: str, key: str) -> LatestRecord | None:
         """The newest record of entity key `key` in `stream`, or None when it has none."""
         return self._row(latest_key(stream, key), parse_latest_row)
+
+    def asset(self, name: str) -> Asset | None:
+        """The asset called `name`, or None."""
+        return self._row(ASSET_PREFIX + name.encode(), parse_asset_row)
+
+    def balance(self, account: str, asset: str) -> Balance | None:
+        """What `account` holds of `asset`; None when it holds nothing and is not frozen."""
+        return self._row(balance_key(account, asset), parse_balance_row)
 
     def validators(self) -> ValidatorSet:
         """The validator set and quorum in force after this height."""
@@ -108,6 +143,20 @@ class State:
     def leaders(self) -> Leaders:
         """Who led failed rounds, and when (amendment A6)."""
         return self._row(LEADERS_KEY, parse_leaders_row) or Leaders()
+
+    def governance(self) -> Governance:
+        """How many proposals there were, and which are open or pending."""
+        row = self._row(GOVERNANCE_KEY, parse_governance_row)
+        assert row is not None, "genesis writes it"
+        return row
+
+    def proposal(self, number: int) -> Proposal | None:
+        """Proposal `number` (from 1), or None."""
+        return self._row(proposal_key(number), parse_proposal_row)
+
+    def candidate(self, name: str) -> Candidate | None:
+        """Who is ready to be the validator called `name`, or None."""
+        return self._row(candidate_key(name), parse_candidate_row)
 
     def _row(self, key: bytes, parse: Callable[[bytes], T]) -> T | None:
         row = self._decoded.get(key, _ABSENT)
@@ -134,6 +183,12 @@ class Overlay(State):
         """Set the row of `key`; None removes it."""
         self._undo.append((key, self._changed.get(key, _ABSENT)))
         self._changed[key] = row
+
+    def changes(self, prefix: bytes, parse: Callable[[bytes], T]) -> Iterator[tuple[bytes, T | None, T | None]]:
+        """(key, row before the block, row now) of every changed row whose key starts with `prefix`; None for no row."""
+        for key, row in self._changed.items():
+            if key.startswith(prefix):
+                yield key, self._base._row(key, parse), cast("T | None", row)  # a prefix decides the type of its rows
 
     def savepoint(self) -> int:
         """A mark to which `roll_back` returns. Marks nest."""
@@ -165,12 +220,14 @@ def initial_state(
     """The rows of height 0.
 
     Raises `MalformedError` when an account's keys or name are not acceptable, the account that a name stands under
-    is not among `accounts`, a validator's operator is not among those with the role, or nobody is an administrator.
+    is not among `accounts`, a validator's operator is not among those with the role, or nobody or too many are
+    administrators.
     """
     rows = {
         VALIDATORS_KEY: encode_trusted(validators.to_json()),
         PARAMETERS_KEY: encode_trusted(parse_parameters(parameters.to_json()).to_json()),
         LEADERS_KEY: encode_trusted(Leaders().to_json()),
+        GOVERNANCE_KEY: encode_trusted(Governance().to_json()),
     }
     by_name: dict[str, Account] = {}
     for account in accounts:
@@ -191,6 +248,10 @@ def initial_state(
             raise MalformedError(f"{validator.operator}, operator of {validator.name}, is no account with that role")
         for purpose, key in validator.keys:
             rows[validator_key_key(key)] = encode_trusted(ValidatorKey(validator.name, purpose, since=1).to_json())
-    if not any(Role.ADMINISTRATOR in account.roles for account in by_name.values()):
-        raise MalformedError("no account is an administrator: nobody could add accounts")
+    administrators = tuple(sorted(name for name, account in by_name.items() if Role.ADMINISTRATOR in account.roles))
+    if not 1 <= len(administrators) <= ADMINISTRATORS_MAX:
+        raise MalformedError(
+            f"{len(administrators) or 'no'} accounts are administrators; a network has 1 to {ADMINISTRATORS_MAX}"
+        )
+    rows[ADMINISTRATORS_KEY] = encode_trusted(Administrators(administrators).to_json())
     return rows

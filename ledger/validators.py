@@ -20,8 +20,9 @@ from ledger.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX, VALIDATORS_MAX
 from ledger.primitives import Digest, PublicKey, parse_public_key
 
 _VALIDATORS_TAG = tag("validators")
+_VALIDATOR_TAG = tag("validator")
 VALIDATOR_NAME_PATTERN = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
-"""The form of a validator's name as a regular expression (to be matched in full), for documentation."""
+"""The grammar of a validator's name (to be matched in full), for documentation and JSON Schema."""
 
 _VALIDATOR_NAME = re.compile(VALIDATOR_NAME_PATTERN)
 _PORT_MAX = 65_535
@@ -137,6 +138,11 @@ class Validator:
             (KeyPurpose.COSIGNING, self.cosigning_key),
         )
 
+    @property
+    def digest(self) -> Digest:
+        """What a proposal names the entry by."""
+        return digest(_VALIDATOR_TAG, encode_trusted(self.to_json()))
+
     def to_json(self) -> dict[str, Json]:
         """The entry as it stands in genesis, in state and in `validators_hash`."""
         return {
@@ -162,14 +168,20 @@ def parse_validator_name(value: Json) -> str:
 
 def parse_validator(value: Json) -> Validator:
     """A validator from its JSON form, keys checked as for registration. Raises `MalformedError`."""
+    validator = parse_validator_entry(value)
+    for purpose, key in validator.keys:
+        if not check_public_key(key):
+            raise MalformedError(f"{purpose}_key of {validator.name} is not an acceptable Ed25519 public key")
+    return validator
+
+
+def parse_validator_entry(value: Json) -> Validator:
+    """Like `parse_validator`, keys checked for form only, as is right before anybody is known to have signed for it."""
     fields = expect_fields(value, what="validator", required=VALIDATOR_FIELDS)
     name = parse_validator_name(fields["name"])
     keys = []
     for field in ("consensus_key", "node_key", "cosigning_key"):
-        key = parse_public_key(fields[field], f"{field} of {name}")
-        if not check_public_key(key):
-            raise MalformedError(f"{field} of {name} is not an acceptable Ed25519 public key")
-        keys.append(key)
+        keys.append(parse_public_key(fields[field], f"{field} of {name}"))
     address = expect_string(fields["address"], what=f"address of {name}", bytes_max=ADDRESS_BYTES_MAX)
     if (match := _ADDRESS.fullmatch(address)) is None or int(match[1]) > _PORT_MAX:
         raise MalformedError(f'address of {name} must be "host:port" in ASCII, not {address!r}')

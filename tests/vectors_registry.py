@@ -51,7 +51,7 @@ from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.sample_chain import sample_chain
-from tests.unit.ledger.transaction_vectors import envelopes, no_envelopes, state_rows
+from tests.unit.ledger.transaction_vectors import envelopes, governance, no_envelopes, state_rows
 
 DIRECTORY = Path(__file__).parent / "vectors"
 
@@ -90,10 +90,13 @@ TAGS = (
     "genesis",
     "justification",
     "key check",
+    "proposal",
+    "ready",
     "state-key",
     "state-node",
     "state-value",
     "transaction",
+    "validator",
     "validators",
 )
 """Every domain tag in use: no two formats may share one."""
@@ -339,6 +342,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "transactions": transactions,
     "envelopes": envelopes,
     "no_envelopes": no_envelopes,
+    "governance": governance,
     "state_rows": state_rows,
     "evidence": evidence,
     "receipts": receipts,

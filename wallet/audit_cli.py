@@ -142,6 +142,7 @@ async def _audit(client: Client, genesis: Genesis, last: int, advance: Callable[
             record, envelopes = await waiting.popleft()
             judged(partial(audit.append, record, envelopes), f"Block {height}")
             advance()
+        judged(audit.check_supplies, f"The state after block {last}")
     finally:
         for task in waiting:
             task.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from wallet.commands.account import account_group, history
+from wallet.commands.asset import asset_group, balance, transfer
 from wallet.commands.configuration import completion, config_group
 from wallet.commands.key import key_group
 from wallet.commands.network import genesis_group, status
@@ -18,6 +19,9 @@ COMMANDS: tuple[click.Command, ...] = (
     genesis_group,
     record_group,
     stream_group,
+    transfer,
+    balance,
+    asset_group,
     account_group,
     history,
     tx_group,

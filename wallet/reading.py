@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 PAGE_ITEMS_MAX = 200
 
 
-def list_options(command: Decorated) -> Decorated:
-    """`--limit` and `--order`."""
-    command = click.option(
+def limit_option(command: Decorated) -> Decorated:
+    """`--limit`: all that a list of names needs, which is in alphabetical order."""
+    return click.option(
         "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most."
     )(command)
+
+
+def list_options(command: Decorated) -> Decorated:
+    """`--limit` and `--order`, of what has an age."""
+    command = limit_option(command)
     return click.option(
         "--order",
         type=click.Choice(["desc", "asc"]),

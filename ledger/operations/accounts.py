@@ -1,7 +1,8 @@
 """Operations on accounts: adding one, and changing the keys of one's own.
 
-An account's keys change only by its own threshold, so that no administrator can take an account over (design
-section 6). A change of keys authorises from the next height: within its own block the old keys still do.
+An account's keys change only by its own threshold (or by a proposal, `ledger.governance`), so that no administrator can
+take an account over; and governed roles come by proposal only (design section 6). A change of keys authorises from the
+next height: within its own block the old keys still do.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import ClassVar, Final
 from ledger.events import AccountTouched, Event
 from ledger.names import parent_account
 from ledger.operations import fields
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.primitives import PublicKey
 from ledger.refusals import Code, Refusal
-from ledger.roles import Permission
+from ledger.roles import ROLES, Permission
 from ledger.rows.accounts import Account, account_key, check_keys
 from ledger.state import Overlay
 
@@ -41,10 +43,12 @@ class AccountAdd:
         assert actor is not None, "admission requires it"
         parent = parent_account(self.name)
         if self.by != parent and not actor.may(Permission.ADD_ANY_ACCOUNT):
-            who = "an administrator" if parent is None else f"{parent} or an administrator"
+            who = "an administrator or a registrar" if parent is None else f"{parent}, an administrator or a registrar"
             return Refusal(Code.PERMISSION_DENIED, f"only {who} adds the account {self.name}")
         if self.roles is not None and not actor.may(Permission.ASSIGN_ROLES):
             return Refusal(Code.PERMISSION_DENIED, "only an administrator adds an account with roles")
+        if governed := [role for role in self.roles or () if ROLES[role].governed]:
+            return Refusal(Code.ROLE_GOVERNED, f"{governed[0]} is a governed role: propose it once {self.name} exists")
         if state.account(self.name) is not None:
             return Refusal(Code.ACCOUNT_EXISTS, f"account {self.name} exists")
         if parent is not None and state.account(parent) is None:
@@ -91,11 +95,17 @@ AccountAdd.kind = OperationKind(
     fields=(
         Field("name", fields.ACCOUNT_NAME, "The new account's name; never used twice."),
         *_KEYS_FIELDS,
-        Field("roles", fields.ROLE_NAMES, "Roles of the new account, in ascending order.", required=False),
+        Field(
+            "roles",
+            fields.ROLE_NAMES,
+            "Roles of the new account, in ascending order; no governed ones.",
+            required=False,
+        ),
     ),
-    permission="The account that the name stands under (`acme` for `alice.acme`), or an administrator; "
-    "top-level names and roles only by an administrator.",
-    codes=frozenset({Code.PERMISSION_DENIED, Code.ACCOUNT_EXISTS, Code.ACCOUNT_UNKNOWN}) | _KEY_CODES,
+    permission="The account that the name stands under (`acme` for `alice.acme`), or an administrator or a registrar; "
+    "roles only by an administrator.",
+    codes=frozenset({Code.PERMISSION_DENIED, Code.ROLE_GOVERNED, Code.ACCOUNT_EXISTS, Code.ACCOUNT_UNKNOWN})
+    | _KEY_CODES,
     example={"type": "account.add", "by": "acme", "name": "alice.acme", "keys": [_EXAMPLE_KEY], "threshold": 1},
 )
 

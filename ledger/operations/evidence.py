@@ -15,7 +15,8 @@ from ledger.errors import MalformedError
 from ledger.events import Event, EvidenceRecorded
 from ledger.evidence import Evidence
 from ledger.operations import fields
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.refusals import Refusal
 from ledger.rows.evidence import RecordedEvidence, evidence_key
 from ledger.senders import VALIDATOR_SENDER_PATTERN, is_validator_sender

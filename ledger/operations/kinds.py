@@ -9,17 +9,19 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from ledger.encoding import Json
 from ledger.events import Event
+from ledger.operations.fields import Field
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.state import Overlay
 
 
 class Place(NamedTuple):
-    """Where an operation stands: the block's height and time (ms), the transaction, and both indexes (from 0).
+    """Where an operation stands: the chain, the block's height and time (ms), the transaction, both indexes (from 0).
 
     A named tuple because there is one per operation, and it is made three times as fast as a frozen dataclass.
     """
 
+    chain: Digest
     height: int
     time_ms: int
     transaction_id: Digest
@@ -46,24 +48,6 @@ class Operation(Protocol):
         What a refused operation changed is rolled back by the caller.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """How one kind of field is read: `parse(value, name)` raises `MalformedError`; `schema` is JSON Schema."""
-
-    parse: Callable[[Json, str], object]
-    schema: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of an operation, with what it means in one sentence."""
-
-    name: str
-    type: FieldType
-    description: str
-    required: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,21 @@
 A stream is a numbered sequence of records. A record carries its content, or only a digest of it; it may name the
 entity that it is about (its key), and then demand that the newest record of that key is the one its author saw:
 `expected_revision` is that record's number in the stream, 0 if there must be none yet.
+
+A stream is its owner's, who says who writes to it, and may freeze it: for good, so that whoever relies on its last
+record knows that it stays the last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from ledger.events import Event, RecordAppended, StreamTouched
 from ledger.operations import fields
-from ledger.operations.fields import Content
-from ledger.operations.kinds import Field, OperationKind, Place
+from ledger.operations.fields import Content, Field
+from ledger.operations.kinds import OperationKind, Place
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
@@ -36,11 +39,49 @@ class StreamCreate:
         if state.stream(self.name) is not None:
             return Refusal(Code.STREAM_EXISTS, f"stream {self.name} exists")
         writers = (self.by,) if self.writers is None else self.writers
-        for writer in writers:
-            if state.account(writer) is None:
-                return Refusal(Code.ACCOUNT_UNKNOWN, f"writer {writer} is no account")
+        if refusal := _check_writers(state, writers):
+            return refusal
         state.put(stream_key(self.name), Stream(self.name, self.by, writers))
         return (StreamTouched(self.name, place.transaction_index, place.operation_index),)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWriters:
+    """Replace the writers of `stream`."""
+
+    kind: ClassVar[OperationKind]
+
+    by: str
+    stream: str
+    writers: tuple[str, ...]
+
+    def apply(self, state: Overlay, place: Place) -> tuple[Event, ...] | Refusal:
+        """See `Operation.apply`."""
+        stream = _own_stream(state, self.stream, self.by)
+        if isinstance(stream, Refusal):
+            return stream
+        if refusal := _check_writers(state, self.writers):
+            return refusal
+        state.put(stream_key(stream.name), replace(stream, writers=self.writers))
+        return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFreeze:
+    """Close `stream` for good."""
+
+    kind: ClassVar[OperationKind]
+
+    by: str
+    stream: str
+
+    def apply(self, state: Overlay, place: Place) -> tuple[Event, ...] | Refusal:
+        """See `Operation.apply`."""
+        stream = _own_stream(state, self.stream, self.by)
+        if isinstance(stream, Refusal):
+            return stream
+        state.put(stream_key(stream.name), replace(stream, frozen=True))
+        return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +125,25 @@ class RecordAppend:
         return (RecordAppended(self.stream, revision, self.key, place.transaction_index, place.operation_index),)
 
 
+def _own_stream(state: Overlay, name: str, by: str) -> Stream | Refusal:
+    """The stream `name`, if it is one that `by` owns and that can still change."""
+    stream = state.stream(name)
+    if stream is None:
+        return Refusal(Code.STREAM_UNKNOWN, f"no stream {name}")
+    if stream.owner != by:
+        return Refusal(Code.PERMISSION_DENIED, f"only {stream.owner}, its owner, changes the stream {name}")
+    if stream.frozen:
+        return Refusal(Code.STREAM_FROZEN, f"stream {name} is frozen")
+    return stream
+
+
+def _check_writers(state: Overlay, writers: tuple[str, ...]) -> Refusal | None:
+    for writer in writers:
+        if state.account(writer) is None:
+            return Refusal(Code.ACCOUNT_UNKNOWN, f"writer {writer} is no account")
+    return None
+
+
 def _check_record(values: Mapping[str, object]) -> str | None:
     if ("content" in values) == ("content_digest" in values):
         return "a record has either content or content_digest"
@@ -100,7 +160,7 @@ StreamCreate.kind = OperationKind(
         Field("name", fields.STREAM_NAME, "The new stream's name; never used twice."),
         Field(
             "writers",
-            fields.ACCOUNT_NAMES,
+            fields.WRITER_NAMES,
             "The accounts that may append, in ascending order; the owner alone if absent.",
             required=False,
         ),
@@ -108,6 +168,29 @@ StreamCreate.kind = OperationKind(
     permission="Any account.",
     codes=frozenset({Code.STREAM_EXISTS, Code.ACCOUNT_UNKNOWN}),
     example={"type": "stream.create", "by": "acme", "name": "invoices", "writers": ["acme", "alice.acme"]},
+)
+
+StreamWriters.kind = OperationKind(
+    type="stream.writers",
+    operation=StreamWriters,
+    summary="Replaces the writers of a stream; they may append from the next operation on.",
+    fields=(
+        Field("stream", fields.STREAM_NAME, "The stream."),
+        Field("writers", fields.WRITER_NAMES, "All accounts that may append from now on, in ascending order."),
+    ),
+    permission="The stream's owner.",
+    codes=frozenset({Code.STREAM_UNKNOWN, Code.PERMISSION_DENIED, Code.STREAM_FROZEN, Code.ACCOUNT_UNKNOWN}),
+    example={"type": "stream.writers", "by": "acme", "stream": "invoices", "writers": ["acme", "bob.acme"]},
+)
+
+StreamFreeze.kind = OperationKind(
+    type="stream.freeze",
+    operation=StreamFreeze,
+    summary="Freezes a stream for good: it takes no more records, and its writers stay what they are.",
+    fields=(Field("stream", fields.STREAM_NAME, "The stream to freeze; nothing undoes it."),),
+    permission="The stream's owner.",
+    codes=frozenset({Code.STREAM_UNKNOWN, Code.PERMISSION_DENIED, Code.STREAM_FROZEN}),
+    example={"type": "stream.freeze", "by": "acme", "stream": "invoices"},
 )
 
 RecordAppend.kind = OperationKind(
@@ -119,7 +202,7 @@ RecordAppend.kind = OperationKind(
         Field("content", fields.CONTENT, "The record: any JSON value of the profile.", required=False),
         Field(
             "content_digest",
-            fields.CONTENT_DIGEST,
+            fields.DIGEST,
             "Instead of the content: its SHA-256 (hex), when the content shall stay elsewhere.",
             required=False,
         ),
@@ -144,4 +227,4 @@ RecordAppend.kind = OperationKind(
     check=_check_record,
 )
 
-KINDS: Final = (StreamCreate.kind, RecordAppend.kind)
+KINDS: Final = (StreamCreate.kind, StreamWriters.kind, StreamFreeze.kind, RecordAppend.kind)

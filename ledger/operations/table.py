@@ -6,12 +6,14 @@ from typing import Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.operations import accounts, evidence, streams
+from ledger.operations import accounts, assets, evidence, governance, members, streams, validators
 from ledger.operations.fields import ACCOUNT_NAME, to_json
 from ledger.operations.kinds import Operation, OperationKind
 
 OPERATIONS: Final[dict[str, OperationKind]] = {
-    kind.type: kind for kind in (*accounts.KINDS, *streams.KINDS, *evidence.KINDS)
+    kind.type: kind
+    for family in (accounts, members, governance, validators, streams, assets, evidence)
+    for kind in family.KINDS
 }
 """Every type of operation."""
 

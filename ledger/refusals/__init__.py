@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.refusals import accounts, evidence, nodes, streams, transactions
+from ledger.refusals import accounts, assets, evidence, governance, members, nodes, streams, transactions
 from ledger.refusals.codes import Code, Entry, Kind, Refusal
 
 __all__ = ["FAMILIES", "TABLE", "Code", "Entry", "Kind", "Refusal"]
@@ -26,7 +26,10 @@ FAMILIES: Final = (
     transactions,
     evidence,
     accounts,
+    members,
+    governance,
     streams,
+    assets,
     nodes,
 )
 """The modules of the table."""

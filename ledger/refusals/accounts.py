@@ -11,7 +11,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     Code.PERMISSION_DENIED: Entry(
         Kind.FAILED,
         "The account that the operation is by may not do this.",
-        "Have it done by an account with the role or ownership named in the detail.",
+        "Have it done by an account with the role or the ownership that the operation's documentation asks for.",
     ),
     Code.ACCOUNT_EXISTS: Entry(
         Kind.FAILED,

@@ -20,8 +20,8 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     ),
     Code.STREAM_FROZEN: Entry(
         Kind.FAILED,
-        "The stream is frozen and takes no more records.",
-        "Ask its owner, or write to another stream.",
+        "The stream is frozen for good: it takes no more records, and does not change.",
+        "Write to another stream; its owner may create one that goes on where this one ends.",
     ),
     Code.WRITER_NOT_ALLOWED: Entry(
         Kind.FAILED,

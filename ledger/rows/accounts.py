@@ -1,4 +1,4 @@
-"""Accounts: the members, their keys and roles."""
+"""Accounts: the members, their keys and roles; and who administers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ledger.crypto import check_public_key
 from ledger.encoding import Json, decode, expect_fields, expect_integer, expect_list
 from ledger.errors import MalformedError
 from ledger.limits import (
+    ADMINISTRATORS_MAX,
     KEYS_PER_ACCOUNT_MAX,
     PUBLIC_KEYS_REMEMBERED_MAX,
     ROLES_PER_ACCOUNT_MAX,
@@ -22,6 +23,7 @@ from ledger.roles import ROLES, Permission
 from ledger.rows.reading import ROW_BYTES_MAX, parse_boolean
 
 ACCOUNT_PREFIX: Final = b"account/"
+ADMINISTRATORS_KEY: Final = b"administrators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,13 @@ class Account:
     suspended: bool = False
 
     def may(self, permission: Permission) -> bool:
-        """Whether one of the account's roles has `permission`."""
-        return any(permission in ROLES[role].permissions for role in self.roles)
+        """Whether one of the account's roles has `permission`, and the account is not suspended."""
+        return not self.suspended and any(permission in ROLES[role].permissions for role in self.roles)
+
+    @property
+    def governs(self) -> bool:
+        """Whether the account has a governed role (see `ledger.roles`)."""
+        return any(ROLES[role].governed for role in self.roles)
 
     def to_json(self) -> dict[str, Json]:
         """The row's value."""
@@ -47,6 +54,17 @@ class Account:
             "roles": [str(role) for role in self.roles],
             "suspended": self.suspended,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Administrators:
+    """Which accounts have the role administrator, suspended or not (ascending): the last one can be counted."""
+
+    names: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """The row's value."""
+        return {"accounts": list(self.names)}
 
 
 def account_key(name: str) -> bytes:
@@ -77,6 +95,17 @@ def parse_account(value: Json) -> Account:
     )
 
 
+def parse_administrators_row(data: bytes) -> Administrators:
+    """The administrators from the value of their row. Raises `MalformedError`."""
+    fields = expect_fields(
+        decode(data, bytes_max=ROW_BYTES_MAX, what="administrators row"),
+        what="administrators",
+        required=frozenset({"accounts"}),
+    )
+    names = expect_list(fields["accounts"], what="administrators", items_max=ADMINISTRATORS_MAX)
+    return Administrators(tuple(parse_account_name(name, "an administrator") for name in names))
+
+
 def parse_role(value: Json) -> str:
     """A role from its name. Raises `MalformedError`."""
     if isinstance(value, str) and value in ROLES:
@@ -87,14 +116,15 @@ def parse_role(value: Json) -> str:
 # A key takes 30 us to check, a block of two megabytes can name 30,000, and a block is executed several times: built or
 # checked in each round, and by its proposer twice. With a memory, such blocks hold up one round and not many.
 @lru_cache(maxsize=PUBLIC_KEYS_REMEMBERED_MAX)
-def _is_acceptable(key: PublicKey) -> bool:
+def is_acceptable(key: PublicKey) -> bool:
+    """Whether `key` may be registered (`check_public_key`, remembered)."""
     return check_public_key(key)
 
 
 def check_keys(keys: tuple[PublicKey, ...], threshold: int) -> Refusal | None:
     """Why an account may not have these keys and this threshold, or None. The rule of genesis and of operations."""
     for key in keys:
-        if not _is_acceptable(key):
+        if not is_acceptable(key):
             return Refusal(Code.KEY_UNACCEPTABLE, f"key {key.hex()} is not an acceptable Ed25519 public key")
     if len(set(keys)) != len(keys):
         return Refusal(Code.KEY_IN_USE, "a key is listed twice")

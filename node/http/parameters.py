@@ -23,7 +23,7 @@ from ledger.limits import (
     NAME_BYTES_MAX,
     RECORD_KEY_BYTES_MAX,
 )
-from ledger.names import NAME_PATTERN, parse_account_name, parse_stream_name
+from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.table import OPERATIONS
 from ledger.primitives import Digest, parse_digest
 from node.http.problems import HttpCode, Problem, ProblemError
@@ -144,6 +144,7 @@ STREAM = Parameter("stream", "A stream's name.", _NAME_SCHEMA, lambda text: pars
 EVIDENCE_DIGEST = Parameter(
     "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
 )
+ASSET = Parameter("asset", "An asset's name.", _NAME_SCHEMA, lambda text: parse_asset_name(text, "it"))
 
 # ---- in queries
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
@@ -181,6 +182,6 @@ BLOCKS_BEHIND_MAX = _integer(
 )
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
-    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, EVIDENCE_DIGEST)
+    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, EVIDENCE_DIGEST)
 }
 """Every name that may stand in braces in a path."""

@@ -1,15 +1,16 @@
-"""What the state says: accounts, streams and their records, validators, and genesis."""
+"""What the state says: accounts, streams and their records, assets and who holds them, validators, and genesis."""
 
 from __future__ import annotations
 
 from ledger.refusals import Code, Refusal
 from ledger.rows.accounts import Account
+from ledger.rows.assets import Asset, Balance
 from ledger.rows.streams import Stream
 from ledger.state import State
 from node.http import render, transactions
 from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page
-from node.http.parameters import ACCOUNT, HEIGHT, RECORD_KEY, STREAM, Order
+from node.http.parameters import ACCOUNT, ASSET, HEIGHT, RECORD_KEY, STREAM, Order
 from node.http.problems import ProblemError, refused
 
 
@@ -30,7 +31,24 @@ def account(call: Call) -> Answer:
 
 def account_history(call: Call) -> Answer:
     """GET /v1/accounts/{account}/history: the transactions that the account sent or cosigned."""
-    return transactions.listed(call, account=_known_account(call, *_state(call, None)).name, stream=None)
+    return transactions.listed(call, account=_known_account(call, *_state(call, None)).name)
+
+
+def balances(call: Call) -> Answer:
+    """GET /v1/accounts/{account}/balances, by asset name."""
+    request, height = requested_page(call, order=Order.ASCENDING), call.height(HEIGHT)
+    state, answered = _state(call, height)
+    name = _known_account(call, state, answered).name
+    page = stored_page(lambda: call.queries.balances(name, request, height=height))
+    return answer_page(call, (_rendered(item, state, answered) for item in page.items), page.next)
+
+
+def balance(call: Call) -> Answer:
+    """GET /v1/accounts/{account}/balances/{asset}: also of an account that holds nothing."""
+    state, height = _state(call, call.height(HEIGHT))
+    holder, held = _known_account(call, state, height).name, _known_asset(call, state, height).name
+    found = state.balance(holder, held) or Balance(holder, held)
+    return Answer(render.to_bytes(_rendered(found, state, height)))
 
 
 def streams(call: Call) -> Answer:
@@ -54,6 +72,30 @@ def records(call: Call) -> Answer:
     request = requested_page(call)
     page = stored_page(lambda: call.queries.records(name, request, key=key))
     return answer_page(call, map(render.record, page.items), page.next)
+
+
+def assets(call: Call) -> Answer:
+    """GET /v1/assets, by name."""
+    request, height = requested_page(call, order=Order.ASCENDING), call.height(HEIGHT)
+    page = stored_page(lambda: call.queries.asset_names(request, height=height))
+    state, answered = _state(call, height)
+    found = (state.asset(name) for name in page.items)
+    return answer_page(call, (render.asset(item, answered) for item in found if item is not None), page.next)
+
+
+def asset(call: Call) -> Answer:
+    """GET /v1/assets/{asset}."""
+    state, height = _state(call, call.height(HEIGHT))
+    return Answer(render.to_bytes(render.asset(_known_asset(call, state, height), height)))
+
+
+def holders(call: Call) -> Answer:
+    """GET /v1/assets/{asset}/holders, by account name."""
+    request, height = requested_page(call, order=Order.ASCENDING), call.height(HEIGHT)
+    state, answered = _state(call, height)
+    name = _known_asset(call, state, answered).name
+    page = stored_page(lambda: call.queries.holders(name, request, height=height))
+    return answer_page(call, (_rendered(item, state, answered) for item in page.items), page.next)
 
 
 def validators(call: Call) -> Answer:
@@ -92,3 +134,18 @@ def _known_stream(call: Call, state: State, height: int) -> Stream:
     if found is None:
         raise ProblemError(refused(Refusal(Code.STREAM_UNKNOWN, f"no stream {name} at height {height}")))
     return found
+
+
+def _known_asset(call: Call, state: State, height: int) -> Asset:
+    name = call.path(ASSET)
+    found = state.asset(name)
+    if found is None:
+        raise ProblemError(refused(Refusal(Code.ASSET_UNKNOWN, f"no asset {name} at height {height}")))
+    return found
+
+
+def _rendered(held: Balance, state: State, height: int) -> render.Document:
+    """A balance, with the decimals of its asset."""
+    of = state.asset(held.asset)
+    assert of is not None, "only an asset that is defined can be held, and it stays"
+    return render.balance(held, of.decimals, height)

@@ -19,6 +19,7 @@ from ledger.encoding import Json
 from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from ledger.rows.accounts import Account
+from ledger.rows.assets import Asset, Balance
 from ledger.rows.streams import Stream
 from ledger.validators import Tolerance, ValidatorSet
 from node.http.problems import Problem
@@ -191,6 +192,16 @@ def account(value: Account, height: int) -> Document:
 def stream(value: Stream, height: int) -> Document:
     """A stream as of after the block at `height`."""
     return {**value.to_json(), "height": height}
+
+
+def asset(value: Asset, height: int) -> Document:
+    """An asset as of after the block at `height`."""
+    return {**value.to_json(), "height": height}
+
+
+def balance(value: Balance, decimals: int, height: int) -> Document:
+    """What an account holds of an asset, which has `decimals`, as of after the block at `height`."""
+    return {**value.to_json(), "decimals": decimals, "height": height}
 
 
 def record(value: Record) -> Document:

@@ -8,6 +8,7 @@ from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
     ACCOUNT,
+    ASSET,
     BLOCKS_BEHIND_MAX,
     CURSOR,
     FROM_HEIGHT,
@@ -27,7 +28,7 @@ _PAGE = (CURSOR, LIMIT, ORDER)
 _RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
 _NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
-_NO_ACCOUNT, _NO_STREAM = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,)
+_NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
@@ -36,7 +37,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/transactions", submitting.submit, "Submit one transaction, or many",
           "Submitted", (), SUBMISSION_CODES, statuses=(200, 202), accepts=(JSON, NDJSON), waits=True),
     Route("GET", "/v1/transactions", transactions.search, "Search transactions",
-          "TransactionPage", (ACCOUNT, STREAM, *_RANGE)),
+          "TransactionPage", (ACCOUNT, STREAM, ASSET, *_RANGE)),
     Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
           "TransactionStatus", (), _NO_TRANSACTION, waits=True),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
@@ -55,12 +56,22 @@ ROUTES: tuple[Route, ...] = (
           "Account", (HEIGHT,), _NO_ACCOUNT),
     Route("GET", "/v1/accounts/{account}/history", registry.account_history, "What an account sent or cosigned",
           "TransactionPage", _RANGE, _NO_ACCOUNT),
+    Route("GET", "/v1/accounts/{account}/balances", registry.balances, "What an account holds",
+          "BalancePage", (HEIGHT, *_PAGE), _NO_ACCOUNT),
+    Route("GET", "/v1/accounts/{account}/balances/{asset}", registry.balance, "What an account holds of one asset",
+          "Balance", (HEIGHT,), (*_NO_ACCOUNT, *_NO_ASSET)),
     Route("GET", "/v1/streams", registry.streams, "List streams by name",
           "StreamPage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/streams/{stream}", registry.stream, "A stream, now or at a height",
           "Stream", (HEIGHT,), _NO_STREAM),
     Route("GET", "/v1/streams/{stream}/records", registry.records, "The records of a stream",
           "RecordPage", (RECORD_KEY, *_PAGE), _NO_STREAM),
+    Route("GET", "/v1/assets", registry.assets, "List assets by name",
+          "AssetPage", (HEIGHT, *_PAGE)),
+    Route("GET", "/v1/assets/{asset}", registry.asset, "An asset, now or at a height",
+          "Asset", (HEIGHT,), _NO_ASSET),
+    Route("GET", "/v1/assets/{asset}/holders", registry.holders, "Who holds an asset, and who is frozen in it",
+          "BalancePage", (HEIGHT, *_PAGE), _NO_ASSET),
     Route("GET", "/v1/validators", registry.validators, "The validator set and its tolerance",
           "ValidatorSet", (HEIGHT,)),
     Route("GET", "/v1/genesis", registry.genesis, "The genesis document",

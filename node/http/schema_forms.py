@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from ledger.amounts import AMOUNT_PATTERN, TOTAL_PATTERN
 from ledger.encoding import Json
-from ledger.limits import INTEGER_MAX
+from ledger.limits import DECIMALS_MAX, INTEGER_MAX
 from ledger.names import NAME_PATTERN
 from ledger.refusals import TABLE, Code, Kind
 
@@ -54,6 +55,14 @@ HEX_32: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 HEX_64: Schema = {"type": "string", "pattern": "^[0-9a-f]{128}$"}
 COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX}
 NAME: Schema = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+AMOUNT: Schema = {"type": "string", "pattern": f"^{AMOUNT_PATTERN}$"}
+TOTAL: Schema = {"type": "string", "pattern": f"^({TOTAL_PATTERN})$"}
+DECIMALS: Schema = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": DECIMALS_MAX,
+    "description": "How many of an amount's last digits people read behind the point.",
+}
 TIME_MS: Schema = {**COUNT, "description": "Ledger time in milliseconds since 1970 (UTC)."}
 TIME: Schema = {"type": "string", "format": "date-time", "description": "The same time as RFC 3339."}
 TIMES: Schema = {"time_ms": TIME_MS, "time": TIME}

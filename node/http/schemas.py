@@ -15,7 +15,9 @@ from ledger.roles import ROLES
 from node.http.problems import HttpCode
 from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT
 from node.http.schema_forms import (
+    AMOUNT,
     COUNT,
+    DECIMALS,
     HEX_32,
     HEX_64,
     ID,
@@ -25,6 +27,7 @@ from node.http.schema_forms import (
     TIME_MS,
     TIMES,
     TOLERANCE,
+    TOTAL,
     VALIDATOR,
     Schema,
     enum_of,
@@ -246,6 +249,27 @@ _ITEMS: dict[str, Schema] = {
         }
     ),
     "Record": _RECORD,
+    "Asset": object_of(
+        {
+            "name": NAME,
+            "owner": NAME,
+            "decimals": DECIMALS,
+            "cap": {**nullable(AMOUNT), "description": "The most there may be of it; null: 2^128 - 1."},
+            "issuers": list_of(NAME),
+            "supply": {**TOTAL, "description": "How much there is of it, in smallest units: the sum of all balances."},
+            "height": _STATE_HEIGHT,
+        }
+    ),
+    "Balance": object_of(
+        {
+            "account": NAME,
+            "asset": NAME,
+            "amount": {**TOTAL, "description": "In smallest units; the last `decimals` digits stand behind the point."},
+            "decimals": DECIMALS,
+            "frozen": {"type": "boolean", "description": "Frozen: it neither sends nor receives nor is burnt."},
+            "height": _STATE_HEIGHT,
+        }
+    ),
     "Evidence": object_of(
         {
             "digest": HEX_32,

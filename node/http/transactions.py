@@ -11,6 +11,7 @@ from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page
 from node.http.parameters import (
     ACCOUNT,
+    ASSET,
     FROM_HEIGHT,
     OPERATION_TYPE,
     STREAM,
@@ -72,10 +73,10 @@ def receipt(call: Call) -> Answer:
 
 def search(call: Call) -> Answer:
     """GET /v1/transactions: those that match everything that is given."""
-    return listed(call, account=call.query(ACCOUNT), stream=call.query(STREAM))
+    return listed(call, account=call.query(ACCOUNT), stream=call.query(STREAM), asset=call.query(ASSET))
 
 
-def listed(call: Call, *, account: str | None, stream: str | None) -> Answer:
+def listed(call: Call, *, account: str | None = None, stream: str | None = None, asset: str | None = None) -> Answer:
     """A page of the transactions that match these and the other filters of the query."""
     request = requested_page(call)
     operation_type, from_height, to_height = call.query(OPERATION_TYPE), call.query(FROM_HEIGHT), call.query(TO_HEIGHT)
@@ -84,6 +85,7 @@ def listed(call: Call, *, account: str | None, stream: str | None) -> Answer:
             request,
             account=account,
             stream=stream,
+            asset=asset,
             type=operation_type,
             from_height=from_height or 0,
             to_height=to_height,

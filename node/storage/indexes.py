@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
 from ledger.chain import CandidateBlock
-from ledger.events import AccountTouched, EvidenceRecorded, RecordAppended, StreamTouched
+from ledger.events import AccountTouched, AssetTouched, BalanceTouched, EvidenceRecorded, RecordAppended, StreamTouched
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -27,11 +27,14 @@ _HEIGHT_BYTES = 8
 RecordPlace: TypeAlias = tuple[int, int, int]
 """(height, transaction index, operation index) of a record."""
 
+About: TypeAlias = dict[Subject, dict[str, set[int]]]
+"""By subject and name, the indices of a block's transactions about it."""
+
 
 def write_indexes(batch: Batch, block: CandidateBlock) -> None:
     """Add to `batch` all index rows of `block`."""
     height = keys.pack_height(block.header.height)
-    about: dict[Subject, dict[str, set[int]]] = {kind: defaultdict(set) for kind in Subject}
+    about: About = {kind: defaultdict(set) for kind in Subject}
     accounts, operations = about[Subject.ACCOUNT], about[Subject.OPERATION]
     for index, transaction in enumerate(block.transactions):
         body = transaction.body
@@ -40,16 +43,15 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
             accounts[cosigner].add(index)
         for operation in body.operations:
             operations[operation.kind.type].add(index)
-    _write_events(batch, block, height, accounts, about[Subject.STREAM])
+    _write_events(batch, block, height, about)
     for kind, names in about.items():
         for name, indices in names.items():
             batch.puts[keys.subject(kind, name) + height] = struct.pack(f">{len(indices)}I", *sorted(indices))
 
 
-def _write_events(
-    batch: Batch, block: CandidateBlock, height: bytes, accounts: dict[str, set[int]], streams: dict[str, set[int]]
-) -> None:
-    """Add the rows of records and evidence, and to `accounts` and `streams` what the events of `block` touched."""
+def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: About) -> None:
+    """Add the rows of records, holders and evidence, and to `about` what the events of `block` touched."""
+    accounts, streams, assets = about[Subject.ACCOUNT], about[Subject.STREAM], about[Subject.ASSET]
     places: dict[str, list[bytes]] = defaultdict(list)
     first_revisions: dict[str, int] = {}
     revisions: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -68,6 +70,12 @@ def _write_events(
                 accounts[account].add(transaction_index)
             case StreamTouched(stream, transaction_index):
                 streams[stream].add(transaction_index)
+            case AssetTouched(asset, transaction_index):
+                assets[asset].add(transaction_index)
+            case BalanceTouched(account, asset, transaction_index):
+                accounts[account].add(transaction_index)
+                assets[asset].add(transaction_index)
+                batch.puts[keys.holders(asset) + account.encode()] = b""
             case EvidenceRecorded(digest=digest, transaction_index=transaction_index):
                 batch.puts[keys.evidence(digest)] = block.transactions[transaction_index].id
             case _:

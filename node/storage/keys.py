@@ -30,6 +30,7 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     i | subject (u8) | name | 0 | height         indices (u32 each) of the transactions of that block about the subject
     r | stream | 0 | first revision (u64)        height | (transaction index (u32), operation index (u16)) each of the
                                                  consecutive records that this block appended to the stream
+    a | asset | 0 | account                      empty: the account has held some of the asset, or was frozen in it
     k | stream | 0 | entity key hash | first     revisions (u64 each) of the records with this entity key that one
           revision (u64)                         block appended
     d | evidence digest                          id of the transaction that recorded the evidence
@@ -87,9 +88,10 @@ _CERTIFICATE = struct.Struct(">cQBI")
 class Subject(IntEnum):
     """What transactions are indexed by."""
 
-    ACCOUNT = 1  # the sender, a cosigner, or an account whose row the transaction changed
+    ACCOUNT = 1  # the sender, a cosigner, or an account whose row or whose balances the transaction changed
     STREAM = 2  # a stream that it changed or appended to
     OPERATION = 3  # the type of one of its operations
+    ASSET = 4  # an asset that it changed, or whose balances it changed
 
 
 @unique
@@ -111,11 +113,6 @@ def unpack_height(data: bytes, offset: int = 0) -> int:
     """The u64 at `offset`."""
     (height,) = _HEIGHT.unpack_from(data, offset)
     return int(height)
-
-
-def successor(prefix: bytes) -> bytes:
-    """The first key after all keys that start with `prefix`, whose last byte is not 0xff."""
-    return prefix[:-1] + bytes((prefix[-1] + 1,))
 
 
 # ---- one block
@@ -208,6 +205,11 @@ def subject(subject: Subject, name: str) -> bytes:
 def records(stream: str) -> bytes:
     """What the keys of all record rows of a stream start with."""
     return b"r%b\0" % stream.encode()
+
+
+def holders(asset: str) -> bytes:
+    """What the keys of all rows of an asset's holders start with; the account's name follows."""
+    return b"a%b\0" % asset.encode()
 
 
 def entity(stream: str, key: str) -> bytes:

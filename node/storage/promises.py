@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ledger.block import block_hash as hash_of_header
 from ledger.consensus.statements import StatementType
-from ledger.primitives import Digest
+from ledger.primitives import Digest, successor
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -117,7 +117,7 @@ def read_promises(reader: Reader, height: int) -> Promises:
 
 def newest_promised_height(reader: Reader) -> int | None:
     """The highest height with any promise, or None. Above tip + 1 the node must sync before it votes (amendment A4)."""
-    for key, _ in reader.range(keys.promises(0), keys.successor(b"p"), reverse=True):
+    for key, _ in reader.range(keys.promises(0), successor(b"p"), reverse=True):
         height, _, _ = keys.parse_promise(key)
         return height
     return None

@@ -2,7 +2,8 @@
 
 A page ends at a *place*: the last item's own position in the ledger or in the alphabet, as bytes. The next page starts
 behind it, so blocks that are appended in between move nothing. A search by several subjects leaps from index row to
-index row and gives up a page after QUERY_SEEKS_MAX leaps: then the page is short, and still says where to go on.
+index row, and a list of what is in the state passes by what was there at another height only; both give up a page
+after QUERY_SEEKS_MAX steps: then the page is short, and still says where to go on.
 
 Everything is read from rows that are committed and durable. A page is read without yielding, so it is of one height.
 """
@@ -17,10 +18,12 @@ from typing import Generic, TypeVar
 
 from ledger.block import Header, Leaf
 from ledger.errors import MalformedError
-from ledger.limits import NAME_BYTES_MAX
-from ledger.primitives import Digest
+from ledger.limits import NAME_BYTES_MAX, QUERY_SEEKS_MAX
+from ledger.primitives import Digest, successor
 from ledger.rows.accounts import ACCOUNT_PREFIX
+from ledger.rows.assets import ASSET_PREFIX, Balance, balances_prefix
 from ledger.rows.streams import STREAM_PREFIX
+from ledger.state import State
 from node.storage import keys
 from node.storage.block_rows import BlockReader, Place, StoredHeader, read_heights_with_transactions
 from node.storage.chain_store import ChainStore
@@ -28,6 +31,7 @@ from node.storage.errors import DamagedError
 from node.storage.indexes import RecordPlace, entity_revisions, find_record, stream_records
 from node.storage.keys import Subject
 from node.storage.search import Pause, matching_places
+from node.storage.state_rows import CurrentState, StateAt
 
 Item = TypeVar("Item")
 
@@ -114,17 +118,24 @@ class Queries:
         *,
         account: str | None = None,
         stream: str | None = None,
+        asset: str | None = None,
         type: str | None = None,
         from_height: int = 0,
         to_height: int | None = None,
     ) -> Page[CommittedTransaction]:
-        """The transactions about everything that is given: an account, a stream, an operation type, heights.
+        """The transactions about everything that is given: an account, a stream, an asset, an operation type, heights.
 
-        About an account: it is the sender, a cosigner, or was changed. About a stream: it was changed or appended to.
+        About an account: it is the sender, a cosigner, or was changed, or a balance of it was. About a stream: it was
+        changed or appended to. About an asset: it was changed, or a balance of it was.
         """
         newest = self.chain.tip.header.height
         to_height = newest if to_height is None else min(to_height, newest)
-        named = ((Subject.ACCOUNT, account), (Subject.STREAM, stream), (Subject.OPERATION, type))
+        named = (
+            (Subject.ACCOUNT, account),
+            (Subject.STREAM, stream),
+            (Subject.ASSET, asset),
+            (Subject.OPERATION, type),
+        )
         subjects = tuple((kind, name) for kind, name in named if name is not None)
         after = None if page.after is None else Place(*_unpack(_PLACE, page.after))
         if subjects:
@@ -150,6 +161,24 @@ class Queries:
     def stream_names(self, page: PageRequest, *, height: int | None = None) -> Page[str]:
         """The names of all streams, at a height or now."""
         return self._names(STREAM_PREFIX, page, height)
+
+    def asset_names(self, page: PageRequest, *, height: int | None = None) -> Page[str]:
+        """The names of all assets, at a height or now."""
+        return self._names(ASSET_PREFIX, page, height)
+
+    def balances(self, account: str, page: PageRequest, *, height: int | None = None) -> Page[Balance]:
+        """What an account holds, and in what it is frozen, by asset name, at a height or now."""
+        found = self._names(balances_prefix(account), page, height)
+        state = State(self._state(height))
+        balances = (state.balance(account, asset) for asset in found.items)
+        return Page(tuple(balance for balance in balances if balance is not None), found.next)
+
+    def holders(self, asset: str, page: PageRequest, *, height: int | None = None) -> Page[Balance]:
+        """Who holds some of an asset, or is frozen in it, by account name, at a height or now."""
+        prefix, state = keys.holders(asset), State(self._state(height))
+        rows = self.chain.reader.range(*_behind(prefix, page), reverse=page.reverse)
+        accounts = (key[len(prefix) :].decode() for key, _ in rows)
+        return _sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
 
     def record(self, stream: str, revision: int) -> Record | None:
         """One record of a stream, or None."""
@@ -202,17 +231,14 @@ class Queries:
                     yield place
 
     def _names(self, prefix: bytes, page: PageRequest, height: int | None) -> Page[str]:
-        start, stop = prefix, keys.successor(prefix)
-        if page.after is not None:
-            if len(page.after) > NAME_BYTES_MAX:
-                raise MalformedError("it is no name")
-            if page.reverse:
-                stop = prefix + page.after
-            else:
-                start = prefix + page.after + b"\0"
-        state = self.chain.state if height is None else self.chain.state_at(height)
-        names = (key[len(prefix) :].decode() for key in state.keys(start, stop, reverse=page.reverse))
-        return _page(names, page.limit, str.encode)
+        """The names of the rows whose keys are a prefix and a name."""
+        found = self._state(height).keys(*_behind(prefix, page), reverse=page.reverse)
+        names = ((key[len(prefix) :], present) for key, present in found)
+        return _sparse_page(((name, name.decode() if present else None) for name, present in names), page.limit)
+
+    def _state(self, height: int | None) -> CurrentState | StateAt:
+        """The state at a height, or now."""
+        return self.chain.state if height is None else self.chain.state_at(height)
 
 
 class _Transactions:
@@ -238,6 +264,33 @@ def _page(found: Iterator[Item], limit: int, place_of: Callable[[Item], bytes]) 
     if len(items) <= limit:
         return Page(items, None)
     return Page(items[:limit], place_of(items[limit - 1]))
+
+
+def _sparse_page(found: Iterator[tuple[bytes, Item | None]], limit: int) -> Page[Item]:
+    """The first `limit` items of `found`, which has a place and None where there is nothing to list."""
+    items: list[Item] = []
+    last = b""
+    for seek, (place, item) in enumerate(found):
+        if seek == QUERY_SEEKS_MAX or (item is not None and len(items) == limit):
+            return Page(tuple(items), last)
+        if item is not None:
+            items.append(item)
+        last = place
+    return Page(tuple(items), None)
+
+
+def _behind(prefix: bytes, page: PageRequest) -> tuple[bytes, bytes]:
+    """The bounds of the keys, each a prefix and a name, that are behind the place of a page.
+
+    Raises `MalformedError` for a place that is no name.
+    """
+    if page.after is None:
+        return prefix, successor(prefix)
+    if len(page.after) > NAME_BYTES_MAX:
+        raise MalformedError("it is no name")
+    if page.reverse:
+        return prefix, prefix + page.after
+    return prefix + page.after + b"\0", successor(prefix)
 
 
 def _pack(place: Place) -> bytes:

@@ -40,11 +40,13 @@ class CurrentState:
             if (value := _value(row[_SINCE_BYTES:])) is not None:
                 yield key[len(keys.STATE_PREFIX) :], value
 
-    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[bytes]:
-        """The keys, start <= key < stop, that have a value, in order or in reverse. Raises `DamagedError`."""
+    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bool]]:
+        """The keys that were ever written, start <= key < stop, and whether each has a value.
+
+        In order or in reverse. Raises `DamagedError`.
+        """
         for key, row in self._reader.range(keys.state(start), keys.state(stop), reverse=reverse):
-            if _value(row[_SINCE_BYTES:]) is not None:
-                yield key[len(keys.STATE_PREFIX) :]
+            yield key[len(keys.STATE_PREFIX) :], _value(row[_SINCE_BYTES:]) is not None
 
     def write(self, batch: Batch, height: int, writes: Mapping[bytes, bytes | None]) -> None:
         """Add to `batch` what makes `writes` (None deletes) the work of `height`; nothing is remembered yet."""
@@ -87,12 +89,14 @@ class StateAt:
             if (value := self._value_at(key, row)) is not None:
                 yield key, value
 
-    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[bytes]:
-        """The keys, start <= key < stop, that had a value, in order or in reverse. Raises `DamagedError`."""
+    def keys(self, start: bytes, stop: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bool]]:
+        """The keys that were ever written, also later, start <= key < stop, and whether each had a value.
+
+        In order or in reverse. Raises `DamagedError`.
+        """
         for row_key, row in self._reader.range(keys.state(start), keys.state(stop), reverse=reverse):
             key = row_key[len(keys.STATE_PREFIX) :]
-            if self._value_at(key, row) is not None:
-                yield key
+            yield key, self._value_at(key, row) is not None
 
     def _value_at(self, key: bytes, row: bytes) -> bytes | None:
         """What `key`, whose current row is `row`, held after this height."""

@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ledger.events import RecordAppended
 from ledger.execution import APPLIED, execute
 from ledger.mempool import Mempool
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.rows.streams import Stream, stream_key
 from ledger.state import Overlay, State
 from ledger.transaction import Transaction
-from tests.unit.ledger.members import VALID_UNTIL_MS, body, note, rows, sent, signed
+from tests.unit.ledger.members import CHAIN, VALID_UNTIL_MS, body, note, rows, sent, signed
 
 OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
     st.builds(StreamCreate, st.just("acme"), st.sampled_from(["s", "t"])),
@@ -28,17 +29,30 @@ OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
         st.sampled_from([None, "k", "l"]),
         st.none() | st.integers(0, 3),
     ),
+    st.builds(StreamFreeze, st.sampled_from(["acme", "acme", "globex"]), st.sampled_from(["s", "t"])),
+    st.builds(
+        StreamWriters,
+        st.sampled_from(["acme", "acme", "globex"]),
+        st.sampled_from(["s", "t", "invoices", "archive"]),
+        st.sampled_from([("acme",), ("acme", "globex"), ("globex",), ("nobody",)]),
+    ),
 )
 
 
 class Model:
-    """Streams as lists of entity keys, copied for each transaction and thrown away when one operation fails."""
+    """Streams as lists of entity keys, copied for each transaction and thrown away when one operation fails.
+
+    `closed` are those of whose writers acme is not one. Only acme writes.
+    """
 
     def __init__(self) -> None:
         self.streams: dict[str, list[str | None]] = {"invoices": []}
+        self.frozen: set[str] = set()
+        self.closed: set[str] = set()
 
     def apply(self, operations: list[Operation]) -> bool:
         streams = {name: list(records) for name, records in self.streams.items()}
+        frozen, closed = set(self.frozen), set(self.closed)
         for operation in operations:
             match operation:
                 case StreamCreate(name=name):
@@ -46,13 +60,21 @@ class Model:
                         return False
                     streams[name] = []
                 case RecordAppend(stream=name, key=key, expected_revision=expected):
-                    if name not in streams:
+                    if name not in streams or name in frozen | closed:
                         return False
                     revisions = [number for number, found in enumerate(streams[name], 1) if found == key]
                     if expected is not None and expected != max(revisions, default=0):
                         return False
                     streams[name].append(key)
-        self.streams = streams
+                case StreamFreeze(by=by, stream=name):
+                    if by != "acme" or name not in streams or name in frozen:
+                        return False
+                    frozen.add(name)
+                case StreamWriters(by=by, stream=name, writers=writers):
+                    if by != "acme" or name not in streams or name in frozen or "nobody" in writers:
+                        return False
+                    closed = closed - {name} if "acme" in writers else closed | {name}
+        self.streams, self.frozen, self.closed = streams, frozen, closed
         return True
 
 
@@ -63,20 +85,22 @@ def test_a_block_does_what_the_model_does(block: list[list[Operation]]) -> None:
     expected = [model.apply(operations) for operations in block]
     view = rows()
     transactions = [sent(operations, nonce=nonce) for nonce, operations in enumerate(block)]
-    execution = execute(State(view), height=1, time_ms=1, transactions=transactions)
+    execution = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions)
     assert [result == APPLIED for result in execution.results] == expected
     after = State(view.after(execution.writes))
     for name, records in model.streams.items():
         stream = after.stream(name)
         assert stream is not None
         assert stream.count == len(records)
+        assert stream.frozen == (name in model.frozen)
+        assert ("acme" in stream.writers) == (name not in model.closed)
         for key in {key for key in records if key is not None}:
             latest = after.latest(name, key)
             assert latest is not None
             assert latest.revision == len(records) - records[::-1].index(key)
-    assert {event.stream for event in execution.events if hasattr(event, "revision")} == {
-        name for name, records in model.streams.items() if records
-    }
+        appended = [event for event in execution.events if isinstance(event, RecordAppended) and event.stream == name]
+        assert [event.revision for event in appended] == list(range(1, len(records) + 1)), "without gaps"
+        assert [event.key for event in appended] == records
 
 
 @given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=2), max_size=6), st.integers(0, 6))
@@ -84,10 +108,10 @@ def test_a_block_does_what_the_model_does(block: list[list[Operation]]) -> None:
 def test_two_blocks_leave_the_same_state_as_one(block: list[list[Operation]], cut: int) -> None:
     transactions = [sent(operations, nonce=nonce) for nonce, operations in enumerate(block)]
     view = rows()
-    whole = execute(State(view), height=1, time_ms=1, transactions=transactions)
-    first = execute(State(view), height=1, time_ms=1, transactions=transactions[:cut])
+    whole = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions)
+    first = execute(State(view), chain=CHAIN, height=1, time_ms=1, transactions=transactions[:cut])
     middle = view.after(first.writes)
-    second = execute(State(middle), height=1, time_ms=1, transactions=transactions[cut:])
+    second = execute(State(middle), chain=CHAIN, height=1, time_ms=1, transactions=transactions[cut:])
     assert first.results + second.results == whole.results
     assert middle.after(second.writes).rows == view.after(whole.writes).rows
 

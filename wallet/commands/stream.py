@@ -10,8 +10,8 @@ import click
 from wallet.commands.account import path_part
 from wallet.exit_codes import usage_error
 from wallet.files import read_bounded
-from wallet.options import Group, pass_session
-from wallet.reading import list_options, show_list, show_one
+from wallet.options import Group, confirm, pass_session
+from wallet.reading import limit_option, list_options, show_list, show_one
 from wallet.sending import Sending, send, sending_options
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 
 
-@click.group("stream", cls=Group, short_help="Create streams and look at them.")
+@click.group("stream", cls=Group, short_help="Create streams, change and freeze them, look at them.")
 def stream_group() -> None:
-    """Create streams and look at them. A stream is a numbered sequence of records."""
+    """Create streams, change and freeze them, look at them. A stream is a numbered sequence of records."""
 
 
 @stream_group.command("create", short_help="Create a stream.")
@@ -43,6 +43,68 @@ def create(session: Session, name: str, writers: tuple[str, ...], sending: Sendi
     if writers:
         operation["writers"] = [*sorted(set(writers))]
     return send(session, sending, [operation])
+
+
+@stream_group.command("set-writers", short_help="Replace the writers of your stream.")
+@click.argument("stream")
+@click.option(
+    "--writer",
+    "writers",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="An account that may append from now on; name every one that shall stay, too.",
+)
+@sending_options
+@pass_session
+def set_writers(session: Session, stream: str, writers: tuple[str, ...], sending: Sending) -> int:
+    """Replace all writers of STREAM (its owner only). Who is not named may append no more.
+
+    \b
+    Example:  quorum-wallet stream set-writers invoices --writer acme --writer carol.acme
+
+    Next: quorum-wallet stream show invoices
+    """
+    operation: dict[str, Json] = {"type": "stream.writers", "stream": stream, "writers": [*sorted(set(writers))]}
+    return send(session, sending, [operation])
+
+
+@stream_group.command("freeze", short_help="Close your stream for good.")
+@click.argument("stream")
+@sending_options
+@pass_session
+def freeze(session: Session, stream: str, sending: Sending) -> int:
+    """Close STREAM for good (its owner only): it takes no more records, and nothing undoes it. Asks first.
+
+    \b
+    Example:  quorum-wallet stream freeze invoices-2025 --receipt closed.json
+
+    Next: quorum-wallet stream show invoices-2025 says how many records it has for ever.
+    """
+    if sending.out is None:
+        confirm(session, f"Freeze the stream {stream} for good? It will never take a record again.")
+    return send(session, sending, [{"type": "stream.freeze", "stream": stream}])
+
+
+@stream_group.command("list", short_help="All streams.")
+@limit_option
+@pass_session
+def list_streams(session: Session, limit: int) -> int:
+    """List all streams by name.
+
+    \b
+    Example:  quorum-wallet stream list
+
+    Next: quorum-wallet record list invoices
+    """
+    return show_list(
+        session,
+        "/v1/streams",
+        ("name", "owner", "writers", "count", "frozen"),
+        limit=limit,
+        query={},
+        empty="No streams.",
+    )
 
 
 @stream_group.command("show", short_help="Owner, writers and length of a stream.")

@@ -94,7 +94,7 @@ def sign_command(
     from wallet.drafts import read_draft, sign
 
     draft = read_draft(file)
-    _explain(session, draft, None, to_stderr=True)
+    _explain(session, draft, None, {}, to_stderr=True)
     pinned = _pinned(session)
     if pinned is not None and draft.body.chain != pinned:
         raise usage_error(
@@ -125,7 +125,9 @@ def combine_command(session: Session, files: tuple[str, ...], out: str) -> int:
 
 @tx_group.command("show", short_help="Explain a transaction file in words. Offline.")
 @click.argument("file")
-@click.option("--online", is_flag=True, help="Ask a node which keys the accounts have, and what is missing.")
+@click.option(
+    "--online", is_flag=True, help="Ask a node for the accounts' keys, what is missing, and for assets' decimals."
+)
 @pass_session
 def show(session: Session, file: str, online: bool) -> int:
     """Explain a transaction file in words: who does what, until when, who signed, what is missing.
@@ -139,7 +141,8 @@ def show(session: Session, file: str, online: bool) -> int:
 
     draft = read_draft(file)
     accounts = _accounts(session, draft) if online else None
-    _explain(session, draft, accounts, to_stderr=False)
+    decimals = _decimals(session, draft) if online else {}
+    _explain(session, draft, accounts, decimals, to_stderr=False)
     check(draft)
     return ExitCode.OK
 
@@ -284,10 +287,33 @@ def _accounts(session: Session, draft: Draft) -> dict[str, AccountView]:
     return ask(session, work)
 
 
-def _explain(session: Session, draft: Draft, accounts: dict[str, AccountView] | None, *, to_stderr: bool) -> None:
+def _decimals(session: Session, draft: Draft) -> dict[str, int]:
+    """The decimals of the assets of which `draft` moves amounts; an asset that does not exist is left out."""
+    from wallet.amounts import find_decimals
+    from wallet.explain import assets_moved
+
+    found = {}
+    for asset in assets_moved(draft):
+        try:
+            found[asset] = find_decimals(session, asset)
+        except WalletError as error:
+            if error.exit_code is not ExitCode.NOT_FOUND:
+                raise
+    return found
+
+
+def _explain(
+    session: Session,
+    draft: Draft,
+    accounts: dict[str, AccountView] | None,
+    decimals: Mapping[str, int],
+    *,
+    to_stderr: bool,
+) -> None:
     from wallet.explain import explanation, missing_signatures
 
-    lines = list(explanation(draft, pinned=_pinned(session), now_ms=local_clock_ms(), accounts=accounts))
+    pinned, now_ms = _pinned(session), local_clock_ms()
+    lines = list(explanation(draft, pinned=pinned, now_ms=now_ms, accounts=accounts, decimals=decimals))
     if to_stderr:
         for line in lines:
             session.output.hint(line)

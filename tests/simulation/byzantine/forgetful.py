@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.primitives import successor
 from node.storage import keys
 from tests.simulation.byzantine.shameless import Shameless
 from tests.simulation.disk import Disk, GuardFile
@@ -12,7 +13,7 @@ class Forgetful(Shameless):
 
     def prepare_disk(self) -> None:
         """Forget."""
-        forgotten = [key for key, _ in self.disk.range(keys.promises(0), keys.successor(b"p"))]
+        forgotten = [key for key, _ in self.disk.range(keys.promises(0), successor(b"p"))]
         if forgotten and not self.power.toss():
             image = self.disk.image()
             for key in forgotten:

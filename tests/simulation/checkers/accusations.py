@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ledger.chain import CandidateBlock
 from ledger.events import EvidenceRecorded
+from ledger.primitives import successor
 from ledger.rows.evidence import EVIDENCE_PREFIX, evidence_key
-from node.storage.keys import successor
 from tests.simulation.violation import demand
 
 if TYPE_CHECKING:

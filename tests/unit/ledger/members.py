@@ -6,6 +6,8 @@ globex        one key, not an administrator
 board         2 of 3 keys
 pair          2 of 2 keys
 closed        suspended
+desk          registrar
+mint          treasurer
 org           operator of the only validator
 """
 
@@ -74,6 +76,8 @@ MEMBERS = (
     account("board", "b1", "b2", "b3", threshold=2),
     account("pair", "p1", "p2", threshold=2),
     account("closed", suspended=True),
+    account("desk", roles=("registrar",)),
+    account("mint", roles=("treasurer",)),
     account("org", roles=("operator",)),
 )
 
@@ -137,9 +141,10 @@ def signed(body_bytes: bytes, *signers: str) -> Transaction:
 
 
 def sent(operations: Sequence[Operation], *, nonce: int = 1) -> Transaction:
-    """A transaction of these operations, sent and signed by whoever the first is by, with one key."""
+    """A transaction of these operations, sent by whoever the first is by, cosigned by the others, with one key each."""
     sender = operations[0].by
-    return signed(body(sender, operations, nonce=nonce), sender)
+    cosigners = sorted({operation.by for operation in operations} - {sender})
+    return signed(body(sender, operations, nonce=nonce, cosigners=cosigners), sender, *cosigners)
 
 
 def state() -> State:

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.amounts import Amount
 from ledger.audit import ChainAudit
 from ledger.block import encode_header
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitRecord
+from ledger.encoding import encode_trusted
 from ledger.errors import LedgerError, VerificationError
-from tests.unit.ledger.founders import genesis_of
+from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
+from ledger.rows.assets import Balance, balance_key
+from tests.unit.ledger.founders import founders, genesis_of, signing_key
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 
 Blocks = list[tuple[bytes, list[bytes]]]
@@ -43,6 +47,26 @@ def test_the_audit_says_who_signed_and_what_came_of_each_transaction() -> None:
     block = audited.append(*blocks_of(chain)[0])
     assert block.signers == ("v0", "v1", "v2")
     assert block.block.results == ("applied", "applied")
+
+
+def test_an_audit_adds_up_all_balances() -> None:
+    chain = sample_chain()
+    owner = founders(4)[0].operator_key
+    chain.append(
+        chain.sign(
+            "org0",
+            [owner],
+            AssetDefine("org0", "euro", 2),
+            AssetIssue("org0", "euro", "alice", Amount(700)),
+            AssetIssue("org0", "euro", "pair", Amount(1)),
+        )
+    )
+    chain.append(chain.sign("alice", [signing_key("alice")], AssetTransfer("alice", "euro", "pair", Amount(700))))
+    audited = audit(chain, blocks_of(chain))
+    audited.check_supplies()
+    audited._reader._rows[balance_key("pair", "euro")] = encode_trusted(Balance("pair", "euro", 700).to_json())
+    with pytest.raises(VerificationError, match="accounts hold 700 of euro, and its supply is 701"):
+        audited.check_supplies()
 
 
 def test_every_byte_of_every_record_and_body_is_bound() -> None:

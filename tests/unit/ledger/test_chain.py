@@ -382,7 +382,9 @@ def test_a_change_of_the_set_shows_in_the_header_and_forgets_who_left(monkeypatc
     old = State(chain).validators()
     new = ValidatorSet(tuple(v for v in old.validators if v.name != leaving), Quorum(QuorumRule.MAJORITY))
 
-    def execute(state: State, *, height: int, time_ms: int, transactions: Sequence[Transaction]) -> Execution:
+    def execute(
+        state: State, *, chain: Digest, height: int, time_ms: int, transactions: Sequence[Transaction]
+    ) -> Execution:
         return Execution((), {VALIDATORS_KEY: encode_trusted(new.to_json())}, ())
 
     monkeypatch.setattr(chain_module, "execute", execute)

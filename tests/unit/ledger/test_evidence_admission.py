@@ -52,7 +52,7 @@ def judged(transaction: Transaction | Refusal, view: Rows | None = None) -> Code
 def test_evidence_is_admitted_and_recorded() -> None:
     transaction = report(GOOD)
     assert judged(transaction) is None
-    done = execute(State(rows()), height=HEIGHT, time_ms=1, transactions=[transaction])
+    done = execute(State(rows()), chain=CHAIN, height=HEIGHT, time_ms=1, transactions=[transaction])
     assert done.results == (APPLIED,)
     assert done.events == (EvidenceRecorded("v1", 7, GOOD.digest, 0, 0),)
     row = done.writes[b"evidence/v1/00000000000000000007"]
@@ -76,7 +76,7 @@ EVIDENCE_BODY: dict[str, Json] = {
     "valid_until": VALID_UNTIL_MS,
     "operations": [{"type": "evidence.record", "by": SENDER, "evidence": GOOD.to_json()}],
 }
-OPERATION: Json = EVIDENCE_BODY["operations"][0]  # type: ignore[index,call-overload]
+OPERATION: Json = EVIDENCE_BODY["operations"][0]  # type: ignore[index]
 RECORD: Json = {"type": "record.append", "by": SENDER, "stream": "invoices", "content": 1}
 LIMITED, MALFORMED = Code.VALIDATOR_SENDER_LIMITED, Code.TRANSACTION_MALFORMED
 
@@ -263,7 +263,7 @@ def test_no_unregistered_key_reaches_the_verifier() -> None:
 
 def test_recorded_evidence_is_inadmissible_again_in_every_form() -> None:
     first = report(GOOD)
-    view = rows().after(execute(State(rows()), height=HEIGHT, time_ms=1, transactions=[first]).writes)
+    view = rows().after(execute(State(rows()), chain=CHAIN, height=HEIGHT, time_ms=1, transactions=[first]).writes)
     others = [
         first,
         accusing.report(GOOD, "v1", NODE, chain=CHAIN, valid_until_ms=VALID_UNTIL_MS - 1),

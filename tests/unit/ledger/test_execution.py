@@ -14,14 +14,14 @@ from ledger.rows.accounts import account_key
 from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.state import State
 from ledger.transaction import Transaction
-from tests.unit.ledger.members import account, body, context, key_of, note, rows, sent, signed, state
+from tests.unit.ledger.members import CHAIN, account, body, context, key_of, note, rows, sent, signed, state
 
 HEIGHT = 5
 TIME_MS = 1_800_000_000_500
 
 
 def run(*transactions: Transaction, over: State | None = None) -> Execution:
-    return execute(over or state(), height=HEIGHT, time_ms=TIME_MS, transactions=transactions)
+    return execute(over or state(), chain=CHAIN, height=HEIGHT, time_ms=TIME_MS, transactions=transactions)
 
 
 def test_an_empty_block_does_nothing() -> None:

@@ -140,6 +140,7 @@ def reversed_accounts(document: dict[str, Json]) -> None:
         (put("quorum", "two thirds"), "quorum must be"),
         (put("extra", 1), "unknown field 'extra'"),
         (put("parameters", {}), "parameters lacks the field"),
+        (put("parameters", {**Parameters().to_json(), "protocol_version": 2}), "knows versions up to 1"),
         (put("cards", []), "cards must be a list of 1"),
         (drop_operator, "the operator of v0 is not an account with the keys of its card"),
         (other_keys, "the operator of v1 is not an account with the keys of its card"),

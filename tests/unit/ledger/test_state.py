@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
-from ledger.limits import STATE_ROWS_CACHED_MAX
+from ledger.governance.changes import QuorumSet, SuspendAccount
+from ledger.limits import AMOUNT_MAX, DECIMALS_MAX, ISSUERS_PER_ASSET_MAX, STATE_ROWS_CACHED_MAX
 from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import Code
 from ledger.roles import ROLES, Permission, Role
-from ledger.rows.accounts import Account, account_key, check_keys, parse_account_row
+from ledger.rows.accounts import (
+    Account,
+    Administrators,
+    account_key,
+    check_keys,
+    parse_account_row,
+    parse_administrators_row,
+)
+from ledger.rows.assets import Asset, Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
+from ledger.rows.governance import (
+    Candidate,
+    Governance,
+    OpenProposal,
+    PendingProposal,
+    Proposal,
+    ProposalState,
+    candidate_key,
+    parse_candidate_row,
+    parse_governance_row,
+    parse_proposal_row,
+    proposal_key,
+)
 from ledger.rows.settings import Leaders, parse_leaders_row, parse_parameters_row, parse_validators_row
 from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row
 from ledger.state import Overlay, State, initial_state
-from ledger.validators import KeyPurpose
+from ledger.validators import KeyPurpose, parse_quorum
 from tests.unit.ledger.members import MEMBERS, Rows, account, key_of, rows, validator_set
 
+EURO = Asset("euro", "mint", 2, 1_000, ("board", "mint"), supply=5)
+FROZEN = Balance("alice.acme", "euro", 0, frozen=True)
 LATEST = LatestRecord("invoices", "INV-1 ü", 7, 3, Digest(bytes(range(32))), 2)
+
+
+CANDIDATE = Candidate(validator_set().validators[0], 8, 9)
+PROPOSAL = Proposal(
+    number=8,
+    proposer="acme",
+    changes=(SuspendAccount("org"), QuorumSet(parse_quorum("majority"))),
+    evidence=(),
+    memo=None,
+    expires_ms=5_000,
+    delay=3,
+    digest=LATEST.transaction_id,
+    created_height=4,
+)
 
 
 def test_every_row_is_read_as_it_was_written() -> None:
@@ -29,9 +68,32 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (parse_account_row, account("pair", "p1", "p2", threshold=2, roles=("operator",), suspended=True)),
         (parse_stream_row, Stream("invoices", "acme", ("acme", "globex"), 12, True)),
         (parse_latest_row, LATEST),
+        (parse_administrators_row, Administrators(("acme", "board"))),
+        (parse_asset_row, EURO),
+        (parse_asset_row, Asset("euro.old", "mint", DECIMALS_MAX, None, ("mint",), supply=AMOUNT_MAX)),
+        (parse_asset_row, Asset("euro", "mint", 0, AMOUNT_MAX, ("mint",))),
+        (parse_balance_row, Balance("alice.acme", "euro", AMOUNT_MAX)),
+        (parse_balance_row, FROZEN),
         (parse_leaders_row, Leaders((("v1", 4), ("v2", 0)))),
         (parse_parameters_row, Parameters(sender_quota=7)),
         (parse_validators_row, validator_set()),
+        (parse_governance_row, Governance(9, (OpenProposal(8, "acme", 5_000),), (PendingProposal(7, 12),))),
+        (parse_proposal_row, PROPOSAL),
+        (
+            parse_proposal_row,
+            replace(
+                PROPOSAL,
+                evidence=(LATEST.transaction_id,),
+                memo="why",
+                approvals=("acme",),
+                rejections=("globex",),
+                state=ProposalState.FAILED,
+                decided_height=5,
+                activation_height=9,
+                code=Code.OPERATORS_TOO_FEW,
+            ),
+        ),
+        (parse_candidate_row, CANDIDATE),
         (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.CONSENSUS, since=1)),
         (parse_validator_key_row, ValidatorKey("v1", KeyPurpose.COSIGNING, since=3, until=9)),
     )
@@ -57,22 +119,54 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (Stream("invoices", "acme", ("acme",)), "writers", ["a b"]),
         (LATEST, "revision", 0),
         (LATEST, "transaction", "00"),
+        (Governance(), "count", -1),
+        (Governance(), "open", [{"number": 1}]),
+        (Governance(), "open", [{"number": 0, "proposer": "acme", "expires": 1}]),
+        (Governance(), "pending", [{"number": 1, "activation_height": 0}]),
+        (PROPOSAL, "changes", []),
+        (PROPOSAL, "state", "undecided"),
+        (PROPOSAL, "state", 1),
+        (PROPOSAL, "code", "no_such_code"),
+        (PROPOSAL, "memo", 1),
+        (PROPOSAL, "approvals", ["A"]),
+        (PROPOSAL, "decided_height", 0),
+        (CANDIDATE, "digest", "00" * 32),
+        (CANDIDATE, "recorded_height", 0),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "validator", "V1"),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", "voting"),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "since", 0),
         (ValidatorKey("v1", KeyPurpose.NODE, since=1), "until", False),
+        (EURO, "decimals", DECIMALS_MAX + 1),
+        (EURO, "cap", "0"),
+        (EURO, "cap", 1_000),
+        (EURO, "supply", 5),
+        (EURO, "supply", "05"),
+        (EURO, "supply", str(AMOUNT_MAX + 1)),
+        (EURO, "issuers", [f"a{n}" for n in range(ISSUERS_PER_ASSET_MAX + 1)]),
+        (FROZEN, "amount", "00"),
+        (FROZEN, "amount", "-1"),
+        (FROZEN, "frozen", False),
+        (FROZEN, "asset", "a/b"),
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(
-    row: Account | Stream | LatestRecord | ValidatorKey, field: str, value: Json
+    row: Account | Stream | LatestRecord | Asset | Balance | ValidatorKey | Governance | Proposal | Candidate,
+    field: str,
+    value: Json,
 ) -> None:
-    parse = {
+    parsers: dict[type, Callable[[bytes], object]] = {
         Account: parse_account_row,
         Stream: parse_stream_row,
         LatestRecord: parse_latest_row,
+        Asset: parse_asset_row,
+        Balance: parse_balance_row,
         ValidatorKey: parse_validator_key_row,
-    }[type(row)]
+        Governance: parse_governance_row,
+        Proposal: parse_proposal_row,
+        Candidate: parse_candidate_row,
+    }
+    parse = parsers[type(row)]
     with pytest.raises(MalformedError):
         parse(encode_trusted({**row.to_json(), field: value}))
 
@@ -85,6 +179,11 @@ def test_leaders_are_an_object() -> None:
 def test_keys_of_rows() -> None:
     assert account_key("alice.acme") == b"account/alice.acme"
     assert stream_key("invoices") == b"stream/invoices"
+    assert candidate_key("v5") == b"candidate/v5"
+    assert proposal_key(7) == b"proposal/00000000000000000007"
+    assert sorted([proposal_key(10), proposal_key(9)]) == [proposal_key(9), proposal_key(10)]
+    assert asset_key("euro") == b"asset/euro"
+    assert balance_key("alice.acme", "euro") == b"balance/alice.acme/euro"
     key = latest_key("invoices", "INV-1")
     assert key.startswith(b"latest/invoices/")
     assert len(key) == len(b"latest/invoices/") + 64
@@ -114,6 +213,8 @@ def test_rows_that_genesis_writes_are_there() -> None:
     state = State(rows(parameters=Parameters(sender_quota=3)))
     assert state.parameters().sender_quota == 3
     assert state.validators() == validator_set()
+    assert state.administrators() == Administrators(("acme",))
+    assert state.governance() == Governance()
     assert state.leaders() == Leaders()
     assert State(Rows({})).leaders() == Leaders()
     for purpose in KeyPurpose:
@@ -130,6 +231,18 @@ def test_a_validator_key_was_in_force_at_the_heights_that_its_row_names() -> Non
         False,
     ]
     assert ValidatorKey("v1", KeyPurpose.NODE, 3).in_force_at(10**9)
+
+
+def test_an_overlay_says_what_was_before() -> None:
+    overlay = Overlay(State(rows()))
+    overlay.put(account_key("acme"), account("acme", "another"))
+    overlay.put(stream_key("archive"), None)
+    overlay.put(stream_key("news"), Stream("news", "acme", ("acme",)))
+    archive = Stream("archive", "acme", ("acme",), count=3, frozen=True)
+    assert list(overlay.changes(b"stream/", parse_stream_row)) == [
+        (b"stream/archive", archive, None),
+        (b"stream/news", None, Stream("news", "acme", ("acme",))),
+    ]
 
 
 def test_an_overlay_reads_its_own_changes_and_leaves_the_base_alone() -> None:
@@ -216,7 +329,8 @@ def test_the_first_state_has_the_members_the_set_and_the_parameters() -> None:
         (MEMBERS[1:], "stands under acme"),
         (tuple(m for m in MEMBERS if m.name != "org"), "operator of v1"),
         ((*MEMBERS[:-1], account("org")), "operator of v1"),
-        ((replace(MEMBERS[0], roles=()), *MEMBERS[1:]), "no account is an administrator"),
+        ((replace(MEMBERS[0], roles=()), *MEMBERS[1:]), "no accounts are administrators"),
+        ((*MEMBERS, *(account(f"a{n}", roles=("administrator",)) for n in range(64))), "65 accounts are admin"),
     ],
 )
 def test_a_first_state_that_could_not_work_is_refused(accounts: tuple[Account, ...], problem: str) -> None:
@@ -240,6 +354,9 @@ def test_roles_permit_by_one_table() -> None:
     assert administrator.may(Permission.ASSIGN_ROLES)
     assert not administrator.may(Permission.OPERATE_VALIDATOR)
     assert not any(nobody.may(permission) for permission in Permission)
+    assert not any(replace(administrator, suspended=True).may(permission) for permission in Permission)
+    assert [role for role in Role if account("c", roles=(role,)).governs] == [Role.ADMINISTRATOR, Role.OPERATOR]
+    assert not nobody.governs
     assert {permission for entry in ROLES.values() for permission in entry.permissions} == set(Permission)
 
 

@@ -9,14 +9,26 @@ import asyncio
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from aiohttp import web
 
 from ledger.encoding import Json
+from ledger.primitives import successor
 from ledger.refusals import Refusal
+from ledger.rows.assets import (
+    ASSET_PREFIX,
+    BALANCE_PREFIX,
+    Asset,
+    Balance,
+    parse_asset_row,
+    parse_balance_row,
+)
+from ledger.rows.streams import STREAM_PREFIX, parse_stream_row
 from tests.unit.wallet.network import Network
 
+T = TypeVar("T")
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -112,8 +124,56 @@ class FakeNode:
                 if account is None:
                     return problem(404, "account_unknown", f"no account {name}")
                 return web.json_response({**account.to_json(), "height": len(self.network.blocks)})
+            case ("GET", "accounts", account, "balances", asset):
+                found = self.network.state.balance(account, asset) or Balance(account, asset)
+                return web.json_response(self._balance(found))
+            case ("GET", "accounts", account, "balances"):
+                return self._page(map(self._balance, self._balances(account, lambda item: item.account)))
+            case ("GET", "assets", asset, "holders"):
+                return self._page(map(self._balance, self._balances(asset, lambda item: item.asset)))
+            case ("GET", "assets"):
+                return self._page(self._asset(item) for item in self._rows(ASSET_PREFIX, parse_asset_row))
+            case ("GET", "assets", name):
+                asset = self.network.state.asset(name)
+                if asset is None:
+                    return problem(404, "asset_unknown", f"no asset {name}")
+                return web.json_response(self._asset(asset))
+            case ("GET", "streams"):
+                return self._page(item.to_json() for item in self._rows(STREAM_PREFIX, parse_stream_row))
+            case ("GET", "transactions"):
+                return self._page(self._search(request.query["asset"], request.query["type"]))
             case _:
                 return problem(404, "path_unknown", request.path)
+
+    def _page(self, items: Iterable[dict[str, Json]]) -> web.Response:
+        return web.json_response({"items": list(items), "next_cursor": None, "head": self._head()})
+
+    def _rows(self, prefix: bytes, parse: Callable[[bytes], T]) -> list[T]:
+        return [parse(value) for _, value in self.network.state._view.range(prefix, successor(prefix))]
+
+    def _balances(self, name: str, of: Callable[[Balance], str]) -> list[Balance]:
+        return [item for item in self._rows(BALANCE_PREFIX, parse_balance_row) if of(item) == name]
+
+    def _asset(self, asset: Asset) -> dict[str, Json]:
+        return {**asset.to_json(), "height": len(self.network.blocks)}
+
+    def _balance(self, balance: Balance) -> dict[str, Json]:
+        asset = self.network.state.asset(balance.asset)
+        assert asset is not None
+        return {**balance.to_json(), "decimals": asset.decimals, "height": len(self.network.blocks)}
+
+    def _search(self, asset: str, type: str) -> list[dict[str, Json]]:
+        """Applied transactions about an asset with an operation of a type, oldest first."""
+        return [
+            {"id": item.id.hex(), "height": block.header.height}
+            for block in self.network.blocks
+            for index, item in enumerate(block.transactions)
+            if block.results[index] == "applied"
+            and any(operation.kind.type == type for operation in item.body.operations)
+            and any(
+                event.transaction_index == index and getattr(event, "asset", None) == asset for event in block.events
+            )
+        ]
 
     def _submit(self, envelope: bytes) -> web.Response:
         from ledger.transaction import Transaction, parse_transaction

@@ -23,6 +23,12 @@ REFUSED: Final[list[RefusedOperation]] = [
     ("an ancestor that is not the parent", AccountAdd("globex", "x.y.globex", (A,), 1), Code.PERMISSION_DENIED),
     ("a parent gives a role", AccountAdd("globex", "x.globex", (A,), 1, ("operator",)), Code.PERMISSION_DENIED),
     ("an operator is no administrator", AccountAdd("org", "bob", (A,), 1), Code.PERMISSION_DENIED),
+    ("a registrar gives a role", AccountAdd("desk", "bob", (A,), 1, ("treasurer",)), Code.PERMISSION_DENIED),
+    ("a treasurer is no registrar", AccountAdd("mint", "bob", (A,), 1), Code.PERMISSION_DENIED),
+    # account.add: roles that come by proposal only
+    ("a new administrator", AccountAdd("acme", "bob", (A,), 1, ("administrator",)), Code.ROLE_GOVERNED),
+    ("a new operator", AccountAdd("acme", "bob", (A,), 1, ("operator", "treasurer")), Code.ROLE_GOVERNED),
+    ("an operator under oneself", AccountAdd("acme", "bob.acme", (A,), 1, ("operator",)), Code.ROLE_GOVERNED),
     # account.add: names
     ("a name that is used", AccountAdd("acme", "globex", (A,), 1), Code.ACCOUNT_EXISTS),
     ("a suspended account's name", AccountAdd("acme", "closed", (A,), 1), Code.ACCOUNT_EXISTS),

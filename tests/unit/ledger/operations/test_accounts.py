@@ -18,9 +18,11 @@ A, B, C = (key_of(label).public_key for label in "abc")
     ("by", "name", "roles"),
     [
         ("acme", "bob", None),
-        ("acme", "bob", ("administrator", "operator")),
+        ("acme", "bob", ("registrar", "treasurer")),
         ("acme", "bob.acme", None),
-        ("acme", "bob.globex", ("operator",)),
+        ("acme", "bob.globex", ("treasurer",)),
+        ("desk", "bob", None),
+        ("desk", "bob.acme", None),
         ("acme", "x.alice.acme", None),
         ("globex", "bob.globex", None),
         ("alice.acme", "x.alice.acme", None),

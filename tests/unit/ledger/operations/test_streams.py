@@ -6,7 +6,8 @@ import pytest
 
 from ledger.events import RecordAppended, StreamTouched
 from ledger.operations.fields import Content
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.kinds import Operation
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.streams import LatestRecord, Stream
@@ -52,3 +53,28 @@ def test_keys_of_different_streams_are_different() -> None:
     apply(StreamCreate("acme", "news"), on)
     apply(RecordAppend("acme", "news", Content(1), key="known", expected_revision=0), on)
     assert on.latest("news", "known") == LatestRecord("news", "known", 1, 9, Digest(bytes(32)), 2)
+
+
+def test_writers_are_replaced_and_nothing_else() -> None:
+    on = overlay()
+    assert apply(StreamWriters("acme", "invoices", ("board", "globex")), on) == (StreamTouched("invoices", 4, 2),)
+    assert on.stream("invoices") == Stream("invoices", "acme", ("board", "globex"), count=2)
+    apply(note("globex"), on)
+    refusal = note("acme").apply(on, PLACE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is Code.WRITER_NOT_ALLOWED, "an owner that is no writer appends nothing"
+    apply(StreamWriters("acme", "invoices", ("acme",)), on)
+    apply(note("acme"), on)
+
+
+def test_a_frozen_stream_never_changes_again() -> None:
+    on = overlay()
+    assert apply(StreamFreeze("acme", "invoices"), on) == (StreamTouched("invoices", 4, 2),)
+    frozen = Stream("invoices", "acme", ("acme", "board", "pair"), count=2, frozen=True)
+    assert on.stream("invoices") == frozen
+    later: list[Operation] = [note(), StreamWriters("acme", "invoices", ("acme",)), StreamFreeze("acme", "invoices")]
+    for operation in later:
+        refusal = operation.apply(on, PLACE)
+        assert isinstance(refusal, Refusal)
+        assert refusal.code is Code.STREAM_FROZEN
+    assert on.stream("invoices") == frozen

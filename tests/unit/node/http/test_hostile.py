@@ -10,9 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.operations.assets import AssetDefine
+from node.http.parameters import PATH_PARAMETERS
 from node.http.routes import ROUTES
 from tests.unit.node.http.conftest import Api, check_problem
 from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.storage.chains import transaction
 
 NASTY = [
     "-1",
@@ -51,13 +54,23 @@ NASTY = [
 ]
 
 
+KNOWN = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices", "asset": "euro", "digest": "0" * 64}
+"""A value that may stand in a path, of every parameter."""
+
+
 def nasty_paths() -> list[str]:
-    return [route.path for route in ROUTES if "{" in route.path]
+    """Every path with one of its parameters left open, the others filled in."""
+    return [
+        route.path.format(**{**KNOWN, parameter.name: f"{{{parameter.name}}}"})
+        for route in ROUTES
+        for parameter in route.path_parameters
+    ]
 
 
 @pytest.mark.parametrize("template", nasty_paths())
 async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, template: str) -> None:
     node.grow(1)
+    node.append(transaction(AssetDefine("org0", "euro", 2)))
     before, _, after = template.partition("{")
     after = after.partition("}")[2]
     for text in NASTY:
@@ -69,13 +82,15 @@ async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, templ
             "block_unknown",
             "account_unknown",
             "stream_unknown",
+            "asset_unknown",
         ), (template, text)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.parameters], ids=lambda route: route.path)
 async def test_no_query_parameter_breaks_anything(api: Api, node: FakeNode, route: Any) -> None:
     node.grow(1)
-    path = route.path.format(account="org0", stream="invoices", id="0" * 64, block="1")
+    node.append(transaction(AssetDefine("org0", "euro", 2)))
+    path = route.path.format(**KNOWN)
     for parameter in route.parameters:
         for text in NASTY:
             reply = await api.get(path, params={parameter.name: text})
@@ -174,11 +189,10 @@ async def test_what_is_no_http_has_a_problem_and_ends_the_connection(
 @pytest.mark.parametrize("nasty", [b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"%ff%fe", b"%ed%a0%80", b"%00"])
 async def test_bytes_that_are_no_text_break_nothing(api: Api, node: FakeNode, nasty: bytes) -> None:
     node.grow(1)
-    values = {name: nasty.decode("latin-1") for name in ("id", "block", "account", "stream", "digest")}
+    values = {name: nasty.decode("latin-1") for name in PATH_PARAMETERS}
     targets = [route.path.format(**values) for route in ROUTES if "{" in route.path]
-    named = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices", "digest": "0" * 64}
     for route in ROUTES:
-        path = route.path.format(**named)
+        path = route.path.format(**KNOWN)
         targets += [f"{path}?{parameter.name}={values['id']}" for parameter in route.parameters]
         targets.append(f"{path}?{values['id']}=1")
     for target in targets:
@@ -266,12 +280,9 @@ async def test_an_expectation_that_is_not_known_is_refused(api: Api) -> None:
 async def test_no_mixture_of_parameters_breaks_anything(api: Api, data: st.DataObject) -> None:
     route = data.draw(st.sampled_from([route for route in ROUTES if route.path != "/v1/events"]))
     text = st.one_of(
-        st.sampled_from(NASTY), st.sampled_from(["0", "1", "org0", "invoices", "asc", "latest"]), st.text()
+        st.sampled_from(NASTY), st.sampled_from(["0", "1", "org0", "invoices", "euro", "asc", "latest"]), st.text()
     )
-    values = {
-        name: quote(data.draw(text).encode("utf-8", "replace") or b"x", safe="")
-        for name in ("id", "block", "account", "stream", "digest")
-    }
+    values = {name: quote(data.draw(text).encode("utf-8", "replace") or b"x", safe="") for name in PATH_PARAMETERS}
     query = {
         parameter.name: data.draw(text).encode("utf-8", "replace")
         for parameter in route.parameters

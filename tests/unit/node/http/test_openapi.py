@@ -7,7 +7,9 @@ from typing import Any
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from ledger.amounts import Amount
 from ledger.encoding import encode
+from ledger.operations.assets import AssetDefine, AssetIssue
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
 from node.http.problems import HttpCode
@@ -75,12 +77,18 @@ async def test_the_document_is_served_and_can_be_revalidated(api: Api) -> None:
 async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> None:
     """Each GET has a success, each success its declared schema; `Api` checks that on every request of every test."""
     node.grow(2)
-    sent = transaction(create_stream("z"), append("z", stream="z", key="k"), nonce=1)
+    sent = transaction(
+        create_stream("z"),
+        append("z", stream="z", key="k"),
+        AssetDefine("org0", "euro", 2, Amount(9)),
+        AssetIssue("org0", "euro", "org0", Amount(5)),
+        nonce=1,
+    )
     evidence = accuse("v3", founder(3).consensus_key, genesis().chain, two_commits(1))
     node.found = (evidence,)
     node.append(sent)
-    digest = evidence.digest.hex()
-    values = {"id": sent.id.hex(), "block": "1", "account": "org0", "stream": "invoices", "digest": digest}
+    named = {"block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
+    values = {**named, "id": sent.id.hex(), "digest": evidence.digest.hex()}
     for route in ROUTES:
         path = route.path.format(**values)
         assert operation_of(route.method, path) is not None
@@ -96,7 +104,8 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
 
 
 async def test_every_route_refuses_parameters_that_it_does_not_declare(api: Api) -> None:
-    values = {"id": "0" * 64, "block": "0", "account": "org0", "stream": "invoices", "digest": "0" * 64}
+    named = {"block": "0", "account": "org0", "stream": "invoices", "asset": "euro"}
+    values = {**named, "id": "0" * 64, "digest": "0" * 64}
     for route in ROUTES:
         path = route.path.format(**values)
         reply = await api.request(route.method, f"{path}?surprise=1")

@@ -8,9 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
+from ledger.amounts import Amount
+from ledger.limits import AMOUNT_MAX
 from ledger.operations.accounts import AccountAdd
+from ledger.operations.assets import AssetDefine, AssetFreezeHolder, AssetIssue, AssetTransfer
 from ledger.operations.fields import Content
-from ledger.operations.streams import RecordAppend
+from ledger.operations.streams import RecordAppend, StreamFreeze, StreamWriters
 from ledger.primitives import Digest
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
@@ -50,7 +53,14 @@ async def test_an_account_now_and_at_a_height(api: Api, node: FakeNode) -> None:
 
 async def test_a_height_that_is_not_reached_is_unknown(api: Api, node: FakeNode) -> None:
     node.grow(1)
-    for path in ("/v1/accounts", "/v1/accounts/org0", "/v1/streams", "/v1/streams/invoices", "/v1/validators"):
+    for path in (
+        "/v1/accounts",
+        "/v1/accounts/org0",
+        "/v1/streams",
+        "/v1/streams/invoices",
+        "/v1/assets",
+        "/v1/validators",
+    ):
         assert (await api.get(f"{path}?height=1")).status == 200
         reply = await api.refused("height_unknown", 404, f"{path}?height=2")
         assert reply.headers["Ledger-Height"] == "1"
@@ -95,6 +105,87 @@ async def test_a_stream_and_its_records(api: Api, node: FakeNode) -> None:
     assert (await api.ok("/v1/streams/invoices/records", key="other"))["items"] == []
     for path in ("/v1/streams/nothing", "/v1/streams/nothing/records"):
         await api.refused("stream_unknown", 404, path)
+
+
+async def test_an_asset_now_and_at_a_height(api: Api, node: FakeNode) -> None:
+    node.append(transaction(AssetDefine("org0", "euro", 2, Amount(500), ("org0", "org1")), nonce=1))
+    node.append(transaction(AssetIssue("org1", "euro", "org2", Amount(400)), AssetDefine("org1", "x", 0), sender=1))
+    node.append(
+        transaction(AssetDefine("org0", "gold", 0), AssetIssue("org0", "gold", "org0", Amount(AMOUNT_MAX)), nonce=3)
+    )
+    node.append(transaction(AssetIssue("org1", "euro", "org2", Amount(400)), sender=1, nonce=4))
+    euro = await api.ok("/v1/assets/euro")
+    assert euro == {
+        "name": "euro",
+        "owner": "org0",
+        "decimals": 2,
+        "cap": "500",
+        "issuers": ["org0", "org1"],
+        "supply": "400",
+        "height": 4,
+    }
+    assert (await api.ok("/v1/assets/euro", height=1))["supply"] == "0"
+    gold = await api.ok("/v1/assets/gold")
+    assert (gold["cap"], gold["supply"], gold["issuers"]) == (None, str(AMOUNT_MAX), ["org0"])
+    assert [item["name"] for item in (await api.ok("/v1/assets"))["items"]] == ["euro", "gold"]
+    assert [item["name"] for item in (await api.ok("/v1/assets", height=1))["items"]] == ["euro"]
+    await api.refused("asset_unknown", 404, "/v1/assets/gold?height=2")
+    for path in ("/v1/assets/nothing", "/v1/assets/nothing/holders", "/v1/accounts/org0/balances/nothing"):
+        await api.refused("asset_unknown", 404, path)
+
+
+async def test_who_holds_what_now_and_at_a_height(api: Api, node: FakeNode) -> None:
+    node.append(transaction(AssetDefine("org0", "euro", 2), AssetDefine("org0", "gold", 0), nonce=1))
+    node.append(
+        transaction(
+            AssetIssue("org0", "euro", "org1", Amount(400)),
+            AssetIssue("org0", "gold", "org1", Amount(1)),
+            AssetFreezeHolder("org0", "euro", "org3"),
+            nonce=2,
+        )
+    )
+    node.append(transaction(AssetTransfer("org1", "euro", "org2", Amount(400)), sender=1, nonce=3))
+
+    async def listed(path: str, **query: Any) -> list[tuple[str, str, str, bool]]:
+        items = (await api.ok(path, **query))["items"]
+        return [(item["account"], item["asset"], item["amount"], item["frozen"]) for item in items]
+
+    frozen = ("org3", "euro", "0", True)
+    assert await listed("/v1/assets/euro/holders") == [("org2", "euro", "400", False), frozen]
+    assert await listed("/v1/assets/euro/holders", height=2) == [("org1", "euro", "400", False), frozen]
+    assert await listed("/v1/assets/euro/holders", height=1) == []
+    assert await listed("/v1/assets/euro/holders", order="desc", limit=1) == [frozen]
+    assert await listed("/v1/accounts/org1/balances") == [("org1", "gold", "1", False)], "what is gone is not listed"
+    assert await listed("/v1/accounts/org1/balances", height=2) == [
+        ("org1", "euro", "400", False),
+        ("org1", "gold", "1", False),
+    ]
+    assert await listed("/v1/accounts/org0/balances") == []
+    assert await api.ok("/v1/accounts/org2/balances/euro") == {
+        "account": "org2",
+        "asset": "euro",
+        "amount": "400",
+        "decimals": 2,
+        "frozen": False,
+        "height": 3,
+    }
+    nothing = await api.ok("/v1/accounts/org1/balances/euro")
+    assert (nothing["amount"], nothing["frozen"], nothing["height"]) == ("0", False, 3)
+    assert (await api.ok("/v1/accounts/org1/balances/euro", height=2))["amount"] == "400"
+    await api.refused("asset_unknown", 404, "/v1/accounts/org1/balances/euro?height=0")
+    for path in ("/v1/accounts/nobody/balances", "/v1/accounts/nobody/balances/euro"):
+        await api.refused("account_unknown", 404, path)
+
+
+async def test_a_streams_owner_changes_it(api: Api, node: FakeNode) -> None:
+    node.append(transaction(create_stream(), append("1"), nonce=1))
+    node.append(transaction(StreamWriters("org0", "invoices", ("org1", "org2")), nonce=2))
+    node.append(transaction(StreamFreeze("org0", "invoices"), nonce=3))
+    stream = await api.ok("/v1/streams/invoices")
+    assert (stream["writers"], stream["count"], stream["frozen"]) == (["org1", "org2"], 1, True)
+    assert (await api.ok("/v1/streams/invoices", height=2))["frozen"] is False
+    found = (await api.ok("/v1/transactions", stream="invoices"))["items"]
+    assert [item["operations"] for item in found[:2]] == [["stream.freeze"], ["stream.writers"]]
 
 
 @pytest.mark.parametrize("content", [None, False, 0, "", [], {}, {"<script>": "\u0000\u2028&"}, [[None]]])

@@ -7,6 +7,8 @@ import asyncio
 import orjson
 import pytest
 
+from ledger.amounts import Amount
+from ledger.operations.assets import AssetDefine, AssetFreezeHolder, AssetIssue, AssetTransfer
 from ledger.receipt import verify_receipt
 from ledger.trail import anchor_of
 from tests.unit.node.http.conftest import Api, check_problem, until
@@ -109,6 +111,7 @@ async def test_search_finds_what_is_about_everything_that_is_given(api: Api, nod
     assert await found(stream="a") == [(3, 0), (1, 0)]
     assert await found(type="stream.create") == [(2, 0), (1, 0)]
     assert await found(type="record.append", account="org0") == [(3, 0), (2, 1)]
+    assert await found(asset="euro") == []
     assert await found(from_height=2, to_height=2) == [(2, 1), (2, 0)]
     assert await found(from_height=4) == []
     assert await found(account="nobody") == []
@@ -116,7 +119,33 @@ async def test_search_finds_what_is_about_everything_that_is_given(api: Api, nod
     assert (item["sender"], item["operations"]) == ("org0", ["record.append"])
 
 
-@pytest.mark.parametrize("query", ["type=nothing", "stream=UPPER", "account=a..b", "from_height=-1", "order=up"])
+async def test_search_finds_what_is_about_an_asset(api: Api, node: FakeNode) -> None:
+    define = AssetDefine("org0", "euro", 2)
+    node.append(transaction(define, AssetDefine("org0", "gold", 0), nonce=1))
+    node.append(
+        transaction(AssetIssue("org0", "euro", "org1", Amount(5)), nonce=2),
+        transaction(AssetIssue("org0", "gold", "org2", Amount(1)), nonce=3),
+        transaction(AssetTransfer("org1", "euro", "org2", Amount(2)), nonce=4, sender=1),
+        transaction(AssetTransfer("org1", "euro", "org2", Amount(9)), nonce=5, sender=1),
+    )
+    node.append(transaction(AssetFreezeHolder("org0", "euro", "org3"), nonce=6))
+
+    async def found(**query: str) -> list[tuple[int, int]]:
+        items = (await api.ok("/v1/transactions", order="asc", **query))["items"]
+        return [(item["height"], item["index"]) for item in items]
+
+    assert await found(asset="euro") == [(1, 0), (2, 0), (2, 2), (3, 0)], "what failed is not about it"
+    assert await found(asset="gold") == [(1, 0), (2, 1)]
+    assert await found(asset="euro", account="org2") == [(2, 2)], "who receives is concerned"
+    assert await found(asset="euro", account="org3") == [(3, 0)]
+    assert await found(asset="euro", type="asset.transfer") == [(2, 2)]
+    history = (await api.ok("/v1/accounts/org2/history"))["items"]
+    assert [(item["height"], item["index"]) for item in history] == [(2, 2), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    "query", ["type=nothing", "stream=UPPER", "asset=a/b", "account=a..b", "from_height=-1", "order=up"]
+)
 async def test_a_filter_that_cannot_be_is_an_error(api: Api, query: str) -> None:
     reply = await api.refused("parameter_invalid", 400, f"/v1/transactions?{query}")
     assert reply.json["detail"].startswith(query.partition("=")[0] + ":")

@@ -81,7 +81,7 @@ def candidate(
     tip = chain.tip
     height = tip.header.height + 1
     time_ms = tip.header.time_ms + 1 if time_ms is None else time_ms
-    done = execute(State(chain.state), height=height, time_ms=time_ms, transactions=transactions)
+    done = execute(State(chain.state), chain=chain.chain, height=height, time_ms=time_ms, transactions=transactions)
     hashes = [
         leaf_hash(Leaf(height, index, item.id, item.envelope_hash, done.results[index]))
         for index, item in enumerate(transactions)

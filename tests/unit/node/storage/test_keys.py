@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ledger.consensus.statements import StatementType
-from ledger.primitives import Digest
+from ledger.primitives import Digest, successor
 from node.storage import keys
 from node.storage.keys import PromiseKind, Subject
 
@@ -34,6 +34,8 @@ GOLDEN: list[tuple[bytes, str]] = [
     (keys.subject(Subject.ACCOUNT, "acme"), "69" + "01" + b"acme".hex() + "00"),
     (keys.subject(Subject.STREAM, "acme"), "69" + "02" + b"acme".hex() + "00"),
     (keys.subject(Subject.OPERATION, "acme"), "69" + "03" + b"acme".hex() + "00"),
+    (keys.subject(Subject.ASSET, "acme"), "69" + "04" + b"acme".hex() + "00"),
+    (keys.holders("euro"), "61" + b"euro".hex() + "00"),
     (keys.records("acme"), "72" + b"acme".hex() + "00"),
     (
         keys.entity("acme", "abc"),
@@ -73,5 +75,5 @@ def test_a_promise_is_taken_apart_as_it_was_put_together() -> None:
 
 
 def test_the_successor_of_a_prefix_ends_its_range() -> None:
-    assert keys.successor(b"account/") == b"account0"
-    assert keys.successor(b"account/") > b"account/" + b"\xff" * 9
+    assert successor(b"account/") == b"account0"
+    assert successor(b"account/") > b"account/" + b"\xff" * 9

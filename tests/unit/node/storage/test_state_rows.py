@@ -53,8 +53,12 @@ def test_state_at_every_height_is_the_replay_of_all_writes(
             assert {key: value for key in known if (value := view.get(key)) is not None} == expected
             found = sorted((key, value) for key, value in expected.items() if start <= key < stop)
             assert list(view.range(start, stop)) == found
-            assert list(view.keys(start, stop, reverse=False)) == [key for key, _ in found]
-            assert list(view.keys(start, stop, reverse=True)) == [key for key, _ in reversed(found)]
+            listed = list(view.keys(start, stop, reverse=False))
+            assert [key for key, present in listed if present] == [key for key, _ in found]
+            assert [key for key, _ in listed] == sorted(
+                {key for writes in history for key in writes if start <= key < stop}
+            )
+            assert list(view.keys(start, stop, reverse=True)) == listed[::-1]
 
 
 @given(st.lists(WRITES, max_size=6))

@@ -1,0 +1,91 @@
+"""What voters agree to, who may vote with which weight, and what the votes amount to.
+
+There is one vote per validator of the set in force, cast by its operator account: an account weighs as much as the
+validators that it operates. Votes are weighed anew at each vote, against the set and the accounts as they are then: a
+vote of an account that has left, or is suspended, weighs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ledger.crypto import digest, tag
+from ledger.encoding import encode_trusted
+from ledger.governance.changes import Change
+from ledger.primitives import Digest
+from ledger.roles import Permission
+from ledger.rows.governance import Proposal
+from ledger.state import State
+from ledger.validators import ValidatorSet
+
+_PROPOSAL_TAG = tag("proposal")
+
+
+def proposal_digest(
+    *,
+    chain: Digest,
+    proposer: str,
+    changes: Iterable[Change],
+    expires_ms: int,
+    delay: int,
+    evidence: Iterable[Digest],
+    memo: str | None,
+) -> Digest:
+    """What a vote names a proposal by, beside its number: the whole content that its voter saw."""
+    return digest(
+        _PROPOSAL_TAG,
+        encode_trusted(
+            {
+                "chain": chain.hex(),
+                "proposer": proposer,
+                "changes": [change.to_json() for change in changes],
+                "expires": expires_ms,
+                "delay": delay,
+                "evidence": [item.hex() for item in evidence],
+                "memo": memo,
+            }
+        ),
+    )
+
+
+def votes(state: State, validators: ValidatorSet) -> tuple[str, ...]:
+    """For each of `validators` that has a vote now, the account that casts it; not for those of suspended accounts."""
+    return tuple(
+        validator.operator
+        for validator in validators.validators
+        if (account := state.account(validator.operator)) is not None and account.may(Permission.OPERATE_VALIDATOR)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The votes on a proposal, weighed against a set of n validators with quorum q."""
+
+    approvals: int
+    rejections: int
+    validators: int
+    quorum: int
+
+    @property
+    def approved(self) -> bool:
+        """Whether validators that are a quorum approve."""
+        return self.approvals >= self.quorum
+
+    @property
+    def rejected(self) -> bool:
+        """Whether so many reject that the others are no quorum, whatever they do."""
+        return self.validators - self.rejections < self.quorum
+
+
+def tally(state: State, proposal: Proposal) -> Tally:
+    """The votes on `proposal`, weighed against the set in force."""
+    validators = state.validators()
+    voters = votes(state, validators)
+    approvals, rejections = set(proposal.approvals), set(proposal.rejections)
+    return Tally(
+        approvals=sum(voter in approvals for voter in voters),
+        rejections=sum(voter in rejections for voter in voters),
+        validators=len(validators),
+        quorum=validators.quorum,
+    )
