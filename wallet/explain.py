@@ -24,6 +24,7 @@ from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import operation_to_json
 from wallet.amounts import to_text
+from wallet.explain_governance import governance_sentence
 from wallet.moments import rfc3339, span_words
 from wallet.output import inline_json
 
@@ -74,6 +75,8 @@ def operation_sentence(operation: Operation, decimals: Mapping[str, int] = NOTHI
         case RecordAppend():
             return _record_sentence(operation)
         case _:
+            if (sentence := governance_sentence(operation)) is not None:
+                return sentence
             fields = {name: value for name, value in operation_to_json(operation).items() if name not in ("type", "by")}
             return f"{operation.by} does {operation.kind.type} with {inline_json(fields)}"
 
