@@ -48,12 +48,14 @@ _SEND_CUT_SHARE = 0.2  # there are more sends than writes
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a machine is: its index in the world, its name in the trace, whether it has a consensus key (or follows), all
-    of its keys, and how other nodes know it. Whether the key has a seat in the set depends on the height."""
+    """Who a machine is: its index in the world, its name in the trace, whether it has a consensus key (or follows), its
+    number in the plan (that of its keys: twins share it), all of its keys, and how other nodes know it. Whether the
+    consensus key has a seat in the set depends on the height."""
 
     index: int
     name: str
     has_key: bool
+    number: int
     founder: Founder
     peer: PeerId
 

@@ -22,7 +22,7 @@ class Sets:
     def learn(self, machine: Machine) -> None:
         """An honest machine has come to its tip: it knows the set of every height up to the next."""
         chain = machine.running._parts.chain
-        for height in range(max(self._by_height) + 1, chain.tip.header.height + 2):
+        for height in range(self.newest_height + 1, chain.tip.header.height + 2):
             self._by_height[height] = chain.validators_of(height)
         newest = chain.tip.header.height + 1
         demand(
@@ -32,9 +32,14 @@ class Sets:
         )
 
     @property
-    def newest(self) -> ValidatorSet:
-        """The set of the highest height that is known."""
-        return self._by_height[max(self._by_height)]
+    def newest_height(self) -> int:
+        """The highest height whose set is known."""
+        return max(self._by_height)
+
+    def last_seat(self, machine: Machine) -> int | None:
+        """The highest height that this machine's key may sign, as far as is known, or None."""
+        heights = [height for height in self._by_height if self.seat(machine, height) is not None]
+        return max(heights, default=None)
 
     def at(self, height: int) -> ValidatorSet:
         """The set that signs `height`."""

@@ -11,8 +11,7 @@ from ledger.consensus.inputs import PeerId
 from ledger.genesis import Genesis
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
-from ledger.roles import Role
-from ledger.rows.accounts import Account
+from ledger.transaction import Transaction
 from ledger.validators import Quorum, QuorumRule
 from node.config import PinnedPeer
 from node.replica import PeerMessageReceived, Submitted
@@ -24,6 +23,7 @@ from tests.simulation import workload
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers import Checkers
 from tests.simulation.clock import Clock
+from tests.simulation.council import Council
 from tests.simulation.machine import Identity, Machine
 from tests.simulation.network import Network
 from tests.simulation.plan import BASE_TIMEOUT_MS, HOUR_MS, TIMEOUT_MS_MAX, Plan
@@ -31,7 +31,7 @@ from tests.simulation.remembering import Memory
 from tests.simulation.sets import Sets
 from tests.simulation.trace import Trace
 from tests.simulation.violation import Violation
-from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.founders import founder, genesis_of, operators
 
 _EVENTS_PER_MS_MAX = 5_000  # a replica that always wants to be woken at once would stop time
 _DOWN_MS = (1, 40, 300, 900)
@@ -58,12 +58,12 @@ class World:
         self._up: set[tuple[int, int]] = set()
         self._by_peer: dict[PeerId, list[Machine]] = {}
         self.faulty = True
-        self.dead = frozenset(plan.dead)
         self.submitted = 0
         self.machines: list[Machine] = []
         self._settle_machines(image)
         self.network = Network(rng, plan, len(self.machines))
         self.checkers = Checkers(self)
+        self.council = Council(self)
 
     def _settle_machines(self, image: dict[bytes, bytes]) -> None:
         plan, kinds = self.plan, dict(self.plan.byzantine)
@@ -74,7 +74,9 @@ class World:
         for index, name in enumerate(names):
             kind = kinds.get(index)
             for copy in range(2 if kind == "twin" else 1):
-                identity = Identity(len(self.machines), name + "'" * copy, index < keys, founder(index), _peer(index))
+                identity = Identity(
+                    len(self.machines), name + "'" * copy, index < keys, index, founder(index), _peer(index)
+                )
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
                 rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
@@ -130,6 +132,12 @@ class World:
         """Those that never lie, whether or not they run."""
         return [machine for machine in self.machines if machine.honest]
 
+    def last_seat(self, machine: Machine) -> int | None:
+        """The last height that a machine signs which was removed and is not pinned by others; None for all others."""
+        if machine.identity.number >= self.plan.n or self.sets.seat(machine, self.sets.newest_height) is not None:
+            return None
+        return self.sets.last_seat(machine)
+
     def machines_of(self, peer: PeerId) -> list[Machine]:
         """All machines that have this node key."""
         return self._by_peer.get(peer, [])
@@ -166,7 +174,7 @@ class World:
         self.at(self.now_ms + down_ms, self._power_on, machine)
 
     def _power_on(self, machine: Machine) -> None:
-        if machine.replica is None and (self.faulty or machine.identity.index not in self.dead):
+        if machine.replica is None and (self.faulty or machine.identity.number not in self.plan.dead):
             machine.boot()
 
     # ---- links
@@ -246,10 +254,13 @@ class World:
     def submit(self, machine: Machine, number: int) -> None:
         """Submit the client's transaction `number` to a machine, if it is up."""
         self.submitted = max(self.submitted, number + 1)
+        self.submit_transaction(machine, workload.transaction(self.genesis, number))
+
+    def submit_transaction(self, machine: Machine, made: Transaction) -> None:
+        """Submit a transaction to a machine, if it is up."""
         if machine.replica is not None:
-            made = workload.transaction(self.genesis, number)
             self._tickets += 1
-            self.note(machine, "submit", f"transaction {number} {made.id.hex()[:8]}, ticket {self._tickets}")
+            self.note(machine, "submit", f"{made.id.hex()[:8]} of {made.body.sender}, ticket {self._tickets}")
             machine.step_now(Submitted(self._tickets, (made.envelope,)))
 
     def has_committed(self, machine: Machine, number: int) -> bool:
@@ -278,15 +289,12 @@ def _describe(world: World, message: PeerMessage) -> str:
 @cache
 def _founding(n: int, q: int, candidates: int, heartbeat_ms: int) -> tuple[Genesis, Digest, dict[bytes, bytes]]:
     """Genesis, its block hash, and the disk of a machine on which it was written."""
-    operators = tuple(
-        Account(f"org{index}", (founder(index).operator_key.public_key,), 1, (Role.OPERATOR,))
-        for index in range(n, n + candidates)
-    )
     parameters = Parameters(
         base_timeout_ms=BASE_TIMEOUT_MS, timeout_ms_max=TIMEOUT_MS_MAX, heartbeat_ms=heartbeat_ms, demotion_heights=20
     )
     quorum = Quorum(QuorumRule.FIXED, q)
-    genesis = genesis_of(n, quorum=quorum, parameters=parameters, further_accounts=operators)
+    further = operators(range(n, n + candidates))
+    genesis = genesis_of(n, quorum=quorum, parameters=parameters, further_accounts=further)
     store = MemoryStore()
     chain = create_chain(store, genesis)
     return genesis, chain.tip.block_hash, store.image()

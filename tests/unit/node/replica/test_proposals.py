@@ -157,6 +157,7 @@ def test_one_that_catches_up_stops_at_the_last_height_that_it_knows(monkeypatch:
     assert late.running.status().role is Role.OUTDATED
     cluster.run(100 * BASE_TIMEOUT_MS)
     assert late.height == height - 1
+    assert not logged(late, "certified_block_refused"), "it is not looked at"
 
 
 def chain_records(chain: ChainStore, first: int, last: int) -> list[Records]:
