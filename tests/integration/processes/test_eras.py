@@ -1,5 +1,5 @@
-"""One network through six eras: it grows from one validator to seven, changes its quorum, replaces the keys of three and
-removes its leader, under load all the while; every receipt of it leads back to genesis.
+"""One network through six eras: it grows from one validator to seven, changes its quorum, replaces the keys of three,
+and removes its leader, under load all the while; every receipt of it leads back to genesis.
 
 Homes 0 to 6 are those of v0 to v6, and 7 to 9 the fresh homes of v0, v2 and v5 with their new keys.
 """
