@@ -20,7 +20,7 @@ Seat: TypeAlias = tuple[int, int]
 CANDIDATES_MAX = 4
 _CHANGES_MAX = 4
 _SIZE_MAX = 7
-_KINDS = ("add", "add", "remove", "remove", "rekey", "rekey", "quorum", "alone")
+_KINDS = ("add", "add", "add", "remove", "remove", "rekey", "rekey", "rekey", "quorum", "alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ def first_era(n: int, q: int) -> Era:
 def draw_eras(rng: random.Random, first: Era) -> tuple[Era, ...]:
     """The eras of a run, `first` among them: one to four changes, each of them possible after the one before."""
     eras, fresh = [first], len(first.seats)
-    for _ in range(rng.randint(1, _CHANGES_MAX)):
+    wanted = 1 + rng.randint(1, _CHANGES_MAX)
+    while len(eras) < wanted:
         before = eras[-1]
         seats = list(before.seats)
         kind = rng.choice(_KINDS)
@@ -61,7 +62,8 @@ def draw_eras(rng: random.Random, first: Era) -> tuple[Era, ...]:
         elif kind == "alone":
             seats = [rng.choice(seats)]
         quorums = [q for q in range(1, len(seats) + 1) if len(seats) < 2 * q]
-        quorum = before.quorum if before.quorum in quorums and kind != "quorum" else rng.choice(quorums)
+        bft = 2 * len(seats) // 3 + 1
+        quorum = before.quorum if before.quorum in quorums and kind != "quorum" else rng.choice((bft, bft, *quorums))
         era = Era(tuple(seats), quorum, rng.randint(1, 4))
         if (era.seats, era.quorum) != (before.seats, before.quorum):
             eras.append(era)

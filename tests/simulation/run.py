@@ -175,7 +175,8 @@ class _Run:
             owed = max(_owed_height(machine) for machine in live)
             self._await("without clients", live, owed, lambda: all(self._is_at(machine, owed) for machine in live))
         if len(plan.eras) > 1:
-            self._await("with all changes of the set", live, 0, lambda: world.council.done)
+            heights = _HEIGHTS_PER_CHANGE * (len(plan.eras) - 1)
+            self._await("with all changes of the set", live, 0, lambda: world.council.done, heights=heights)
         target = max(_height(machine) for machine in world.honest) + HEIGHTS_AFTER_HEALING
         self._ask_again(live, target)
         self._await("with all transactions", live, target, lambda: self._recovered(live, target))
@@ -204,11 +205,19 @@ class _Run:
         submit()
         self._await("with links to removed validators closed", live, 0, closed)
 
-    def _await(self, what: str, live: list[Machine], height: int, done: Callable[[], bool]) -> None:
-        """Let time pass until it is done, within the bound: one bad leader after the other, and a good one."""
+    def _await(
+        self,
+        what: str,
+        live: list[Machine],
+        height: int,
+        done: Callable[[], bool],
+        *,
+        heights: int = HEIGHTS_AFTER_HEALING,
+    ) -> None:
+        """Let time pass until it is done, within the bound: at each of so many heights, one bad leader after the other,
+        and a good one."""
         world, plan = self._world, self._plan
         bad = len(plan.byzantine) + len(plan.dead)
-        heights = HEIGHTS_AFTER_HEALING + _HEIGHTS_PER_CHANGE * (len(plan.eras) - 1)
         bound_ms = _SETTLING_MS + heights * (bad + 2) * _BAD_ROUND_MS
         world.run_until(world.now_ms + bound_ms, done)
         if not done():

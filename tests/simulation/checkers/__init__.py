@@ -4,6 +4,7 @@
     statements    I4, I5       no honest validator ever contradicts itself, has two voices, or speaks without a seat
     durability    I6, I7, I19  what is said, and what it promises, is on the disk at the instant it is said
     certificates  I3, I9, I10  every block has a record that proves it; one prepared block per round; a commit locks
+    sets          I13          the validator set of a height is the same on all (`tests.simulation.sets`)
     reputation                 no honest machine is blamed, accused or silenced
     bounds        I17          everything that can grow has its bound
     audit         I14, I19     in the end a stranger re-executes the whole chain, and everything reported is in it once
