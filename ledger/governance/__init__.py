@@ -1,11 +1,12 @@
 """How a chain changes itself: proposals, votes, and what comes into force when.
 
     changes      what a proposal may ask for: one dataclass for each type of change, and their table
-    readiness    what a joiner signs with its new keys before it may be added
+    readiness    what a joiner signs with its new keys before it may be added, and the file that carries it
     proposals    what voters agree to (its digest), who may vote with which weight, and when it is decided
     draft        the state with a proposal's changes over it, judged as a whole
     activation   what a block puts into force at its end, and which rules the software must know
     impact       what a change of the set does to quorum and tolerance, in words
+    reach        what it means for a quorum that some validators cannot be reached, in words
 
 The life of a proposal: it is created, approved by validators that together are a quorum of the set in force, checked
 in that very block, and comes into force `delay` heights later, checked again then. From height H on means: at the end

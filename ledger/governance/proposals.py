@@ -8,14 +8,14 @@ vote of an account that has left, or is suspended, weighs nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.crypto import digest, tag
 from ledger.encoding import encode_trusted
-from ledger.governance.changes import Change
+from ledger.governance.changes import Change, changes_set
 from ledger.primitives import Digest
 from ledger.roles import Permission
-from ledger.rows.governance import Proposal
+from ledger.rows.governance import Proposal, ProposalState
 from ledger.state import State
 from ledger.validators import ValidatorSet
 
@@ -73,6 +73,11 @@ class Tally:
         return self.approvals >= self.quorum
 
     @property
+    def missing(self) -> int:
+        """How many more validators must approve."""
+        return max(0, self.quorum - self.approvals)
+
+    @property
     def rejected(self) -> bool:
         """Whether so many reject that the others are no quorum, whatever they do."""
         return self.validators - self.rejections < self.quorum
@@ -89,3 +94,20 @@ def tally(state: State, proposal: Proposal) -> Tally:
         validators=len(validators),
         quorum=validators.quorum,
     )
+
+
+def as_of(proposal: Proposal, time_ms: int) -> Proposal:
+    """`proposal` as it stands at ledger time: its row learns that it has expired only when another is created."""
+    if proposal.state is ProposalState.OPEN and time_ms >= proposal.expires_ms:
+        return replace(proposal, state=ProposalState.EXPIRED)
+    return proposal
+
+
+def decided_set_change(state: State) -> Proposal | None:
+    """The proposal that is decided and will change the validator set or its quorum. There is one at most."""
+    for item in state.governance().pending:
+        proposal = state.proposal(item.number)
+        assert proposal is not None, "a pending proposal has its row"
+        if changes_set(proposal.changes):
+            return proposal
+    return None

@@ -54,7 +54,15 @@ NASTY = [
 ]
 
 
-KNOWN = {"id": "0" * 64, "block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
+KNOWN = {
+    "id": "0" * 64,
+    "block": "1",
+    "account": "org0",
+    "stream": "invoices",
+    "asset": "euro",
+    "number": "1",
+    "validator": "v5",
+}
 """A value that may stand in a path, of every parameter."""
 
 
@@ -83,6 +91,8 @@ async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, templ
             "account_unknown",
             "stream_unknown",
             "asset_unknown",
+            "proposal_unknown",
+            "candidate_unknown",
         ), (template, text)
 
 
