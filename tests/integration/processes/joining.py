@@ -1,16 +1,15 @@
-"""Homes of nodes that come later, made as the README says: `init`, `genesis adopt`, pins in `node.toml`."""
+"""Homes of nodes that come later, made as the README says: `init`, `genesis adopt`, pins, `ready`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ledger.genesis import parse_card
-from ledger.governance.readiness import sign_ready
+from ledger.governance.readiness import parse_ready_statement
 from ledger.operations.validators import ValidatorReady
 from ledger.primitives import PublicKey
 from ledger.validators import Validator
 from node.config import FILE_NAME
-from node.identity import load_signing_key
 from tests.integration.processes.commands import quorum_node
 from tests.integration.processes.network import ProcessNetwork
 
@@ -41,15 +40,8 @@ def pin(network: ProcessNetwork, index: int, pinned: Iterable[int]) -> None:
 
 
 async def ready_of(network: ProcessNetwork, index: int) -> ValidatorReady:
-    """The operation by which a node that follows says that its keys are ready, at a height that it has itself."""
-    entry, height = entry_of(network, index), await network.height(index)
-    keys = network.layout.validator_home(index) / "keys"
-    proofs = sign_ready(
-        network.genesis.chain,
-        entry,
-        height,
-        consensus_key=load_signing_key(keys / "consensus.pem"),
-        node_key=load_signing_key(keys / "node.pem"),
-        cosigning_key=load_signing_key(keys / "cosigning.pem"),
-    )
-    return ValidatorReady(entry.operator, entry, height, proofs)
+    """The operation by which a node that follows says that its keys are ready, as `quorum-node ready` has signed it."""
+    home = network.layout.validator_home(index)
+    await quorum_node("ready", "--home", str(home), "--out", str(home / "ready.json"))
+    statement = parse_ready_statement((home / "ready.json").read_bytes().strip())
+    return ValidatorReady(statement.entry.operator, statement.entry, statement.height, statement.proofs)

@@ -116,11 +116,15 @@ class ProcessNetwork:
         """The API of a validator."""
         return f"http://{self.layout.api(index)}"
 
+    async def get_bytes(self, index: int, path: str) -> bytes:
+        """The exact answer of a validator's API."""
+        async with self.session.get(self.url(index) + path) as answer:
+            return await answer.read()
+
     async def get(self, index: int, path: str) -> dict[str, object]:
         """The JSON answer of a validator's API."""
-        async with self.session.get(self.url(index) + path) as answer:
-            document: dict[str, object] = orjson.loads(await answer.read())
-            return document
+        document: dict[str, object] = orjson.loads(await self.get_bytes(index, path))
+        return document
 
     async def status(self, index: int) -> dict[str, object]:
         """`/v1/status` of a validator."""
