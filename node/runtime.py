@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from ledger.consensus.inputs import Now, PeerId
+from ledger.evidence import Evidence
 from ledger.limits import HTTP_WAITERS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
@@ -36,7 +37,6 @@ from node.replica.actions import (
     SendToAll,
     WakeAt,
 )
-from node.replica.findings import FoundEvidence
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
 from node.storage.errors import StorageError
@@ -69,7 +69,7 @@ class Stepper(Protocol):
         """See `Replica.expired`."""
         ...
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """See `Replica.evidence`."""
         ...
 
@@ -218,7 +218,7 @@ class Runtime:
         """Whether the transaction was dropped here because its `valid_until` has passed."""
         return self._replica.expired(transaction_id)
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """What this node keeps against validators that signed two contradictory statements."""
         return self._replica.evidence()
 

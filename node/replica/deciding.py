@@ -137,7 +137,7 @@ def begin(
         state=state,
         parameters=parameters,
         validators=validators,
-        admission=AdmissionContext(chain=chain.chain, parent_time_ms=tip.header.time_ms, parameters=parameters),
+        admission=AdmissionContext(chain.chain, height, tip.header.time_ms, parameters),
         keys=HeightKeys(signing, height, validators, verify),
         me=me,
         engine=HeightEngine(context, restored),

@@ -29,7 +29,7 @@ from ledger.consensus.effects import (
 )
 from ledger.consensus.inputs import BlockBuilt
 from ledger.consensus.messages import CommitRecord, ProposedBlock
-from node.replica import fetching
+from node.replica import accusing, fetching
 from node.replica.deciding import Decided
 from node.replica.opening import REPLACE_KEY
 from node.replica.parts import Parts
@@ -93,7 +93,7 @@ def _carry_out(parts: Parts, effect: Effect, casts: list[Cast]) -> None:
         case Commit():
             deciding.decided = _decided(parts, effect)
         case ReportEvidence():
-            _keep_evidence(parts, effect)
+            accusing.keep_evidence(parts, effect)
         case VoteStateContradicted(signed):
             statement = signed.statement
             parts.keep_silent(
@@ -150,9 +150,3 @@ def _decided(parts: Parts, commit: Commit) -> Decided:
     assert candidate is not None, "the engine commits checked blocks only"
     record = CommitRecord(candidate.header_bytes, commit.certificate, commit.justifications)
     return Decided(candidate, record, encode_commit_record(record))
-
-
-def _keep_evidence(parts: Parts, report: ReportEvidence) -> None:
-    name = parts.deciding.name(report.validator)
-    if parts.findings.keep_evidence(report, name):
-        parts.out.log("evidence_found", height=parts.deciding.height, validator=name)

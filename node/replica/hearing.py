@@ -32,7 +32,15 @@ from node.wire import (
     Transactions,
 )
 
-_BLAMED = frozenset({Code.TRANSACTION_MALFORMED, Code.TRANSACTION_TOO_LARGE, Code.SIGNATURE_INVALID})
+_BLAMED = frozenset(
+    {
+        Code.TRANSACTION_MALFORMED,
+        Code.TRANSACTION_TOO_LARGE,
+        Code.VALIDATOR_SENDER_LIMITED,
+        Code.SIGNATURE_INVALID,
+        Code.EVIDENCE_UNPROVEN,
+    }
+)
 """What no correct peer sends: it passes on only what it accepted, and these do not depend on anybody's state."""
 
 

@@ -99,6 +99,7 @@ def _replay(task: Task, *, trace: bool) -> int:
     echo(f"simulated_ms         {report.simulated_ms}")
     echo(f"recovery_ms          {report.recovery_ms}")
     echo(f"power cuts           {report.cuts}")
+    echo(f"accusations          {report.accusations}")
     echo(f"digest               {report.digest}")
     return 0
 

@@ -153,6 +153,7 @@ class Machine:
                 chain=open_chain(self.disk),
                 guard=self.guard,
                 consensus_key=self.consensus_key,
+                node_key=self.identity.founder.node_key,
                 verify=self.world.memory.verify,
                 now=self.now,
             )

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from ledger import admission, evidence_admission
 from ledger.consensus import engine, justification, learning, pacemaker, proposing, state, verification, votes, voting
 from node import membership
-from node.replica import deciding, door, hearing, opening, replica, serving, voice
+from node.replica import deciding, door, hearing, opening, replica, reports, serving, voice
 from node.storage import chain_store, guard, set_changes
 from tests.simulation.plan import Plan
 
@@ -250,6 +251,29 @@ MUTANTS = (
         "a committed id may be used again",
         (Change(chain_store, "ChainStore.transaction_committed", "return ", "return False and "),),
         ("audit", "progress"),
+    ),
+    Mutant(
+        "evidence is kept and not reported",
+        (Change(reports, "Reports.submit", "if not self._waiting", "if True"),),
+        ("progress",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+    ),
+    Mutant(
+        "a block may accuse twice",
+        (Change(admission, "BlockAdmission._admit_evidence", "if accusation in self._accusations:", "if False:"),),
+        ("assertion",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+        seeds=100,
+    ),
+    Mutant(
+        "what is recorded may be recorded again",
+        (Change(evidence_admission, "_check_evidence", "if recorded is not None:", "if False and recorded:"),),
+        ("assertion",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+        seeds=100,
     ),
     Mutant(
         "a third proposal of a round is kept",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.storage.promises import newest_promised_height
+from tests.simulation.checkers.accusations import unreported
 from tests.simulation.machine import Machine
 from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw, draw_changes
 from tests.simulation.remembering import shared
@@ -24,7 +25,8 @@ _SETTLING_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for."""
+    """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for;
+    `accusations` is how much evidence the ledger has in the end."""
 
     plan: Plan
     height: int
@@ -32,6 +34,7 @@ class Report:
     simulated_ms: int
     recovery_ms: int
     cuts: int
+    accusations: int
     digest: str
 
 
@@ -79,6 +82,7 @@ class _Run:
         self._world = world
         self._rng = world.rng
         self._plan = world.plan
+        self._accused: set[tuple[str, int]] = set()
 
     def run(self) -> Report:
         world, plan = self._world, self._plan
@@ -100,6 +104,7 @@ class _Run:
             simulated_ms=world.now_ms,
             recovery_ms=recovery_ms,
             cuts=sum(machine.power.cuts for machine in world.machines),
+            accusations=len(world.checkers.accusations.recorded),
             digest=world.trace.hexdigest(),
         )
 
@@ -170,6 +175,7 @@ class _Run:
             elif not dead and machine.replica is None:
                 machine.boot()
         live = [machine for machine in world.honest if machine.identity.number not in plan.dead]
+        self._accused = unreported(live)
         started_ms = world.now_ms
         if plan.quiet:
             owed = max(_owed_height(machine) for machine in live)
@@ -227,7 +233,7 @@ class _Run:
     def _recovered(self, live: list[Machine], target: int) -> bool:
         if not all(self._is_at(machine, target) for machine in live):
             return False
-        return not self._missing(live)
+        return not self._missing(live) and self._accused.isdisjoint(unreported(live))
 
     def _missing(self, live: list[Machine]) -> list[int]:
         """The client's transactions that not all live honest machines have committed."""

@@ -127,6 +127,12 @@ class World:
 
     # ---- machines
 
+    def honest_names_at(self, height: int) -> set[str]:
+        """The names under which honest machines have a seat in the set of `height`."""
+        names = {validator.consensus_key: validator.name for validator in self.sets.at(height).validators}
+        keys = [machine.identity.founder.consensus_key.public_key for machine in self.honest]
+        return {names[key] for key in keys if key in names}
+
     @property
     def honest(self) -> list[Machine]:
         """Those that never lie, whether or not they run."""

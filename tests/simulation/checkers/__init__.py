@@ -6,6 +6,7 @@
     certificates  I3, I9, I10  every block has a record that proves it; one prepared block per round; a commit locks
     sets          I13          the validator set of a height is the same on all (`tests.simulation.sets`)
     reputation                 no honest machine is blamed, accused or silenced
+    accusations                evidence gets onto the ledger, once, and against liars only
     bounds        I17          everything that can grow has its bound
     audit         I14, I19     in the end a stranger re-executes the whole chain, and everything reported is in it once
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from ledger.consensus.messages import TimeoutCertificate
 from node.replica import Action, Answer, BlockAppended, Committed, Logged, PeerMisbehaved, SendTo, SendToAll
 from node.wire import Consensus
+from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
 from tests.simulation.checkers.bounds import Bounds
@@ -39,6 +41,7 @@ class Checkers:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.accusations = Accusations(world)
         self.agreement = Agreement()
         self.statements = Statements()
         self.certificates = Certificates(world)
@@ -94,4 +97,4 @@ class Checkers:
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
-        return audit(self._world, self.agreement, self.reported)
+        return audit(self._world, self.agreement, self.accusations, self.reported)

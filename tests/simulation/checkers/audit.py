@@ -14,6 +14,7 @@ from tests.simulation.violation import Violation, demand
 
 if TYPE_CHECKING:
     from node.storage.chain_store import ChainStore
+    from tests.simulation.checkers.accusations import Accusations
     from tests.simulation.checkers.agreement import Agreement
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _NAME = "audit"
 
 
-def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int:
+def audit(world: World, agreement: Agreement, accusations: Accusations, reported: Iterable[Digest]) -> int:
     """Audit the longest honest chain from genesis. Returns its height."""
     if not world.honest:
         return 0
@@ -36,12 +37,14 @@ def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int
         announced = agreement.chain.get(height, block.block_hash)
         demand(block.block_hash == announced, _NAME, f"height {height} is not the block that was announced")
         agreement.chain[height] = block.block_hash
+        accusations.audited(height, block.block)
         for transaction in block.block.transactions:
             earlier = found.setdefault(transaction.id, height)
             demand(earlier == height, _NAME, f"{transaction.id.hex()[:8]} is in blocks {earlier} and {height}")
     _check_trail(world, chain)
     for machine in world.honest:
         _compare(machine, agreement)
+        accusations.compare(machine)
     for transaction_id in reported:
         demand(transaction_id in found, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
     return chain.tip.header.height

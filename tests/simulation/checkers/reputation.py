@@ -31,11 +31,8 @@ def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> Non
 def check_log(machine: Machine, line: Logged, world: World) -> None:
     """A line for the operator."""
     demand(line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}")
-    if line.event == "evidence_found":
+    if line.event in ("evidence_found", "evidence_recorded"):
         accused, height = line.fields["validator"], line.fields["height"]
         assert isinstance(height, int)
-        names = {validator.consensus_key: validator.name for validator in world.sets.at(height).validators}
-        framed = [
-            other for other in world.honest if names.get(other.identity.founder.consensus_key.public_key) == accused
-        ]
+        framed = accused in world.honest_names_at(height)
         demand(not framed, _NAME, f"{machine.identity.name} has evidence against the honest {accused}")

@@ -114,7 +114,9 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         "another operates it by now",
         (ValidatorRekey("v1", validator(1, generation=" new").digest),),
-        network(ValidatorSet((validator(1, "op4"), *validators().validators[1:]), parse_quorum("bft"))),
+        network(
+            ValidatorSet((validator(1, "op4"), *validators(3).validators[1:], validator(4, "op1")), parse_quorum("bft"))
+        ),
         Code.OPERATOR_UNFIT,
     ),
     Case("who is to leave has left", (ValidatorRemove("v4"),), network(validators(3)), Code.VALIDATOR_UNKNOWN),

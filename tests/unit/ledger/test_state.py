@@ -148,11 +148,6 @@ def test_every_row_is_read_as_it_was_written() -> None:
         (FROZEN, "amount", "-1"),
         (FROZEN, "frozen", False),
         (FROZEN, "asset", "a/b"),
-        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "validator", "V1"),
-        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", "voting"),
-        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "purpose", 1),
-        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "since", 0),
-        (ValidatorKey("v1", KeyPurpose.NODE, since=1), "until", False),
     ],
 )
 def test_a_row_that_is_not_what_the_table_says_is_malformed(

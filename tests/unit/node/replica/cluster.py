@@ -254,6 +254,7 @@ class Cluster:
             chain=open_chain(node.store),
             guard=node.guard,
             consensus_key=node.founder.consensus_key if node.key else None,
+            node_key=node.founder.node_key,
             verify=verify,
             now=self.now(node),
         )
