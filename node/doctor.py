@@ -234,7 +234,9 @@ def _links(status: ReplicaStatus) -> Iterator[Finding]:
 
 
 def _progress(status: ReplicaStatus, state: State, now_ms: int) -> Iterator[Finding]:
-    """Whether this node is where others are, and whether blocks are appended at all."""
+    """Whether this node is where others are, and whether blocks are appended at all; if it could know."""
+    if status.validator is None and not status.peers:
+        return
     claim = claimed_height(status)
     if claim.height - status.deciding > BLOCKS_BEHIND_MAX_DEFAULT:
         yield Finding(

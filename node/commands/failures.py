@@ -26,7 +26,7 @@ from ledger.errors import MalformedError, VerificationError
 
 MEANINGS = {
     "0": "done",
-    "1": "unexpected or interrupted; this machine stands in the way (port in use, damaged database); a doctor's finding",
+    "1": "unexpected, interrupted; this machine stands in the way (port in use, damaged database); doctor finds faults",
     "2": "the command, its options, its files or the configuration are wrong",
     "10": "verification failed: something is not what it claims to be",
     "14": "no node gave a usable answer",

@@ -161,7 +161,10 @@ def adopt_command(home: Path, file: Path, expected: str | None) -> None:
     click.echo(f"adopted the chain {made.chain.hex()} ({made.network}); next: quorum-node start --home {home}")
     entry = card_entry(home) if (home / "card.json").exists() else None
     if entry is not None and made.validators.index_of_consensus_key(entry.consensus_key) is None:
-        click.echo(f"{entry.name} is not in genesis: it follows until a proposal adds it (see quorum-node ready)")
+        click.echo(
+            f"the keys of {entry.name} are not in genesis: it follows until a proposal adds it, or re-keys the "
+            "validator of its name (see quorum-node ready)"
+        )
         click.echo(pin_lines(entry.node_key.hex(), parse_endpoint(entry.address, "address")))
     if expected is None:
         click.echo(

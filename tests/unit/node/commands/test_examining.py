@@ -103,7 +103,7 @@ def test_a_joiner_is_told_what_others_pin_and_makes_its_statement(tmp_path: Path
     with serving(joiner.respond) as port:
         joiner.start(port)
         adopted = quorum_node("genesis", "adopt", joiner.genesis, "--home", joiner.home, "--hash", joiner.chain)
-        assert "dock-1 is not in genesis: it follows until a proposal adds it" in adopted.stdout
+        assert "the keys of dock-1 are not in genesis: it follows until a proposal adds it" in adopted.stdout
         assert '  [[peers.pinned]]\n  address = "127.0.0.1:9471"\n' in adopted.stdout
         made = quorum_node("ready", "--home", joiner.home)
         assert made.code == 0, made
