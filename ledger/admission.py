@@ -4,9 +4,10 @@ Well-formedness was `parse_transaction`'s part. What is asked here, cheapest fir
 
 1. `check_authority`, without any curve arithmetic: right chain, not expired and not too far ahead, sender and
    cosigners exist and are not suspended, every signature is by a key that one of them has, and each of them has as
-   many signatures as its threshold demands.
+   many signatures as its threshold demands. For a validator as sender: see `ledger.evidence_admission`.
 2. `check_signatures`: every signature verifies. Once per envelope and node; never again in a block.
-3. `BlockAdmission`, for the transactions of one block together: ids unused, the sender's quota, the block's limits.
+3. `BlockAdmission`, for the transactions of one block together: ids unused, the sender's quota, the block's limits, no
+   accusation twice.
 
 So a stranger can neither burn an id nor fill a block. What fails after that is recorded in the block with its code.
 An account whose keys change in a block is judged by its old keys throughout that block.
@@ -18,19 +19,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.crypto import Verify
+from ledger.evidence_admission import check_attested_statements, check_validator_authority, recorded_evidence
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.accounts import Account
+from ledger.senders import is_validator_sender
 from ledger.state import State
 from ledger.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionContext:
-    """What authority is judged against besides the state: the chain, and time (ms) and parameters of the parent."""
+    """What authority is judged against besides the state: chain and height of the block, and the parent's time (ms) and
+    parameters."""
 
     chain: Digest
+    height: int
     parent_time_ms: int
     parameters: Parameters
 
@@ -47,6 +52,8 @@ def check_authority(transaction: Transaction, state: State, context: AdmissionCo
         return refusal
     account = state.account(body.sender)
     if account is None:
+        if is_validator_sender(body.sender):
+            return check_validator_authority(transaction, state, context.height)
         return Refusal(Code.SENDER_UNKNOWN, f"no account {body.sender}")
     accounts: tuple[Account, ...] = (account,)
     for name in body.cosigners:
@@ -100,6 +107,8 @@ def check_signatures(transaction: Transaction, verify: Verify) -> Refusal | None
     for item in transaction.signatures:
         if not verify(item.key, transaction.signed_bytes, item.signature):
             return Refusal(Code.SIGNATURE_INVALID, f"the signature by key {item.key.hex()} does not verify")
+    if ":" in transaction.body.sender:
+        return check_attested_statements(transaction, verify)
     return None
 
 
@@ -110,7 +119,7 @@ class BlockAdmission:
     whether an id is in a block up to the parent.
     """
 
-    __slots__ = ("_bytes", "_committed", "_context", "_ids", "_per_sender", "_state")
+    __slots__ = ("_accusations", "_bytes", "_committed", "_context", "_ids", "_per_sender", "_state")
 
     def __init__(self, state: State, context: AdmissionContext, committed: Callable[[Digest], bool]) -> None:
         self._state = state
@@ -119,6 +128,7 @@ class BlockAdmission:
         self._bytes = 0
         self._ids: set[Digest] = set()
         self._per_sender: dict[str, int] = {}
+        self._accusations: set[tuple[str, int]] = set()
 
     def admit(self, transaction: Transaction) -> Refusal | None:
         """Admit `transaction` as the next of the block, or say why it may not be."""
@@ -134,7 +144,20 @@ class BlockAdmission:
             return Refusal(Code.QUOTA_EXCEEDED, f"the block has {count} transactions of {sender}")
         if refusal := check_authority(transaction, self._state, self._context):
             return refusal
+        if ":" in sender and (refusal := self._admit_evidence(transaction)):
+            return refusal
         self._ids.add(transaction.id)
         self._bytes = block_bytes
         self._per_sender[sender] = count + 1
+        return None
+
+    def _admit_evidence(self, transaction: Transaction) -> Refusal | None:
+        """Note whom the evidence accuses, and about which height, or say that the block has that already."""
+        evidence = recorded_evidence(transaction)
+        accusation = evidence.validator, evidence.height
+        if accusation in self._accusations:
+            return Refusal(
+                Code.EVIDENCE_RECORDED, f"the block has evidence against {evidence.validator} at {evidence.height}"
+            )
+        self._accusations.add(accusation)
         return None

@@ -197,7 +197,7 @@ def _leader_order(state: State, height: int) -> tuple[int, ...]:
 
 
 def _admission(tip: Tip, reader: ChainReader, state: State) -> BlockAdmission:
-    context = AdmissionContext(tip.header.chain, tip.header.time_ms, state.parameters())
+    context = AdmissionContext(tip.header.chain, tip.header.height + 1, tip.header.time_ms, state.parameters())
     return BlockAdmission(state, context, reader.transaction_committed)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from ledger.primitives import Digest
+
 
 @dataclass(frozen=True, slots=True)
 class AccountTouched:
@@ -60,4 +62,15 @@ class BalanceTouched:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched
+@dataclass(frozen=True, slots=True)
+class EvidenceRecorded:
+    """That operation recorded the evidence with this digest: `validator` contradicted itself at `height`."""
+
+    validator: str
+    height: int
+    digest: Digest
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched | EvidenceRecorded

@@ -82,6 +82,7 @@ HEIGHT_MESSAGES_BUFFERED_BYTES_MAX = 8 * MIB  # per peer, likewise
 RECORD_REQUESTS_MAX = 2  # requests for certified blocks under way at once, one per peer
 EVIDENCE_PER_VALIDATOR_MAX = 16  # heights at which a node keeps its contradictions; beyond, it is known well enough
 EVIDENCE_BYTES_MAX = 4 * KIB  # of one contradiction
+EVIDENCE_REPORTS_PER_TICK_MAX = 16  # contradictions submitted to the ledger at one tick; the others wait for the next
 CONFLICTS_MAX = 16  # heights at which a node keeps the record of another chain; one is enough to stop its vote
 CONTENTS_PER_BLOCK_MAX = 4  # different bodies under one block hash that are tried; all but one are lies
 PROPOSALS_PER_ROUND_MAX = 2  # the second proves the equivocation
@@ -91,9 +92,10 @@ RECORD_BYTES_MAX = 4 * MIB
 
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 
-# ---- receipts
+# ---- receipts and evidence files
 RECEIPT_BYTES_MAX = 16 * MIB
-RECEIPT_TRAIL_MAX = 4_096  # validator-set changes between the anchor and the block
+EVIDENCE_FILE_BYTES_MAX = 16 * MIB
+TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 
 # ---- mempool
@@ -101,6 +103,7 @@ MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FUL
 MEMPOOL_BYTES_MAX = 256 * MIB
 MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000  # of one sender, and its bytes: SENDER_MEMPOOL_FULL, retry later
 MEMPOOL_SENDER_BYTES_MAX = 64 * MIB
+MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
 VERIFIED_ENVELOPES_MAX = 100_000  # memory of signatures already verified; the oldest are forgotten

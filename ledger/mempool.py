@@ -21,9 +21,11 @@ from ledger.limits import (
     MEMPOOL_SENDER_BYTES_MAX,
     MEMPOOL_SENDER_TRANSACTIONS_MAX,
     MEMPOOL_TRANSACTIONS_MAX,
+    MEMPOOL_VALIDATOR_TRANSACTIONS_MAX,
 )
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
+from ledger.senders import is_validator_sender
 from ledger.transaction import Transaction
 
 
@@ -50,6 +52,7 @@ class Mempool:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._sender_transactions_max = sender_transactions_max
+        self._validator_transactions_max = min(MEMPOOL_VALIDATOR_TRANSACTIONS_MAX, sender_transactions_max)
         self._sender_bytes_max = sender_bytes_max
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
@@ -83,14 +86,15 @@ class Mempool:
         size = len(transaction.envelope)
         if len(self._by_id) >= self._transactions_max or self._bytes + size > self._bytes_max:
             return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
-        queue = self._ring.get(transaction.body.sender)
-        if queue is not None and (
-            len(queue) >= self._sender_transactions_max or queue.bytes + size > self._sender_bytes_max
-        ):
-            return Refusal(
-                Code.SENDER_MEMPOOL_FULL,
-                f"{len(queue)} transactions of {transaction.body.sender}, of {queue.bytes} bytes, are pending",
-            )
+        sender = transaction.body.sender
+        queue = self._ring.get(sender)
+        if queue is not None:
+            count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
+            if len(queue) >= count_max or queue.bytes + size > self._sender_bytes_max:
+                return Refusal(
+                    Code.SENDER_MEMPOOL_FULL,
+                    f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending",
+                )
         return None
 
     def add(self, transaction: Transaction) -> Refusal | None:
@@ -159,6 +163,10 @@ class Mempool:
             for item in self._by_id.values()
             if item.body.sender in names or not names.isdisjoint(item.body.cosigners)
         )
+
+    def validator_senders(self) -> frozenset[str]:
+        """The validators, as senders, that a transaction waits of."""
+        return frozenset(filter(is_validator_sender, self._ring))
 
     def drop_expired(self, ledger_time_ms: int) -> tuple[Digest, ...]:
         """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""

@@ -7,14 +7,11 @@ A receipt is one canonical JSON document:
     leaf             the log's record of it: height, index, id, envelope hash, result
     path             RFC 6962 inclusion path from the leaf to the header's log root, hex
     record           the block's commit record: header, commit certificate, justifications
-    trail            for each change of the validator set since the anchor, oldest first: the commit record of the
-                     block that decided it, and the set that signs from the next height on
+    trail            the changes of the validator set since the verifier's anchor (`ledger.trail`)
 
-The verifier brings an **anchor** from elsewhere: genesis, or a later block that it has reason to trust. Nothing in
-the file is believed: the trail leads from the anchor's validator set to the set that signed the block, each step
-certified by the set before it; the certificate makes the header final; the header's log root makes the leaf
-part of the log; the leaf names the exact envelope. Every byte of the file is bound by one of these steps or by
-the canonical form.
+Nothing in the file is believed: the trail leads from the anchor's validator set to the set that signed the block; the
+certificate makes the header final; the header's log root makes the leaf part of the log; the leaf names the exact
+envelope. Every byte of the file is bound by one of these steps or by the canonical form.
 
 What a receipt cannot know: whether q keys of an old set were stolen or sold later (README, non-guarantees).
 (design section 5; peers' failures with receipts: a missing trail, and a chain id outside the signed bytes)
@@ -25,51 +22,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.block import Header, Leaf, leaf_from_json, leaf_hash, parse_header
+from ledger.block import Header, Leaf, leaf_from_json, leaf_hash
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
-from ledger.consensus.record import CertifiedHeader, verify_commit_record
-from ledger.consensus.statements import SigningContext
-from ledger.consensus.verification import HeightKeys
 from ledger.crypto import Verify, verify
 from ledger.encoding import Json, decode, encode_trusted, expect_fields, expect_list
 from ledger.errors import MalformedError, VerificationError
-from ledger.genesis import Genesis
-from ledger.limits import ENVELOPE_BYTES_MAX, JSON_DEPTH_MAX, LOG_PATH_MAX, RECEIPT_BYTES_MAX, RECEIPT_TRAIL_MAX
+from ledger.limits import ENVELOPE_BYTES_MAX, JSON_DEPTH_MAX, LOG_PATH_MAX, RECEIPT_BYTES_MAX
 from ledger.merkle import check_inclusion
 from ledger.primitives import Digest, parse_digest
 from ledger.refusals import Refusal
+from ledger.trail import Anchor, SetChange, follow_trail, parse_trail, verify_at_height
 from ledger.transaction import Transaction, parse_transaction
-from ledger.validators import ValidatorSet, parse_validator_set
+from ledger.validators import ValidatorSet
 
 RECEIPT_KIND = "quorum-ledger/receipt"
 VERSION = 1
 
 _FIELDS = frozenset({"kind", "version", "transaction", "leaf", "path", "record", "trail"})
 _DEPTH_MAX = JSON_DEPTH_MAX + 1  # the envelope stands one level down
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Where trust starts: a chain, and the validator set that signs from the height after `height` on."""
-
-    chain: Digest
-    epoch: int
-    height: int
-    validators: ValidatorSet
-
-
-def anchor_of(genesis: Genesis) -> Anchor:
-    """The anchor that a pinned genesis document gives."""
-    return Anchor(genesis.chain, 0, 0, genesis.validators)
-
-
-@dataclass(frozen=True, slots=True)
-class SetChange:
-    """One step of a trail: the record of the block that decided a change, and the set that it put in force."""
-
-    record: CommitRecord
-    validators: ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +67,7 @@ def build_receipt(
             "leaf": leaf.to_json(),
             "path": [item.hex() for item in path],
             "record": commit_record_to_json(record),
-            "trail": [
-                {"record": commit_record_to_json(step.record), "validators": step.validators.to_json()}
-                for step in trail
-            ],
+            "trail": [step.to_json() for step in trail],
         }
     )
 
@@ -120,10 +88,10 @@ def verify_receipt(data: bytes, anchor: Anchor, verify_signature: Verify = verif
     leaf = leaf_from_json(fields["leaf"])
     path = [parse_digest(item, "path") for item in expect_list(fields["path"], what="path", items_max=LOG_PATH_MAX)]
     record = parse_commit_record(fields["record"])
-    trail = [_parse_step(item) for item in expect_list(fields["trail"], what="trail", items_max=RECEIPT_TRAIL_MAX)]
+    trail = parse_trail(fields["trail"])
 
-    validators = _follow_trail(trail, anchor, leaf.height, verify_signature)
-    certified = _verify_record(record, anchor, leaf.height, validators, verify_signature)
+    validators = follow_trail(trail, anchor, leaf.height, verify_signature).validators
+    certified = verify_at_height(record, anchor, leaf.height, validators, verify_signature)
     _check_leaf(leaf, path, certified.header)
     _check_transaction(transaction, leaf, anchor, verify_signature)
     signers = tuple(validators.validators[item.validator].name for item in record.certificate.signatures)
@@ -135,38 +103,6 @@ def _parse_envelope(value: Json) -> Transaction:
     if isinstance(transaction, Refusal):
         raise MalformedError(f"the receipt's transaction: {transaction.detail}")
     return transaction
-
-
-def _parse_step(value: Json) -> SetChange:
-    fields = expect_fields(value, what="step of the trail", required=frozenset({"record", "validators"}))
-    return SetChange(parse_commit_record(fields["record"]), parse_validator_set(fields["validators"]))
-
-
-def _follow_trail(trail: Sequence[SetChange], anchor: Anchor, height: int, verify_signature: Verify) -> ValidatorSet:
-    """The validator set that signs at `height`, each change certified by the set before it."""
-    validators, reached = anchor.validators, anchor.height
-    for step in trail:
-        step_height = parse_header(step.record.header).height
-        if not reached < step_height < height:
-            raise VerificationError("the trail of validator sets is not in order of height")
-        header = _verify_record(step.record, anchor, step_height, validators, verify_signature).header
-        if header.next_validators_hash == header.validators_hash:
-            raise VerificationError(f"the trail lists height {step_height}, where the validator set did not change")
-        if step.validators.hash != header.next_validators_hash:
-            raise VerificationError(f"the trail puts another validator set in force than height {step_height} decided")
-        validators, reached = step.validators, step_height
-    return validators
-
-
-def _verify_record(
-    record: CommitRecord, anchor: Anchor, height: int, validators: ValidatorSet, verify_signature: Verify
-) -> CertifiedHeader:
-    """The header that `record` makes final at `height`, which must be above the anchor."""
-    if height <= anchor.height:
-        raise VerificationError(f"height {height} is not above the anchor's, which is {anchor.height}")
-    context = SigningContext(anchor.chain, anchor.epoch)
-    keys = HeightKeys(context, height, validators, verify_signature)
-    return verify_commit_record(record, keys=keys, parent_hash=None)
 
 
 def _check_leaf(leaf: Leaf, path: Sequence[Digest], header: Header) -> None:

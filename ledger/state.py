@@ -32,6 +32,7 @@ from ledger.rows.accounts import (
     parse_administrators_row,
 )
 from ledger.rows.assets import ASSET_PREFIX, Asset, Balance, balance_key, parse_asset_row, parse_balance_row
+from ledger.rows.evidence import RecordedEvidence, evidence_key, parse_evidence_row
 from ledger.rows.governance import (
     GOVERNANCE_KEY,
     Candidate,
@@ -128,6 +129,10 @@ class State:
     def validator_key(self, key: PublicKey) -> ValidatorKey | None:
         """Whose validator key `key` is or was, and when; None if it never was one."""
         return self._row(validator_key_key(key), parse_validator_key_row)
+
+    def evidence(self, validator: str, height: int) -> RecordedEvidence | None:
+        """The evidence on the ledger that `validator` (its name) contradicted itself at `height`, or None."""
+        return self._row(evidence_key(validator, height), parse_evidence_row)
 
     def parameters(self) -> Parameters:
         """The parameters in force after this height."""

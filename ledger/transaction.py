@@ -3,8 +3,8 @@
     envelope   {"body": {...}, "signatures": [{"key": hex, "signature": hex}, ...]}       signatures sorted by key
     body       version         1
                chain           hash of genesis, hex
-               sender          account name
-               nonce           16 random bytes, hex
+               sender          account name, or validator:<name> (see `ledger.senders`)
+               nonce           16 random bytes, hex; of evidence the first of its digest
                valid_until     ledger time (ms) before which it must be committed
                operations      1..64 objects {"type", "by", ...}, applied all or none
                cosigners       optional: account names, ascending, without the sender; never empty
@@ -51,12 +51,12 @@ from ledger.limits import (
     ENVELOPE_BYTES_MAX,
     JSON_DEPTH_MAX,
     MEMO_BYTES_MAX,
-    NAME_BYTES_MAX,
     NONCE_BYTES,
     OPERATIONS_PER_TRANSACTION_MAX,
     SIGNATURES_PER_TRANSACTION_MAX,
 )
 from ledger.names import parse_account_name
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.kinds import Operation
 from ledger.operations.table import UnknownOperationError, operation_to_json, parse_operation
 from ledger.primitives import (
@@ -69,6 +69,7 @@ from ledger.primitives import (
     parse_hex,
 )
 from ledger.refusals import Code, Refusal
+from ledger.senders import SENDER_BYTES_MAX, parse_sender
 
 TRANSACTION_VERSION: Final = 1
 
@@ -206,7 +207,7 @@ def claimed_sender(envelope: bytes) -> str:
     """
     end = envelope.rfind(b'","valid_until":')
     start = envelope.rfind(_SENDER_OPENING, 0, max(end, 0)) + len(_SENDER_OPENING)
-    return envelope[start:end].decode("ascii", "replace") if 0 < end - start <= NAME_BYTES_MAX else ""
+    return envelope[start:end].decode("ascii", "replace") if 0 < end - start <= SENDER_BYTES_MAX else ""
 
 
 def transaction_id(body: bytes) -> Digest:
@@ -240,14 +241,14 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
         return Refusal(Code.VERSION_UNSUPPORTED, f"version {version}; this chain knows version {TRANSACTION_VERSION}")
     if value.keys() != _BODY_FIELDS:
         expect_fields(value, what="body", required=_BODY_FIELDS, optional=_BODY_OPTIONAL)
-    sender = parse_account_name(value["sender"], "sender")
+    sender = parse_sender(value["sender"])
     cosigners = _parse_cosigners(value["cosigners"], sender) if "cosigners" in value else ()
     items = expect_list(value["operations"], what="operations", items_max=OPERATIONS_PER_TRANSACTION_MAX, items_min=1)
     operations = tuple([parse_operation(item) for item in items])
     for operation in operations:
         if operation.by != sender and operation.by not in cosigners:
             raise MalformedError(f"an operation is by {operation.by!r}, neither the sender nor a cosigner")
-    return TransactionBody(
+    body = TransactionBody(
         version,
         _parse_chain(value["chain"]),
         sender,
@@ -257,6 +258,21 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
         cosigners,
         _parse_memo(value["memo"]) if "memo" in value else None,
     )
+    if ":" in sender and (problem := _not_only_evidence(body)):
+        return Refusal(Code.VALIDATOR_SENDER_LIMITED, f"{sender} {problem}")
+    return body
+
+
+def _not_only_evidence(body: TransactionBody) -> str | None:
+    """What is in the body of a validator that it may not have, or None. [safety]"""
+    operation = body.operations[0]
+    if len(body.operations) != 1 or not isinstance(operation, EvidenceRecord):
+        return "may send a single evidence.record and no other operation"
+    if body.cosigners or body.memo is not None:
+        return "has neither cosigners nor a memo"
+    if body.nonce != operation.evidence.nonce:
+        return f"takes its nonce from the digest of the evidence: {operation.evidence.nonce.hex()}"
+    return None
 
 
 def _parse_hex(text: Json, size: int, what: str) -> bytes:

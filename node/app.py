@@ -76,7 +76,14 @@ async def _run_parts(
     peers = Peers(seed=node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)
-    replica = Replica(chain=chain, guard=guard, consensus_key=consensus_key, verify=crypto.verify, now=read_clocks())
+    replica = Replica(
+        chain=chain,
+        guard=guard,
+        consensus_key=consensus_key,
+        node_key=SigningKey(node_seed),
+        verify=crypto.verify,
+        now=read_clocks(),
+    )
 
     def follow(_: BlockAppended) -> None:
         if membership.follow(replica.claimed_height):

@@ -97,7 +97,8 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     ),
     FindingCode.ISOLATED: (
         Severity.ERROR,
-        "Have its node key pinned in the node.toml of two or more validators, and check that it can reach them.",
+        "Have its node key pinned in the node.toml of two or more validators, and theirs in its own if they are not in "
+        "genesis; check that it can reach them.",
     ),
     FindingCode.QUORUM_UNREACHABLE: (Severity.ERROR, _ASK),
     FindingCode.QUORUM_WITHOUT_SPARE: (Severity.WARNING, _ASK),

@@ -26,7 +26,7 @@ from node.config import Endpoint, PinnedPeer, parse_endpoint
 from node.log import EventLog
 from node.net.peers import Member
 from node.storage.chain_store import ChainStore
-from node.storage.set_changes import read_set_changes
+from node.storage.set_changes import changes_set, read_set_changes
 
 _LOG = EventLog("membership")
 
@@ -60,7 +60,10 @@ class Membership:
         return self._members
 
     def follow(self, claimed_height: ClaimedHeight) -> bool:
-        """A block was appended. Returns whether others are to be linked now, or the same in another way."""
+        """A block was appended. Returns whether others are to be linked now, or the same in another way.
+
+        Raises `StorageFailedError` and `DamagedError`, when the set has changed and cannot be read.
+        """
         changed = self._note_changes()
         for key, removed in tuple(self._removed.items()):
             knows = claimed_height(PeerId(key.hex())) > removed.height + 1
@@ -74,6 +77,9 @@ class Membership:
     def _note_changes(self) -> bool:
         """Take in the changes of the set since the height of the last call. Returns whether there were any."""
         chain, height = self._chain, self._chain.tip.header.height
+        if height == self._height + 1 and not changes_set(chain.tip.header):
+            self._height = height
+            return False  # as after nearly every block: nothing is read
         changes = list(read_set_changes(chain.reader, self._height + 1, height + 1))
         for change in changes:
             after = {validator.node_key for validator in chain.validators_of(change.height + 1).validators}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from ledger.consensus.inputs import Now, PeerId
+from ledger.evidence import Evidence
 from ledger.limits import HTTP_WAITERS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
@@ -36,9 +37,9 @@ from node.replica.actions import (
     SendToAll,
     WakeAt,
 )
-from node.replica.findings import FoundEvidence
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
+from node.storage.errors import StorageError
 from node.storage.queries import Queries
 from node.wire import Haste, PeerMessage, Transactions
 
@@ -68,7 +69,7 @@ class Stepper(Protocol):
         """See `Replica.expired`."""
         ...
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """See `Replica.evidence`."""
         ...
 
@@ -126,7 +127,8 @@ class Runtime:
         log: EventLog,
         clocks: Callable[[], Now] = read_clocks,
     ) -> None:
-        """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits."""
+        """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits, and
+        may read it, too: a `StorageError` that it raises ends the run."""
         self._replica = replica
         self._inbox = inbox
         self._sender = sender
@@ -216,7 +218,7 @@ class Runtime:
         """Whether the transaction was dropped here because its `valid_until` has passed."""
         return self._replica.expired(transaction_id)
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """What this node keeps against validators that signed two contradictory statements."""
         return self._replica.evidence()
 
@@ -278,7 +280,10 @@ class Runtime:
 
     def _append(self, block: BlockAppended) -> None:
         self._height = block.height
-        self._appended(block)
+        try:
+            self._appended(block)
+        except StorageError as error:
+            raise HaltedError(str(error)) from error
         if self._waiters:
             for name in block.transaction_ids:
                 self._decided(name)

@@ -47,6 +47,7 @@ from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
+from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.sample_chain import sample_chain
@@ -85,6 +86,7 @@ TAGS = (
     "consensus",
     "entity-key",
     "envelope",
+    "evidence",
     "genesis",
     "justification",
     "key check",
@@ -309,6 +311,16 @@ def transactions() -> Json:
     ]
 
 
+def evidence() -> Json:
+    """Evidence of every kind: its canonical bytes and digest."""
+    chain = numbered(0xC4)
+    accused = [accuse("v1", SigningKey(bytes(range(32))), chain, statements) for statements in CONTRADICTIONS]
+    return [
+        {"kind": str(item.kind), "bytes": encode(item.to_json()).decode(), "digest": item.digest.hex()}
+        for item in accused
+    ]
+
+
 def receipts() -> Json:
     """One receipt of an applied transaction and one of a failed one."""
     chain = sample_chain()
@@ -332,6 +344,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "no_envelopes": no_envelopes,
     "governance": governance,
     "state_rows": state_rows,
+    "evidence": evidence,
     "receipts": receipts,
 }
 

@@ -1,7 +1,7 @@
 """`quorum-audit`: prove what happened, without trusting the node that answers. The judgement is `ledger`'s.
 
-`verify` checks one receipt and needs no network. `ledger` fetches every block from a node and has `ledger.audit`
-verify and execute the whole chain again, from a genesis that the auditor brought along.
+`verify` checks one receipt or evidence file and needs no network. `ledger` fetches every block from a node and has
+`ledger.audit` verify and execute the whole chain again, from a genesis that the auditor brought along.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wallet.commands.receipt import verify_file
+from wallet.commands.receipt import verify_receipt
 from wallet.exit_codes import ExitCode
+from wallet.files import read_bounded
 from wallet.moments import rfc3339
 from wallet.options import Root, pass_session
 from wallet.receipts import judged
@@ -41,6 +42,7 @@ def main() -> None:
     \b
     To begin:
       quorum-audit verify inv-7.receipt.json --genesis genesis.json
+      quorum-audit verify evidence-9f2c.json --genesis genesis.json
       quorum-audit ledger http://127.0.0.1:8301 --genesis genesis.json
 
     Everything is checked against a genesis file that you bring: get it, or its hash, from somebody you trust. Exit
@@ -48,18 +50,38 @@ def main() -> None:
     """
 
 
-@main.command("verify", short_help="Verify a receipt file. Offline.")
+@main.command("verify", short_help="Verify a receipt or an evidence file. Offline.")
 @click.argument("file")
 @pass_session
 def verify(session: Session, file: str) -> int:
-    """Verify a receipt file against the pinned genesis (--genesis FILE, or the profile's). No network.
+    """Verify a receipt, or evidence against a validator, against the pinned genesis. No network.
+
+    What FILE is stands in it. The genesis is that of --genesis FILE, or the profile's.
 
     \b
     Example:  quorum-audit verify inv-7.receipt.json --genesis genesis.json
+              quorum-audit verify evidence-9f2c.json --genesis genesis.json
 
     Next: exit code 0 means that all that is printed is proved; 10 that nothing is.
     """
-    return verify_file(session, file)
+    from ledger.encoding import decode_form
+    from ledger.errors import MalformedError
+    from ledger.evidence_file import EVIDENCE_KIND
+    from ledger.limits import EVIDENCE_FILE_BYTES_MAX, RECEIPT_BYTES_MAX
+    from wallet.evidence import verify_evidence_file
+    from wallet.pinning import pinned_genesis
+
+    genesis = pinned_genesis(session.settings)
+    data = read_bounded(file, max(RECEIPT_BYTES_MAX, EVIDENCE_FILE_BYTES_MAX))
+    try:
+        value = decode_form(data, bytes_max=len(data), what=file)
+    except MalformedError:
+        value = None  # what reads it next says what is wrong
+    if isinstance(value, dict) and value.get("kind") == EVIDENCE_KIND:
+        verify_evidence_file(session, data, genesis)
+    else:
+        verify_receipt(session, data, genesis)
+    return ExitCode.OK
 
 
 @main.command("ledger", short_help="Verify and execute again a whole chain.")

@@ -20,10 +20,12 @@ from ledger.operations.assets import (
     AssetTransfer,
     AssetUnfreezeHolder,
 )
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import operation_to_json
 from wallet.amounts import to_text
+from wallet.evidence import evidence_sentence
 from wallet.explain_governance import governance_sentence
 from wallet.moments import rfc3339, span_words
 from wallet.output import inline_json
@@ -74,6 +76,8 @@ def operation_sentence(operation: Operation, decimals: Mapping[str, int] = NOTHI
             return f"{operation.by} unfreezes what {operation.holder} holds of {operation.asset}"
         case RecordAppend():
             return _record_sentence(operation)
+        case EvidenceRecord():
+            return f"{operation.by} records evidence: {evidence_sentence(operation.evidence)}"
         case _:
             if (sentence := governance_sentence(operation)) is not None:
                 return sentence

@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 def verify(data: bytes, genesis: Genesis) -> VerifiedReceipt:
     """What the receipt proves. Raises `WalletError` (10) when it proves nothing, malformed ones included."""
-    from ledger.receipt import anchor_of, verify_receipt
+    from ledger.receipt import verify_receipt
+    from ledger.trail import anchor_of
 
     return judged(lambda: verify_receipt(data, anchor_of(genesis)), "The receipt")
 

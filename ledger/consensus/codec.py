@@ -149,7 +149,7 @@ def statement_to_json(statement: Statement) -> dict[str, Json]:
 
 
 def signed_statement_to_json(signed: SignedStatement) -> dict[str, Json]:
-    """A signed statement without what it travels with, as evidence carries it."""
+    """A signed statement without what it travels with."""
     return statement_to_json(signed.statement) | {"validator": signed.validator, "signature": signed.signature.hex()}
 
 
@@ -256,18 +256,6 @@ def parse_statement(fields: dict[str, Json]) -> Statement:
             return CommitStatement(height, round, parse_digest(fields["block_hash"], "block hash"))
         case _:
             return TimeoutStatement(height, round, *_parse_high(fields))
-
-
-def parse_signed_statement(value: Json) -> SignedStatement:
-    """A bare signed statement, unverified. Raises `MalformedError`."""
-    kind = value.get("type") if isinstance(value, dict) else None
-    fields = expect_fields(
-        value,
-        what="signed statement",
-        required=_STATEMENT_FIELDS.get(str(kind), frozenset()) | _SIGNED_FIELDS,
-        optional=frozenset({"type"}),
-    )
-    return SignedStatement(parse_statement(fields), _parse_validator(fields), _parse_signature(fields))
 
 
 def parse_message(fields: dict[str, Json]) -> ConsensusMessage:

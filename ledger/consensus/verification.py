@@ -32,7 +32,6 @@ from ledger.consensus.messages import (
     PrepareCertificate,
     PrepareVote,
     Proposal,
-    SignedStatement,
     TimeoutCertificate,
     TimeoutVote,
 )
@@ -99,11 +98,6 @@ def verify_message(message: ConsensusMessage, keys: HeightKeys) -> None:
             verify_timeout_certificate(message, keys)
         case _:
             assert_never(message)
-
-
-def verify_signed_statement(signed: SignedStatement, keys: HeightKeys) -> None:
-    """Raise `VerificationError` unless the bare statement is signed by its validator (evidence is made of these)."""
-    keys.check(signed.statement, signed.validator, signed.signature)
 
 
 def verify_prepare_certificate(certificate: PrepareCertificate, keys: HeightKeys) -> None:

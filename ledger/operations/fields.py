@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from ledger.amounts import AMOUNT_PATTERN, Amount, parse_amount
 from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
+from ledger.evidence import Evidence, parse_evidence
 from ledger.limits import (
     ADDRESS_BYTES_MAX,
     DECIMALS_MAX,
@@ -27,6 +28,7 @@ from ledger.limits import (
     RECORD_CONTENT_DEPTH_MAX,
     RECORD_KEY_BYTES_MAX,
     ROLES_PER_ACCOUNT_MAX,
+    ROUND_MAX,
     VALIDATORS_MAX,
     WRITERS_PER_STREAM_MAX,
 )
@@ -65,8 +67,31 @@ class Field:
 
 
 _HEX_32: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_HEX_64: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{128}$"}
 _ROLE: dict[str, Json] = {"type": "string", "enum": [str(role) for role in ROLES]}
 _NAME: dict[str, Json] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
+_VALIDATOR_NAME: dict[str, Json] = {**_NAME, "pattern": f"^{VALIDATOR_NAME_PATTERN}$"}
+
+
+def _object(properties: dict[str, Json]) -> dict[str, Json]:
+    """An object with exactly these properties."""
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+def _attested(types: list[Json], body: dict[str, Json]) -> dict[str, Json]:
+    """A signed statement of one of these types, with this body."""
+    height: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}
+    return _object({"type": {"enum": types}, "height": height, "round": _ROUND, **body, "signature": _HEX_64})
+
+
+_ROUND: dict[str, Json] = {"type": "integer", "minimum": 0, "maximum": ROUND_MAX}
+_ATTESTED: dict[str, Json] = {
+    "oneOf": [
+        _attested(["proposal", "prepare"], {"block_hash": _HEX_32, "justification_digest": _HEX_32}),
+        _attested(["commit"], {"block_hash": _HEX_32}),
+        _attested(["timeout"], {"high_round": {**_ROUND, "minimum": -1}, "high_hash": _HEX_32}),
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +233,10 @@ def _parse_decimals(value: Json, what: str) -> int:
     return expect_integer(value, what=what, maximum=DECIMALS_MAX)
 
 
+def _parse_evidence(value: Json, _what: str) -> Evidence:
+    return parse_evidence(value)
+
+
 ACCOUNT_NAME = FieldType(parse_account_name, _NAME)
 STREAM_NAME = FieldType(parse_stream_name, _NAME)
 ASSET_NAME = FieldType(parse_asset_name, _NAME)
@@ -260,6 +289,10 @@ VALIDATOR_ENTRY = FieldType(
 QUORUM = FieldType(
     _parse_quorum,
     {"oneOf": [{"enum": ["majority", "bft"]}, {"type": "integer", "minimum": 1, "maximum": VALIDATORS_MAX}]},
+)
+EVIDENCE = FieldType(
+    _parse_evidence,
+    _object({"validator": _VALIDATOR_NAME, "key": _HEX_32, "first": _ATTESTED, "second": _ATTESTED}),
 )
 AMOUNT = FieldType(parse_amount, {"type": "string", "pattern": f"^{AMOUNT_PATTERN}$"})
 DECIMALS = FieldType(_parse_decimals, {"type": "integer", "minimum": 0, "maximum": DECIMALS_MAX})

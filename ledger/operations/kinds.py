@@ -56,6 +56,7 @@ class OperationKind:
 
     `operation` is the dataclass. `check` says what is wrong with the fields together, or None. `permission` is a
     sentence. `codes` are those that `apply` may refuse with. `example` is a whole operation in its JSON form.
+    `by_schema` is the JSON Schema of `by` where that is no account.
     """
 
     type: str
@@ -66,6 +67,7 @@ class OperationKind:
     codes: frozenset[Code]
     example: Mapping[str, Json]
     check: Callable[[Mapping[str, object]], str | None] = lambda _fields: None
+    by_schema: Mapping[str, Json] | None = None
 
     @cached_property
     def required(self) -> tuple[str, ...]:

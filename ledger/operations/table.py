@@ -6,12 +6,14 @@ from typing import Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
-from ledger.operations import accounts, assets, governance, members, streams, validators
+from ledger.operations import accounts, assets, evidence, governance, members, streams, validators
 from ledger.operations.fields import ACCOUNT_NAME, to_json
 from ledger.operations.kinds import Operation, OperationKind
 
 OPERATIONS: Final[dict[str, OperationKind]] = {
-    kind.type: kind for family in (accounts, members, governance, validators, streams, assets) for kind in family.KINDS
+    kind.type: kind
+    for family in (accounts, members, governance, validators, streams, assets, evidence)
+    for kind in family.KINDS
 }
 """Every type of operation."""
 
@@ -63,7 +65,11 @@ def operation_schema(kind: OperationKind) -> dict[str, Json]:
     """The JSON Schema of one type of operation, with its summary and its fields' descriptions."""
     properties: dict[str, Json] = {
         "type": {"const": kind.type},
-        "by": {**ACCOUNT_NAME.schema, "description": "The account that does it: the sender or a declared cosigner."},
+        "by": (
+            {**kind.by_schema, "description": "The validator that does it: the sender."}
+            if kind.by_schema is not None
+            else {**ACCOUNT_NAME.schema, "description": "The account that does it: the sender or a declared cosigner."}
+        ),
     }
     for field in kind.fields:
         properties[field.name] = {**field.type.schema, "description": field.description}

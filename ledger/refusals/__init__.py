@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.refusals import accounts, assets, governance, members, nodes, streams, transactions
+from ledger.refusals import accounts, assets, evidence, governance, members, nodes, streams, transactions
 from ledger.refusals.codes import Code, Entry, Kind, Refusal
 
 __all__ = ["FAMILIES", "TABLE", "Code", "Entry", "Kind", "Refusal"]
 
 FAMILIES: Final = (
     transactions,
+    evidence,
     accounts,
     members,
     governance,

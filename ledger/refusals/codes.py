@@ -38,6 +38,12 @@ class Code(StrEnum):
     SIGNATURE_SURPLUS = "signature_surplus"
     QUOTA_EXCEEDED = "quota_exceeded"
     BLOCK_FULL = "block_full"
+    # malformed and inadmissible: evidence, and validators as senders
+    VALIDATOR_SENDER_LIMITED = "validator_sender_limited"
+    EVIDENCE_RECORDED = "evidence_recorded"
+    EVIDENCE_HEIGHT_AHEAD = "evidence_height_ahead"
+    EVIDENCE_KEY_WRONG = "evidence_key_wrong"
+    EVIDENCE_UNPROVEN = "evidence_unproven"
     # failed: accounts
     PERMISSION_DENIED = "permission_denied"
     ACCOUNT_EXISTS = "account_exists"

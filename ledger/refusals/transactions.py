@@ -50,7 +50,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     ),
     Code.SENDER_UNKNOWN: Entry(
         Kind.INADMISSIBLE,
-        "No account has the sender's name.",
+        "No account, and no validator of the set in force, has the sender's name.",
         "Check the name, or have the account added first.",
     ),
     Code.COSIGNER_UNKNOWN: Entry(

@@ -14,6 +14,8 @@ have no slash, so prefixes do not collide.
                                                           state, decided_height,
                                                           activation_height, code}
     stream/<name>                      Stream            {name, owner, writers, count, frozen}      streams
+    evidence/<validator>/<height, 20   RecordedEvidence  {validator, height, kind, digest,          evidence
+      digits>                                             recorded_height, transaction}
     latest/<stream>/<entity key hash>  LatestRecord      {stream, key, revision, height,            streams
                                                           transaction, operation}
     asset/<name>                       Asset             {name, owner, decimals, cap, issuers,      assets

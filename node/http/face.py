@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from node.replica import Outcome, ReplicaStatus
-from node.replica.findings import FoundEvidence
 from node.storage.queries import Queries
 
 
@@ -56,7 +56,7 @@ class NodeFace(Protocol):
         """
         ...
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """What this node keeps against validators that signed two contradictory statements, by height and validator."""
         ...
 

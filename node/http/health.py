@@ -1,11 +1,8 @@
-"""What operators ask a node: is it alive, is it ready, what is it doing, what has it found."""
+"""What operators ask a node: is it alive, is it ready, what is it doing."""
 
 from __future__ import annotations
 
-import struct
 import time
-
-import orjson
 
 from ledger.refusals import Code
 from ledger.state import State
@@ -13,14 +10,10 @@ from node.doctor import BLOCKS_BEHIND_MAX_DEFAULT, Accusation, claimed_height, e
 from node.http import governance_documents as documents
 from node.http import render
 from node.http.call import Answer, Call
-from node.http.lists import answer_page, requested_page
 from node.http.parameters import BLOCKS_BEHIND_MAX, PEERS_MIN
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.version import VERSION
 from node.replica import ReplicaStatus, Role
-from node.replica.findings import FoundEvidence
-
-_POSITION = struct.Struct(">QH")  # in a cursor: height and validator of the last item of a page
 
 
 def alive(call: Call) -> Answer:
@@ -48,6 +41,8 @@ def _unready(status: ReplicaStatus, *, peers_min: int, blocks_behind_max: int) -
     reasons = []
     if status.role is Role.HALTED:
         reasons.append(f"the node has halted: {status.reason}")
+    if status.role is Role.OUTDATED:
+        reasons.append(f"the node is outdated: {status.reason}")
     if len(status.peers) < peers_min:
         reasons.append(f"{len(status.peers)} connected peers, fewer than minPeers={peers_min}")
     claim = claimed_height(status)
@@ -69,7 +64,7 @@ def status(call: Call) -> Answer:
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
-    accused = (Accusation(str(orjson.loads(item.document)["validator"]), item.height) for item in node.evidence())
+    accused = (Accusation(item.validator, item.height) for item in node.evidence())
     findings = examine(
         node.status(),
         State(chain.state),
@@ -78,26 +73,6 @@ def doctor(call: Call) -> Answer:
         now_ms=time.time_ns() // 1_000_000,
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
-
-
-def evidence(call: Call) -> Answer:
-    """GET /v1/evidence: contradictory signatures that this node has seen."""
-    request = requested_page(call)
-    found = sorted(call.node.evidence(), key=_place, reverse=request.reverse)
-    if request.after is not None:
-        if len(request.after) != _POSITION.size:
-            raise ProblemError(Problem(HttpCode.CURSOR_INVALID, "cursor: it names no evidence"))
-        after = _POSITION.unpack(request.after)
-        found = [item for item in found if (_place(item) < after if request.reverse else _place(item) > after)]
-    items = found[: request.limit]
-    more = len(found) > len(items)
-    return answer_page(
-        call, (render.evidence(item) for item in items), _POSITION.pack(*_place(items[-1])) if more else None
-    )
-
-
-def _place(item: FoundEvidence) -> tuple[int, int]:
-    return item.height, item.validator
 
 
 def metrics(call: Call) -> Answer:

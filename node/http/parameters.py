@@ -163,6 +163,9 @@ VALIDATOR = Parameter(
     {"type": "string", "pattern": f"^{VALIDATOR_NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX},
     parse_validator_name,
 )
+EVIDENCE_DIGEST = Parameter(
+    "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
+)
 
 # ---- in queries
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
@@ -206,6 +209,7 @@ BLOCKS_BEHIND_MAX = _integer(
 )
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
-    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, PROPOSAL, VALIDATOR)
+    parameter.name: parameter
+    for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, PROPOSAL, VALIDATOR, EVIDENCE_DIGEST)
 }
 """Every name that may stand in braces in a path."""

@@ -32,6 +32,7 @@ class HttpCode(StrEnum):
     HEIGHT_UNKNOWN = "height_unknown"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     CANDIDATE_UNKNOWN = "candidate_unknown"
+    EVIDENCE_UNKNOWN = "evidence_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     REQUEST_TIMEOUT = "request_timeout"
@@ -110,6 +111,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         "No candidate of this name has said that it is ready to be a validator.",
         "Have its operator submit a ready statement (validator.ready); the candidate is gone once it has joined.",
     ),
+    HttpCode.EVIDENCE_UNKNOWN: Row(
+        404,
+        "Neither the ledger nor this node has evidence with this digest.",
+        "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
+    ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
     ),
@@ -183,6 +189,12 @@ STATUS: dict[Code, int] = {
     Code.SIGNATURE_SURPLUS: 403,
     Code.QUOTA_EXCEEDED: 409,
     Code.BLOCK_FULL: 409,
+    # evidence
+    Code.VALIDATOR_SENDER_LIMITED: 400,
+    Code.EVIDENCE_RECORDED: 409,
+    Code.EVIDENCE_HEIGHT_AHEAD: 409,
+    Code.EVIDENCE_KEY_WRONG: 422,
+    Code.EVIDENCE_UNPROVEN: 422,
     # failed: recorded in a block, so never the answer to a submission; reads answer some of them
     Code.PERMISSION_DENIED: 403,
     Code.ACCOUNT_EXISTS: 409,

@@ -1,7 +1,8 @@
-"""JSON Schemas of what proves: headers, commit records and receipts."""
+"""JSON Schemas of what proves: headers, commit records, receipts and evidence files."""
 
 from __future__ import annotations
 
+from ledger.operations.fields import EVIDENCE
 from node.http.schema_forms import (
     COUNT,
     HEX_32,
@@ -76,6 +77,15 @@ COMMIT_RECORD = object_of(
     description="All that proves a block final, besides its body. `validator` is the index in the set in force.",
 )
 
+_TRAIL = list_of(
+    object_of(
+        {
+            "record": reference("CommitRecord"),
+            "validators": object_of({"quorum": QUORUM, "validators": list_of(object_of(VALIDATOR))}),
+        }
+    )
+)
+
 RECEIPT = object_of(
     {
         "kind": {"const": "quorum-ledger/receipt"},
@@ -86,14 +96,22 @@ RECEIPT = object_of(
         ),
         "path": list_of(HEX_32),
         "record": reference("CommitRecord"),
-        "trail": list_of(
-            object_of(
-                {
-                    "record": reference("CommitRecord"),
-                    "validators": object_of({"quorum": QUORUM, "validators": list_of(object_of(VALIDATOR))}),
-                }
-            )
-        ),
+        "trail": _TRAIL,
     },
     description="Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
+)
+
+_TWO_STATEMENTS = {**EVIDENCE.schema}["properties"]
+assert isinstance(_TWO_STATEMENTS, dict)
+
+EVIDENCE_FILE = object_of(
+    {
+        "kind": {"const": "quorum-ledger/evidence"},
+        "version": {"const": 1},
+        "chain": HEX_32,
+        **_TWO_STATEMENTS,
+        "trail": _TRAIL,
+        "record": nullable(reference("CommitRecord")),
+    },
+    description="Proves for ever, offline, that a validator contradicted itself: quorum-audit verify.",
 )

@@ -16,6 +16,7 @@ from ledger.block import Header, Leaf
 from ledger.chain import Tip
 from ledger.consensus.messages import CommitRecord
 from ledger.encoding import Json
+from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from ledger.rows.accounts import Account
 from ledger.rows.assets import Asset, Balance
@@ -23,7 +24,6 @@ from ledger.rows.streams import Stream
 from ledger.validators import Tolerance, ValidatorSet
 from node.http.problems import Problem
 from node.replica import ReplicaStatus
-from node.replica.findings import FoundEvidence
 from node.storage.queries import CommittedTransaction, Record
 
 Document: TypeAlias = Mapping[str, object]
@@ -279,9 +279,26 @@ def status(value: ReplicaStatus, *, network: str, tip: Tip, version: str) -> Doc
     }
 
 
-def evidence(value: FoundEvidence) -> Document:
-    """Two contradictory statements of one validator, as they were signed."""
-    return {"height": value.height, "validator_index": value.validator, "evidence": orjson.Fragment(value.document)}
+def evidence(value: Evidence, recorded: CommittedTransaction | None) -> Document:
+    """Two contradictory statements of one validator, as they were signed, and where the ledger has them, if it does."""
+    digest = value.digest.hex()
+    return {
+        "digest": digest,
+        "kind": str(value.kind),
+        "validator": value.validator,
+        "height": value.height,
+        "evidence": value.to_json(),
+        "file": f"/v1/evidence/{digest}",
+        "recorded": None
+        if recorded is None
+        else {
+            "height": recorded.leaf.height,
+            "index": recorded.leaf.index,
+            "transaction_id": recorded.leaf.transaction_id.hex(),
+            "by": _body(recorded)["sender"],
+            **timed(recorded.header.time_ms),
+        },
+    }
 
 
 def problem(value: Problem) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, governance, health, registry, submitting, transactions
+from node.http import blocks, events, evidence, governance, health, registry, submitting, transactions
 from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
@@ -31,6 +31,7 @@ _NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSA
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
+_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -85,8 +86,12 @@ ROUTES: tuple[Route, ...] = (
           "ProposalDetails", (HEIGHT,), _NO_PROPOSAL),
     Route("GET", "/v1/genesis", registry.genesis, "The genesis document",
           "Genesis"),
-    Route("GET", "/v1/evidence", health.evidence, "Contradictory signatures that this node has seen",
+    Route("GET", "/v1/evidence", evidence.listed, "Evidence against validators that the ledger has recorded",
           "EvidencePage", _PAGE),
+    Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
+          "EvidencePage", _PAGE),
+    Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
+          "EvidenceFile", (), _NO_EVIDENCE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",

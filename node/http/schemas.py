@@ -6,7 +6,9 @@ fails when an answer and its documentation part ways. The operations come from `
 
 from __future__ import annotations
 
+from ledger.consensus.evidence import EvidenceKind
 from ledger.governance.changes import CHANGES
+from ledger.operations.fields import EVIDENCE
 from ledger.operations.table import OPERATIONS, operation_schema
 from ledger.parameters import PARAMETERS
 from ledger.refusals import Code
@@ -19,7 +21,7 @@ from node.http.governance_schemas import (
     PROPOSAL_DETAILS,
 )
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, HEADER, RECEIPT
+from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT
 from node.http.schema_forms import (
     AMOUNT,
     COUNT,
@@ -281,18 +283,22 @@ _ITEMS: dict[str, Schema] = {
     "Proposal": PROPOSAL,
     "Evidence": object_of(
         {
-            "height": COUNT,
-            "validator_index": COUNT,
+            "digest": HEX_32,
+            "kind": enum_of(EvidenceKind, "How the statements contradict each other."),
+            "validator": {"type": "string"},
+            "height": {**COUNT, "description": "The height that both statements are about."},
             "evidence": {
-                **object_of(
-                    {
-                        "kind": {},
-                        "validator": {"type": "string"},
-                        "first": {"type": "object"},
-                        "second": {"type": "object"},
-                    }
-                ),
+                **EVIDENCE.schema,
                 "description": "Two statements that no honest validator signs both, with its signatures.",
+            },
+            "file": text("The path of the portable file."),
+            "recorded": {
+                **nullable(
+                    object_of(
+                        {"height": COUNT, "index": COUNT, "transaction_id": ID, "by": {"type": "string"}, **TIMES}
+                    )
+                ),
+                "description": "Where the ledger has it, and which validator reported it; null where it has not.",
             },
         }
     ),
@@ -316,6 +322,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "CommitRecord": COMMIT_RECORD,
     "Receipt": RECEIPT,
+    "EvidenceFile": EVIDENCE_FILE,
     "ValidatorSet": object_of(
         {
             "height": _STATE_HEIGHT,

@@ -11,9 +11,9 @@ in one function (design section 2):
 
 Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (the engine's effects), `voice`,
 `committing`; then what is kept: `parts` (all of it), `deciding` (of one height), `blocks` (its candidates), `postbox`
-(messages of the next), `findings` (durable notes); then what comes in and goes out: `door` (envelopes), `hearing`
-(peers), `fetching`, `serving`, `peers` and `syncing` (catching up); and `opening` (restart, and who may vote),
-`status`, `explaining`.
+(messages of the next), `findings` (durable notes), `reports` (those that the ledger shall have); then what comes in and
+goes out: `door` (envelopes), `hearing` (peers), `fetching`, `serving`, `peers` and `syncing` (catching up), `accusing`
+(contradictions); and `opening` (restart, and who may vote), `status`, `explaining`.
 """
 
 from node.replica.actions import (

@@ -17,6 +17,7 @@ from ledger.consensus.messages import CommitCertificate, CommitRecord
 from ledger.consensus.statements import CommitStatement, SigningContext, Statement
 from ledger.consensus.verification import HeightKeys
 from ledger.crypto import Verify
+from ledger.governance.activation import UnknownRules, unknown_rules
 from ledger.mempool import Mempool
 from ledger.parameters import Parameters
 from ledger.primitives import Digest, PublicKey
@@ -42,6 +43,7 @@ class Deciding:
 
     `reader` is the chain that the blocks of this height are built and checked on.
     `decided` is the block that ends the height, from the engine or from a peer: nothing is decided after it.
+    `unknown_rules` says from which height on the chain follows rules that this software does not know, if it will.
     `requests` counts, for each block and justification that is being fetched, how often it was asked for;
     `contents_asked` has the blocks whose content a peer was asked for and has not given.
     """
@@ -56,11 +58,17 @@ class Deciding:
     engine: HeightEngine
     reader: TipReader
     blocks: Blocks
+    unknown_rules: UnknownRules | None
     statements: set[Statement] = field(default_factory=set)
     inputs: deque[Input] = field(default_factory=deque)
     decided: Decided | None = None
     requests: dict[Digest, int] = field(default_factory=dict)
     contents_asked: set[tuple[Digest, PeerId]] = field(default_factory=set)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether this height follows rules that this software does not know: then nothing is done at it."""
+        return self.unknown_rules is not None and self.unknown_rules.height <= self.height
 
     def name(self, validator: int) -> str:
         """The name of a validator of this height."""
@@ -103,6 +111,7 @@ def begin(
     state = State(chain.state)
     parameters, validators = state.parameters(), state.validators()
     me = None if key is None else validators.index_of_consensus_key(key)
+    rules = unknown_rules(state, tip.header.height)
     context = HeightContext(
         height=height,
         parent_hash=tip.block_hash,
@@ -111,7 +120,7 @@ def begin(
         quorum=validators.quorum,
         leader_order=leader_order_at(chain.state, height),
         me=me,
-        may_vote=may_vote,
+        may_vote=may_vote and (rules is None or rules.height > height),
         timing=Timing(
             base_timeout_ms=parameters.base_timeout_ms,
             timeout_ms_max=parameters.timeout_ms_max,
@@ -128,10 +137,11 @@ def begin(
         state=state,
         parameters=parameters,
         validators=validators,
-        admission=AdmissionContext(chain=chain.chain, parent_time_ms=tip.header.time_ms, parameters=parameters),
+        admission=AdmissionContext(chain.chain, height, tip.header.time_ms, parameters),
         keys=HeightKeys(signing, height, validators, verify),
         me=me,
         engine=HeightEngine(context, restored),
+        unknown_rules=rules,
         reader=reader,
         blocks=Blocks(tip, reader, validators, mempool.get),
         statements=set() if restored is None else {message.statement for message in restored.messages},

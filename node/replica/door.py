@@ -27,7 +27,7 @@ from ledger.limits import (
 )
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
-from ledger.refusals import Refusal
+from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, claimed_sender, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
@@ -51,6 +51,9 @@ class Door:
 
     def submit(self, envelopes: Sequence[bytes], deciding: Deciding) -> tuple[Outcome, ...]:
         """Take in envelopes from this node's own API: what is new becomes news for the peers."""
+        if deciding.suspended:
+            refusal = Refusal(Code.NOT_READY, "the chain follows rules that this node's software does not know")
+            return (refusal,) * len(envelopes)
         before = len(self.mempool)
         outcomes = []
         for envelope in envelopes:

@@ -29,7 +29,7 @@ from ledger.consensus.effects import (
 )
 from ledger.consensus.inputs import BlockBuilt
 from ledger.consensus.messages import CommitRecord, ProposedBlock
-from node.replica import fetching
+from node.replica import accusing, fetching
 from node.replica.deciding import Decided
 from node.replica.opening import REPLACE_KEY
 from node.replica.parts import Parts
@@ -38,8 +38,15 @@ from node.wire import Consensus, Status, split_transactions
 
 
 def drive(parts: Parts) -> None:
-    """Hand the engine all that waits for it, until nothing is left or its height is decided."""
+    """Hand the engine all that waits for it, until nothing is left or its height is decided.
+
+    At a height whose rules are unknown here the engine is told nothing: nothing is voted for, checked or appended.
+    """
     deciding = parts.deciding
+    if deciding.suspended:
+        deciding.inputs.clear()
+        parts.wake_at_ms = parts.now.monotonic_ms + deciding.parameters.heartbeat_ms
+        return
     while deciding.inputs and deciding.decided is None:
         casts: list[Cast] = []
         while deciding.inputs and deciding.decided is None:
@@ -53,7 +60,7 @@ def drive(parts: Parts) -> None:
 def ask_for_records(parts: Parts, *, eager: bool) -> None:
     """Ask peers that are further. A validator one block behind waits for the tick: it is about to be there itself."""
     deciding = parts.deciding
-    if deciding.decided is None:
+    if deciding.decided is None and not deciding.suspended:
         above = deciding.height if eager or deciding.me is None else deciding.height + 1
         parts.syncing.ask(deciding.height, above, parts.now.monotonic_ms, parts.out)
 
@@ -86,7 +93,7 @@ def _carry_out(parts: Parts, effect: Effect, casts: list[Cast]) -> None:
         case Commit():
             deciding.decided = _decided(parts, effect)
         case ReportEvidence():
-            _keep_evidence(parts, effect)
+            accusing.keep_evidence(parts, effect)
         case VoteStateContradicted(signed):
             statement = signed.statement
             parts.keep_silent(
@@ -143,9 +150,3 @@ def _decided(parts: Parts, commit: Commit) -> Decided:
     assert candidate is not None, "the engine commits checked blocks only"
     record = CommitRecord(candidate.header_bytes, commit.certificate, commit.justifications)
     return Decided(candidate, record, encode_commit_record(record))
-
-
-def _keep_evidence(parts: Parts, report: ReportEvidence) -> None:
-    name = parts.deciding.name(report.validator)
-    if parts.findings.keep_evidence(report, name):
-        parts.out.log("evidence_found", height=parts.deciding.height, validator=name)

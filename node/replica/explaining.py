@@ -28,6 +28,8 @@ def explain(
     height, quorum = deciding.height, deciding.validators.quorum
     if role is Role.HALTED:
         return f"halted: {reason}"
+    if role is Role.OUTDATED:
+        return f"nothing is done at height {height}: {reason}"
     if refused is not None and refused[0] == height:
         return f"block {height} is certified by a quorum but is not valid here: {refused[1]}"
     ahead = [peer.height for _, peer in peers if peer.height > height]

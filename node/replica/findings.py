@@ -2,7 +2,7 @@
 
 Rows of this module, beside those of `node.storage.keys` (the checksums are the store's):
 
-    e | 1 | height (u64) | validator index (u16)   canonical JSON {kind, validator, first, second}: the statements
+    e | 1 | height (u64) | validator index (u16)   evidence in canonical JSON (ledger.evidence)
     e | 2 | height (u64)                           a valid commit record that conflicts with the block of that height
     e | 3                                          why this node's key must not sign any more, as a sentence
 
@@ -16,12 +16,9 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
 
-from ledger.consensus.codec import signed_statement_to_json
-from ledger.consensus.effects import ReportEvidence
-from ledger.consensus.evidence import contradiction
 from ledger.encoding import decode_object, encode_trusted
+from ledger.evidence import Evidence, parse_evidence
 from ledger.limits import CONFLICTS_MAX, EVIDENCE_BYTES_MAX, EVIDENCE_PER_VALIDATOR_MAX
 from node.ports import Store
 
@@ -30,22 +27,13 @@ _CONFLICT = struct.Struct(">2sQ")
 _EVIDENCE_PREFIX, _CONFLICT_PREFIX, _SILENCE_KEY = b"e\x01", b"e\x02", b"e\x03"
 
 
-@dataclass(frozen=True, slots=True)
-class FoundEvidence:
-    """Evidence as it is kept: `document` is canonical JSON {kind, validator, first, second}."""
-
-    height: int
-    validator: int
-    document: bytes
-
-
 class Findings:
     """The durable notes of one node about others and itself."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._evidence = dict(store.range(_EVIDENCE_PREFIX, _CONFLICT_PREFIX))
-        self._kept = Counter(_validator_name(document) for document in self._evidence.values())
+        self._evidence = {key: _parse(row) for key, row in store.range(_EVIDENCE_PREFIX, _CONFLICT_PREFIX)}
+        self._kept = Counter(item.validator for item in self._evidence.values())
         self._conflicts = {key for key, _ in store.range(_CONFLICT_PREFIX, _SILENCE_KEY)}
         silence = store.get(_SILENCE_KEY)
         self._silence = None if silence is None else silence.decode()
@@ -55,35 +43,22 @@ class Findings:
         """Why this node's key must never sign again, or None."""
         return self._silence
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """All evidence, by height and validator."""
-        found = []
-        for key, document in sorted(self._evidence.items()):
-            _, height, validator = _EVIDENCE.unpack(key)
-            found.append(FoundEvidence(height, validator, document))
-        return tuple(found)
+        return tuple(self._evidence[key] for key in sorted(self._evidence))
 
-    def keep_evidence(self, report: ReportEvidence, validator_name: str) -> bool:
-        """Keep a contradiction durably, unless there is one of this validator and height, or enough of this validator.
+    def keep_evidence(self, validator: int, evidence: Evidence) -> bool:
+        """Keep a contradiction of `validator` (its index) durably, unless there is one of this validator and height, or
+        enough of this validator.
 
         Returns whether it was kept.
         """
-        key = _EVIDENCE.pack(_EVIDENCE_PREFIX, report.first.statement.height, report.validator)
-        if key in self._evidence or self._kept[validator_name] >= EVIDENCE_PER_VALIDATOR_MAX:
+        key = _EVIDENCE.pack(_EVIDENCE_PREFIX, evidence.height, validator)
+        if key in self._evidence or self._kept[evidence.validator] >= EVIDENCE_PER_VALIDATOR_MAX:
             return False
-        kind = contradiction(report.first.statement, report.second.statement)
-        assert kind is not None, "the engine reports contradictions only"
-        document = encode_trusted(
-            {
-                "kind": str(kind),
-                "validator": validator_name,
-                "first": signed_statement_to_json(report.first),
-                "second": signed_statement_to_json(report.second),
-            }
-        )
-        self._store.write({key: document}, sync=True)
-        self._evidence[key] = document
-        self._kept[validator_name] += 1
+        self._store.write({key: encode_trusted(evidence.to_json())}, sync=True)
+        self._evidence[key] = evidence
+        self._kept[evidence.validator] += 1
         return True
 
     def keep_conflict(self, height: int, record: bytes) -> bool:
@@ -107,5 +82,5 @@ class Findings:
             self._silence = reason
 
 
-def _validator_name(document: bytes) -> str:
-    return str(decode_object(document, bytes_max=EVIDENCE_BYTES_MAX, what="evidence")["validator"])
+def _parse(row: bytes) -> Evidence:
+    return parse_evidence(decode_object(row, bytes_max=EVIDENCE_BYTES_MAX, what="evidence"))

@@ -32,7 +32,15 @@ from node.wire import (
     Transactions,
 )
 
-_BLAMED = frozenset({Code.TRANSACTION_MALFORMED, Code.TRANSACTION_TOO_LARGE, Code.SIGNATURE_INVALID})
+_BLAMED = frozenset(
+    {
+        Code.TRANSACTION_MALFORMED,
+        Code.TRANSACTION_TOO_LARGE,
+        Code.VALIDATOR_SENDER_LIMITED,
+        Code.SIGNATURE_INVALID,
+        Code.EVIDENCE_UNPROVEN,
+    }
+)
 """What no correct peer sends: it passes on only what it accepted, and these do not depend on anybody's state."""
 
 
@@ -40,6 +48,8 @@ def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
     """Take in one message. Nothing in it is believed before it is verified."""
     if parts.peers.get(peer) is None or parts.out.blamed(peer):
         return
+    if parts.deciding.suspended and not isinstance(message, Status | FetchRecords):
+        return  # it is judged by rules that are unknown here; what is asked of the past is answered
     match message:
         case Consensus(height, payload):
             _hear_consensus(parts, peer, height, payload)

@@ -14,6 +14,7 @@ from node.replica.opening import VoteState
 from node.replica.outbox import Outbox
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.reports import Reports
 from node.replica.syncing import Syncing
 from node.storage.chain_store import ChainStore
 
@@ -33,6 +34,7 @@ class Parts:
     vote_state: VoteState
     findings: Findings
     door: Door
+    reports: Reports
     peers: Peers
     postbox: Postbox
     syncing: Syncing

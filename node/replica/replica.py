@@ -15,18 +15,21 @@ from ledger.chain import CandidateBlock, check_block
 from ledger.consensus.engine import Restored
 from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
+from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import ACCOUNT_PREFIX
+from ledger.rows.evidence import EVIDENCE_PREFIX
+from ledger.rows.settings import VALIDATORS_KEY
 from ledger.transaction import envelope_hash
 from node.ports import Guard
-from node.replica import explaining
+from node.replica import accusing, explaining
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
 from node.replica.deciding import begin
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
-from node.replica.findings import Findings, FoundEvidence
+from node.replica.findings import Findings
 from node.replica.hearing import hear, judge_consensus
 from node.replica.inputs import (
     Elapsed,
@@ -41,7 +44,8 @@ from node.replica.outbox import Outbox
 from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
-from node.replica.standing import note_change, standing
+from node.replica.reports import Reports
+from node.replica.standing import note_change, standing, warn
 from node.replica.status import PeerStatus, ReplicaStatus, Role
 from node.replica.syncing import Conflict, Syncing
 from node.storage.chain_store import ChainStore
@@ -57,13 +61,20 @@ class Replica:
     """
 
     def __init__(
-        self, *, chain: ChainStore, guard: Guard, consensus_key: SigningKey | None, verify: Verify, now: Now
+        self,
+        *,
+        chain: ChainStore,
+        guard: Guard,
+        consensus_key: SigningKey | None,
+        node_key: SigningKey | None,
+        verify: Verify,
+        now: Now,
     ) -> None:
         """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
 
-        `consensus_key` is None for a node that never votes. Hand in `Elapsed()` next, which starts the timers. Raises
-        `node.storage.errors.DamagedError` when the newest state is not what was written, and `StorageFailedError` when
-        the guard cannot be written.
+        `consensus_key` is None for a node that never votes, `node_key` for one that never reports evidence. Hand in
+        `Elapsed()` next, which starts the timers. Raises `node.storage.errors.DamagedError` when the newest state is
+        not what was written, and `StorageFailedError` when the guard cannot be written.
         """
         key = None if consensus_key is None else consensus_key.public_key
         vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard)
@@ -79,6 +90,7 @@ class Replica:
             vote_state=vote_state,
             findings=findings,
             door=door,
+            reports=Reports(findings, chain, node_key),
             peers=peers,
             postbox=Postbox(),
             syncing=Syncing(peers, verify),
@@ -88,8 +100,7 @@ class Replica:
             wake_at_ms=now.monotonic_ms,
         )
         self._begin()
-        if self._parts.silence is not None:
-            self._parts.out.log("voting_stopped", reason=self._parts.silence)
+        warn(self._parts)
 
     # ---- a step
 
@@ -107,13 +118,15 @@ class Replica:
             self._settle()
             for item in inputs:
                 self._take(item)
+            parts.reports.submit(parts.door, parts.deciding, now.monotonic_ms)
             self._settle()
             self._tell_peers()
         except (StorageFailedError, DamagedError) as error:
             self._halted = str(error)
             parts.out.add(Halted(self._halted))
             return parts.out.take()
-        waiting = parts.deciding.decided is not None or parts.syncing.busy
+        deciding = parts.deciding
+        waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
         parts.out.add(WakeAt(now.monotonic_ms if waiting else parts.wake_at_ms))
         return parts.out.take()
 
@@ -158,10 +171,13 @@ class Replica:
     def _take_records(self) -> None:
         """What peers proved: the next block, or that there are two chains."""
         parts = self._parts
+        if parts.deciding.suspended:
+            return
         finding = parts.syncing.next(parts.deciding, chain=parts.chain, door=parts.door, out=parts.out)
         if isinstance(finding, Conflict):
             if parts.findings.keep_conflict(finding.height, finding.encoded):
                 parts.out.log("chains_conflict", height=finding.height)
+                accusing.keep_evidence_of_conflict(parts, finding)
             parts.keep_silent(
                 f"a peer proves another block final at height {finding.height}: two chains exist; the conflicting "
                 "record is kept as evidence against the validators that signed both"
@@ -185,19 +201,21 @@ class Replica:
                 f"remember: {REPLACE_KEY}"
             )
         self._begin()
+        accusing.note_recorded(parts, deciding.decided.candidate.events)
         self._drop_unauthorized(deciding.decided.candidate)
         for peer, _ in parts.peers:
             if parts.deciding.name_of_peer(peer) is None:
                 parts.out.send(peer, Status(parts.deciding.height, 0))  # followers are not sent votes
 
     def _drop_unauthorized(self, appended: CandidateBlock) -> None:
-        """Forget transactions that waited when `appended` changed the accounts that signed them."""
-        parts = self._parts
-        changed = {
-            key.removeprefix(ACCOUNT_PREFIX).decode() for key in appended.writes if key.startswith(ACCOUNT_PREFIX)
-        }
+        """Forget transactions that waited when `appended` changed the accounts that signed them, and those of
+        validators when it recorded evidence or changed the validator set."""
+        parts, writes = self._parts, appended.writes
+        changed = {key.removeprefix(ACCOUNT_PREFIX).decode() for key in writes if key.startswith(ACCOUNT_PREFIX)}
+        if VALIDATORS_KEY in writes or any(key.startswith(EVIDENCE_PREFIX) for key in writes):
+            changed |= parts.door.mempool.validator_senders()
         if changed and (count := parts.door.drop_unauthorized(changed, parts.deciding)):
-            parts.out.log("transactions_dropped", count=count, reason="their accounts have changed")
+            parts.out.log("transactions_dropped", count=count, reason="what they depend on has changed")
 
     def _begin(self) -> None:
         """Begin the height on top of the tip, from what this node promised there before a restart, if anything."""
@@ -216,11 +234,11 @@ class Replica:
             tick_at_ms=before.engine.tick_at_ms,
         )
         note_change(parts, before)
-        for candidate in promises.candidates:
+        for candidate in () if parts.deciding.suspended else promises.candidates:
             self._restore_candidate(candidate)
         parts.deciding.inputs.append(Wake())
         for peer, payload in parts.postbox.take():
-            if not parts.out.blamed(peer):
+            if not (parts.out.blamed(peer) or parts.deciding.suspended):
                 judge_consensus(parts, peer, payload)
 
     def _restored(self, height: int) -> tuple[Promises, Restored | None]:
@@ -320,6 +338,6 @@ class Replica:
         known = self._parts.peers.get(peer)
         return 0 if known is None else known.height
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """Contradictory statements of validators that were found here, by height and validator."""
         return self._parts.findings.evidence()

@@ -19,6 +19,8 @@ class Role(StrEnum):
     """Its key is in the validator set, but it does not vote; the reason says why."""
     FOLLOWING = "following"
     """It has no key in the validator set."""
+    OUTDATED = "outdated"
+    """The chain follows rules that its software does not know: it serves what it has and waits for its update."""
     HALTED = "halted"
     """Its storage failed; it does nothing any more."""
 

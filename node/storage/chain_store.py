@@ -19,7 +19,7 @@ from ledger.errors import MalformedError
 from ledger.genesis import Genesis
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
-from ledger.receipt import SetChange
+from ledger.trail import SetChange
 from ledger.trie import TrieRoot
 from ledger.validators import ValidatorSet
 from node.ports import Store

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
 from ledger.chain import CandidateBlock
-from ledger.events import AccountTouched, AssetTouched, BalanceTouched, RecordAppended, StreamTouched
+from ledger.events import (
+    AccountTouched,
+    AssetTouched,
+    BalanceTouched,
+    EvidenceRecorded,
+    RecordAppended,
+    StreamTouched,
+)
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -50,7 +57,7 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
 
 
 def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: About) -> None:
-    """Add the rows of records and holders, and to `about` what the events of `block` touched."""
+    """Add the rows of records, holders and evidence, and to `about` what the events of `block` touched."""
     accounts, streams, assets = about[Subject.ACCOUNT], about[Subject.STREAM], about[Subject.ASSET]
     places: dict[str, list[bytes]] = defaultdict(list)
     first_revisions: dict[str, int] = {}
@@ -76,6 +83,8 @@ def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: Abo
                 accounts[account].add(transaction_index)
                 assets[asset].add(transaction_index)
                 batch.puts[keys.holders(asset) + account.encode()] = b""
+            case EvidenceRecorded(digest=digest, transaction_index=transaction_index):
+                batch.puts[keys.evidence(digest)] = block.transactions[transaction_index].id
             case _:
                 assert_never(event)
     for stream, stream_places in places.items():

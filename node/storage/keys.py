@@ -33,6 +33,7 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     a | asset | 0 | account                      empty: the account has held some of the asset, or was frozen in it
     k | stream | 0 | entity key hash | first     revisions (u64 each) of the records with this entity key that one
           revision (u64)                         block appended
+    d | evidence digest                          id of the transaction that recorded the evidence
     s | validator name                           newest height whose commit certificate, as stored here, it signed
     q | height                                   hash of the validator set that this block decided for the next height
                                                  (only of blocks that changed it)
@@ -214,6 +215,11 @@ def holders(asset: str) -> bytes:
 def entity(stream: str, key: str) -> bytes:
     """What the keys of all rows of an entity key of a stream start with."""
     return b"k%b\0%b" % (stream.encode(), sha256(key.encode()).digest())
+
+
+def evidence(evidence_digest: Digest) -> bytes:
+    """Key of the id of the transaction that recorded this evidence."""
+    return b"d" + evidence_digest
 
 
 def signer(name: str) -> bytes:

@@ -104,6 +104,16 @@ class Queries:
             raise DamagedError(f"transaction {transaction_id.hex()} is not where the index has it")
         return found
 
+    def evidence(self, evidence_digest: Digest) -> CommittedTransaction | None:
+        """The committed transaction that recorded the evidence with this digest, or None."""
+        transaction_id = self.chain.reader.get(keys.evidence(evidence_digest))
+        if transaction_id is None:
+            return None
+        found = self.transaction(Digest(transaction_id))
+        if found is None:
+            raise DamagedError(f"evidence {evidence_digest.hex()} is recorded, and its transaction is nowhere")
+        return found
+
     def transactions(
         self,
         page: PageRequest,

@@ -10,12 +10,21 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.amounts import Amount
 from ledger.encoding import Json, decode, encode
-from ledger.limits import INTEGER_MAX, NAME_BYTES_MAX
+from ledger.limits import AMOUNT_MAX, INTEGER_MAX, NAME_BYTES_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
+from ledger.operations.assets import (
+    AssetBurn,
+    AssetDefine,
+    AssetFreezeHolder,
+    AssetIssue,
+    AssetTransfer,
+    AssetUnfreezeHolder,
+)
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
-from ledger.operations.streams import RecordAppend, StreamCreate
+from ledger.operations.streams import RecordAppend, StreamCreate, StreamFreeze, StreamWriters
 from ledger.operations.table import operation_to_json, parse_operation
 from ledger.primitives import Digest, PublicKey, Signature
 from ledger.refusals import Refusal
@@ -43,6 +52,7 @@ CONTENTS: st.SearchStrategy[Json] = st.recursive(
 )
 KEYS = st.binary(min_size=32, max_size=32).map(PublicKey)
 DIGESTS = st.binary(min_size=32, max_size=32).map(Digest)
+AMOUNTS = st.integers(1, AMOUNT_MAX).map(Amount)
 ENTITY_KEYS = TEXT.filter(bool)
 
 
@@ -61,6 +71,14 @@ def operations(by: st.SearchStrategy[str]) -> st.SearchStrategy[Operation]:
         st.builds(StreamCreate, by, NAMES, st.none() | ascending(NAMES)),
         st.builds(lambda b, s, c, k: RecordAppend(b, s, Content(c), None, *k), by, NAMES, CONTENTS, of_key),
         st.builds(lambda b, s, d, k: RecordAppend(b, s, None, d, *k), by, NAMES, DIGESTS, of_key),
+        st.builds(StreamWriters, by, NAMES, ascending(NAMES)),
+        st.builds(StreamFreeze, by, NAMES),
+        st.builds(AssetDefine, by, NAMES, st.integers(0, 18), st.none() | AMOUNTS, st.none() | ascending(NAMES)),
+        st.builds(AssetIssue, by, NAMES, NAMES, AMOUNTS),
+        st.builds(AssetTransfer, by, NAMES, NAMES, AMOUNTS),
+        st.builds(AssetBurn, by, NAMES, AMOUNTS),
+        st.builds(AssetFreezeHolder, by, NAMES, NAMES),
+        st.builds(AssetUnfreezeHolder, by, NAMES, NAMES),
     )
 
 

@@ -26,16 +26,17 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One seed to run; `n` and `q` are drawn when they are None."""
+    """One seed to run; `n` and `q` are drawn when they are None; with `changes` the validator set changes."""
 
     seed: int
     n: int | None
     q: int | None
+    changes: bool
 
     def replay(self) -> str:
         """The command that shows this run."""
         fixed = "" if self.n is None else f" --n {self.n} --q {self.q}"
-        return f"scripts/simulate --seed {self.seed}{fixed} --trace"
+        return f"scripts/simulate --seed {self.seed}{fixed}{' --changes' * self.changes} --trace"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     which.add_argument("--seeds", metavar="A:B", help="run all from A to B - 1, until one fails")
     parser.add_argument("--n", type=int, help="validators, instead of a draw; with --q")
     parser.add_argument("--q", type=int, help="quorum, instead of a draw; with --n")
+    parser.add_argument("--changes", action="store_true", help="change the validator set while it runs")
     parser.add_argument("--trace", action="store_true", help="one line per event (columns: tests/simulation/trace.py)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     given = parser.parse_args(arguments)
@@ -54,11 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
     if given.n is not None and not (0 < given.n < 2 * given.q <= 2 * given.n):
         parser.error(f"a quorum of {given.q} of {given.n} breaks n/2 < q <= n")
     if given.seed is not None:
-        return _replay(Task(given.seed, given.n, given.q), trace=given.trace)
+        return _replay(Task(given.seed, given.n, given.q, given.changes), trace=given.trace)
     first, separator, last = given.seeds.partition(":")
     if not (separator and first.isdigit() and last.isdigit() and int(first) < int(last)):
         parser.error("--seeds takes A:B, with A below B")
-    tasks = [Task(seed, given.n, given.q) for seed in range(int(first), int(last))]
+    tasks = [Task(seed, given.n, given.q, given.changes) for seed in range(int(first), int(last))]
     return _run_all(tasks, max(1, given.jobs))
 
 
@@ -86,7 +88,9 @@ def _replay(task: Task, *, trace: bool) -> int:
         echo("\n".join(plan.lines()))
 
     try:
-        report = run(task.seed, n=task.n, q=task.q, show=echo if trace else None, show_plan=show_plan)
+        report = run(
+            task.seed, n=task.n, q=task.q, changes=task.changes, show=echo if trace else None, show_plan=show_plan
+        )
     except Violation as violation:
         echo(f"VIOLATION            {violation}")
         return 1
@@ -95,13 +99,14 @@ def _replay(task: Task, *, trace: bool) -> int:
     echo(f"simulated_ms         {report.simulated_ms}")
     echo(f"recovery_ms          {report.recovery_ms}")
     echo(f"power cuts           {report.cuts}")
+    echo(f"accusations          {report.accusations}")
     echo(f"digest               {report.digest}")
     return 0
 
 
 def _attempt(task: Task) -> tuple[Task, Report | str]:
     try:
-        return task, run(task.seed, n=task.n, q=task.q)
+        return task, run(task.seed, n=task.n, q=task.q, changes=task.changes)
     except Violation as violation:
         return task, str(violation)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from ledger.consensus.inputs import Now, PeerId
 from ledger.crypto import SigningKey
 from ledger.limits import STEP_MESSAGES_MAX
+from node.membership import Membership
 from node.replica import (
     Action,
     Answer,
@@ -47,12 +48,14 @@ _SEND_CUT_SHARE = 0.2  # there are more sends than writes
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a machine is: its index in the world, its name in the trace, its validator index (None: a follower), all
-    of its keys, and how other nodes know it."""
+    """Who a machine is: its index in the world, its name in the trace, whether it has a consensus key (or follows), its
+    number in the plan (that of its keys: twins share it), all of its keys, and how other nodes know it. Whether the
+    consensus key has a seat in the set depends on the height."""
 
     index: int
     name: str
-    validator: int | None
+    has_key: bool
+    number: int
     founder: Founder
     peer: PeerId
 
@@ -83,6 +86,7 @@ class Machine:
         self.disk = Disk(self.power, image)
         self.guard = GuardFile(self.power)
         self.replica: Replica | None = None
+        self.membership: Membership | None = None
         self.boots = 0
         self.paused_until_ms = 0
         self._busy_until_ms = 0
@@ -95,7 +99,7 @@ class Machine:
     @property
     def consensus_key(self) -> SigningKey | None:
         """The key with which the replica votes."""
-        return None if self.identity.validator is None else self.identity.founder.consensus_key
+        return self.identity.founder.consensus_key if self.identity.has_key else None
 
     def prepare_disk(self) -> None:
         """Before a boot."""
@@ -149,11 +153,13 @@ class Machine:
                 chain=open_chain(self.disk),
                 guard=self.guard,
                 consensus_key=self.consensus_key,
+                node_key=self.identity.founder.node_key,
                 verify=self.world.memory.verify,
                 now=self.now,
             )
             self.dress(replica)
             self.replica = replica
+            self.membership = Membership(replica._parts.chain, self.world.pins)
             self.world.booted(self)
             self._step([Elapsed()])
         except (PowerCut, StorageFailedError):
@@ -161,7 +167,7 @@ class Machine:
 
     def die(self) -> None:
         """The power is gone: what was not synced is lost, in part or in all."""
-        self.replica = None
+        self.replica = self.membership = None
         self._inbox.clear()
         self._wake_at_ms = -1
         survive = self.world.rng.randint(0, self.disk.unsynced_writes)
@@ -229,6 +235,7 @@ class Machine:
                 world.note(self, "answer", f"ticket {ticket}: {[type(outcome).__name__ for outcome in outcomes]}")
             case BlockAppended(height, block_hash, transaction_ids):
                 world.note(self, "append", f"{height} {block_hash.hex()[:8]} ({len(transaction_ids)} transactions)")
+                self._follow()
             case PeerMisbehaved(peer, reason):
                 world.note(self, "blame", f"{world.name_of(peer)}: {reason}")
                 world.part(self, peer, world.plan.reconnect_ms)
@@ -239,6 +246,21 @@ class Machine:
                 world.cut(self)
             case _:
                 assert_never(action)
+
+    def lists(self, other: Machine, *, as_validator: bool = False) -> bool:
+        """Whether this machine, which runs, wants a link to the other, or to one that is a validator."""
+        assert self.membership is not None
+        member = self.membership.members.get(other.identity.founder.node_key.public_key)
+        return member is not None and (member.is_validator or not as_validator)
+
+    def _follow(self) -> None:
+        """A block was appended: others may have to be linked."""
+        assert self.membership is not None
+        try:
+            if self.membership.follow(self.running.claimed_height):
+                self.world.relist(self)
+        except StorageFailedError:
+            self.world.cut(self)
 
     def _send(self, action: SendTo | SendToAll) -> None:
         if isinstance(action, SendTo):

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from ledger import admission, evidence_admission
 from ledger.consensus import engine, justification, learning, pacemaker, proposing, state, verification, votes, voting
-from node.replica import door, hearing, opening, replica, serving, voice
-from node.storage import chain_store, guard
+from node import membership
+from node.replica import deciding, door, hearing, opening, replica, reports, serving, voice
+from node.storage import chain_store, guard, set_changes
 from tests.simulation.plan import Plan
 
 
@@ -34,7 +36,8 @@ class Change:
 class Mutant:
     """A bug, and which of the checkers must see it, one of them.
 
-    Where it shows only now and then, what helps: (n, q), what is drawn, and how many `seeds` it may take.
+    Where it shows only now and then, what helps: (n, q), what is drawn, and how many `seeds` it may take. Some show
+    only when the validator set changes: `set_changes`.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Mutant:
     seen_by: tuple[str, ...]
     quorum: tuple[int, int] | None = None
     adjust: Callable[[Plan], Plan] | None = None
+    set_changes: bool = False
     seeds: int = 40
 
 
@@ -249,12 +253,116 @@ MUTANTS = (
         ("audit", "progress"),
     ),
     Mutant(
+        "evidence is kept and not reported",
+        (Change(reports, "Reports.submit", "if not self._waiting", "if True"),),
+        ("progress",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+    ),
+    Mutant(
+        "a block may accuse twice",
+        (Change(admission, "BlockAdmission._admit_evidence", "if accusation in self._accusations:", "if False:"),),
+        ("assertion",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+        seeds=100,
+    ),
+    Mutant(
+        "what is recorded may be recorded again",
+        (Change(evidence_admission, "_check_evidence", "if recorded is not None:", "if False and recorded:"),),
+        ("assertion",),
+        quorum=(4, 3),
+        adjust=_with(byzantine=((2, "twin"),), dead=(), lively=True),
+        seeds=100,
+    ),
+    Mutant(
         "a third proposal of a round is kept",
         (Change(learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"),),
         ("bounds",),
         quorum=(4, 3),
         adjust=_with(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
         seeds=100,
+    ),
+    Mutant(
+        "a height is decided by the set of the height before",
+        (
+            Change(
+                deciding,
+                "begin",
+                "state.parameters(), state.validators()",
+                "state.parameters(), chain.validators_of(max(1, tip.header.height))",
+            ),
+        ),
+        ("assertion", "certificates", "reputation", "statements", "progress", "step"),
+        set_changes=True,
+    ),
+    Mutant(
+        "a record is held against the set that its own block decided",
+        (Change(chain_store, "ChainStore.record", "self.validators_of(height)", "self.validators_of(height + 1)"),),
+        ("reputation", "step"),
+        set_changes=True,
+    ),
+    Mutant(
+        "a key votes where it has no seat yet, or no more",
+        (
+            Change(
+                deciding,
+                "begin",
+                "validators.index_of_consensus_key(key)",
+                "validators.index_of_consensus_key(key) or 0",
+            ),
+        ),
+        ("statements",),
+        set_changes=True,
+    ),
+    Mutant(
+        "a validator that was re-keyed votes with its old key, too",
+        (
+            Change(
+                deciding,
+                "begin",
+                "validators.index_of_consensus_key(key)\n",
+                "validators.index_of_consensus_key(key)\n"
+                "    known = None if key is None else state.validator_key(key)\n"
+                "    if me is None and known is not None:\n"
+                "        names = [validator.name for validator in validators.validators]\n"
+                "        me = names.index(known.validator) if known.validator in names else None\n",
+            ),
+        ),
+        ("statements",),
+        set_changes=True,
+    ),
+    Mutant(
+        "links to removed validators are kept for ever",
+        (Change(membership, "Membership.follow", "> removed.height + 1", "< 0"),),
+        ("progress",),
+        set_changes=True,
+    ),
+    Mutant(
+        "removed validators are not linked any more",
+        (Change(membership, "Membership._note_changes", "if validator.node_key not in after:", "if False:"),),
+        ("progress",),
+        set_changes=True,
+        seeds=200,
+    ),
+    Mutant(
+        "who is linked does not follow the set",
+        (Change(membership, "Membership.follow", "if changed:", "if False:"),),
+        ("progress",),
+        set_changes=True,
+    ),
+    Mutant(
+        "changes of the set are not indexed",
+        (Change(set_changes, "write_set_change", "if changes_set(header):", "if False:"),),
+        ("audit", "progress"),
+        quorum=(3, 2),
+        set_changes=True,
+    ),
+    Mutant(
+        "the quorum is that of genesis",
+        (Change(deciding, "begin", "quorum=validators.quorum", "quorum=chain.genesis.validators.quorum"),),
+        ("assertion", "step", "progress", "certificates", "reputation"),
+        set_changes=True,
     ),
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+
+from tests.simulation.eras import Era, draw_eras, first_era, lively, tolerated
 
 QUORUMS = ((1, 1), (2, 2), (3, 2), (3, 3), (4, 3), (5, 3), (5, 4), (7, 5))
 """The (n, q) that runs are drawn from."""
@@ -20,8 +22,10 @@ class Plan:
 
     `quiet` lets the liveness phase begin without any client: what was begun must be ended all the same.
 
-    `byzantine` are (validator, kind); `dead` are honest validators that are not there in the liveness phase, which
-    `lively` says whether there is one: not when more validators are bad than the quorum can do without.
+    `byzantine` are (machine, kind); `dead` are honest machines that are not there in the liveness phase, which `lively`
+    says whether there is one: not when more validators are bad than the quorum can do without, in any era.
+
+    `eras` are the validator sets that the run goes through, from the n validators of genesis on.
     """
 
     n: int
@@ -29,6 +33,7 @@ class Plan:
     byzantine: tuple[tuple[int, str], ...]
     dead: tuple[int, ...]
     lively: bool
+    eras: tuple[Era, ...]
     followers: int
     safety_ms: int
     heartbeat_ms: int
@@ -51,9 +56,18 @@ class Plan:
     lie_rate: float
     quiet: bool
 
+    @property
+    def candidates(self) -> int:
+        """How many machines have keys that may come into the set: they are numbered after those of genesis."""
+        return max(max(era.machines) for era in self.eras) + 1 - self.n
+
     def lines(self) -> list[str]:
         """The plan for people."""
-        return [f"{field.name:<20} {getattr(self, field.name)}" for field in fields(self)]
+        return [f"{field.name:<20} {getattr(self, field.name)}" for field in fields(self) if field.name != "eras"] + [
+            f"era {number:<16} {' '.join(f'v{validator}/{machine}' for validator, machine in era.seats)}, "
+            f"quorum {era.quorum}, {era.delay} heights after its decision"
+            for number, era in enumerate(self.eras)
+        ]
 
 
 def draw(rng: random.Random, *, n: int | None = None, q: int | None = None) -> Plan:
@@ -74,6 +88,7 @@ def draw(rng: random.Random, *, n: int | None = None, q: int | None = None) -> P
         byzantine=tuple(sorted((index, rng.choice(BYZANTINE_KINDS)) for index in order[:bad])),
         dead=tuple(sorted(order[bad : bad + dead])),
         lively=lively,
+        eras=(first_era(n, q),),
         followers=rng.choice((0, 0, 0, 1)),
         safety_ms=rng.choice((800, 1_500, 2_500)),
         heartbeat_ms=rng.choice((300, 60_000)),
@@ -95,4 +110,28 @@ def draw(rng: random.Random, *, n: int | None = None, q: int | None = None) -> P
         reconnect_ms=rng.choice((100, 1_000, 10_000)),
         lie_rate=rng.choice((0.02, 0.1, 0.3)),
         quiet=rng.random() < 0.3,
+    )
+
+
+def draw_changes(rng: random.Random, plan: Plan) -> Plan:
+    """The plan with changes of the validator set, and with those bad and dead that every one of its sets can bear."""
+    eras = draw_eras(rng, first_era(plan.n, plan.q))
+    # So much goes wrong otherwise that hardly anything is decided before the network heals.
+    plan = replace(plan, eras=eras, safety_ms=3 * plan.safety_ms, loss=min(plan.loss, 0.1))
+    bad: list[int] = []
+    keys = plan.n + plan.candidates
+    for machine in rng.sample(range(keys), keys):
+        if tolerated(eras, [*bad, machine]) and rng.random() < 0.5:
+            bad.append(machine)
+    if not lively(eras, bad) and rng.random() < 0.7:
+        bad = []
+    dead: list[int] = []
+    for machine in rng.sample(range(keys), keys):
+        if machine not in bad and lively(eras, [*bad, *dead, machine]) and rng.random() < 0.5:
+            dead.append(machine)
+    return replace(
+        plan,
+        byzantine=tuple(sorted((machine, rng.choice(BYZANTINE_KINDS)) for machine in bad)),
+        dead=tuple(sorted(dead)),
+        lively=lively(eras, bad),
     )

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.storage.promises import newest_promised_height
+from tests.simulation.checkers.accusations import unreported
 from tests.simulation.machine import Machine
-from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw
+from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw, draw_changes
 from tests.simulation.remembering import shared
 from tests.simulation.trace import Trace
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
 HEIGHTS_AFTER_HEALING = 2
+_HEIGHTS_PER_CHANGE = 8  # ready, proposed, decided, and the heights until it is in force
 _CLIENT_EVERY_MS = 300
 _BAD_ROUND_MS = TIMEOUT_MS_MAX * 5 // 4 + 100  # the slowest clock, and the way of the votes
 _SETTLING_MS = 4_000
@@ -23,7 +25,8 @@ _SETTLING_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for."""
+    """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for;
+    `accusations` is how much evidence the ledger has in the end."""
 
     plan: Plan
     height: int
@@ -31,6 +34,7 @@ class Report:
     simulated_ms: int
     recovery_ms: int
     cuts: int
+    accusations: int
     digest: str
 
 
@@ -39,16 +43,20 @@ def run(
     *,
     n: int | None = None,
     q: int | None = None,
+    changes: bool = False,
     show: Callable[[str], None] | None = None,
     show_plan: Callable[[Plan], None] | None = None,
     adjust: Callable[[Plan], Plan] | None = None,
 ) -> Report:
-    """Run one seed; `adjust` may change what was drawn, for a test that is after something in particular.
+    """Run one seed; with `changes` the validator set changes while it runs. `adjust` may change what was drawn, for a
+    test that is after something in particular.
 
     Raises `Violation`; an assertion of production code is one too.
     """
     rng = random.Random(seed)
     plan = draw(rng, n=n, q=q)
+    if changes:
+        plan = draw_changes(rng, plan)
     if adjust is not None:
         plan = adjust(plan)
     if show_plan is not None:
@@ -74,6 +82,7 @@ class _Run:
         self._world = world
         self._rng = world.rng
         self._plan = world.plan
+        self._accused: set[tuple[str, int]] = set()
 
     def run(self) -> Report:
         world, plan = self._world, self._plan
@@ -95,6 +104,7 @@ class _Run:
             simulated_ms=world.now_ms,
             recovery_ms=recovery_ms,
             cuts=sum(machine.power.cuts for machine in world.machines),
+            accusations=len(world.checkers.accusations.recorded),
             digest=world.trace.hexdigest(),
         )
 
@@ -102,6 +112,8 @@ class _Run:
 
     def _schedule_faults(self) -> None:
         world, plan, rng = self._world, self._plan, self._rng
+        if len(plan.eras) > 1:
+            world.at(rng.randrange(plan.safety_ms // 4), world.council.meet)
         for number in range(plan.transactions):
             world.at(rng.randrange(plan.safety_ms), self._submit_anywhere, number)
         if plan.partition_every_ms:
@@ -157,43 +169,83 @@ class _Run:
         for machine in world.machines:
             machine.power.cut_rate = machine.power.failure_rate = 0.0
             machine.paused_until_ms = 0
-            dead = machine.identity.validator in plan.dead
+            dead = machine.identity.number in plan.dead
             if dead and machine.replica is not None:
                 world.cut(machine)
             elif not dead and machine.replica is None:
                 machine.boot()
-        live = [machine for machine in world.honest if machine.identity.validator not in plan.dead]
+        live = [machine for machine in world.honest if machine.identity.number not in plan.dead]
+        self._accused = unreported(live)
         started_ms = world.now_ms
         if plan.quiet:
             owed = max(_owed_height(machine) for machine in live)
-            self._await("without clients", live, owed, lambda: all(_height(machine) >= owed for machine in live))
+            self._await("without clients", live, owed, lambda: all(self._is_at(machine, owed) for machine in live))
+        if len(plan.eras) > 1:
+            heights = _HEIGHTS_PER_CHANGE * (len(plan.eras) - 1)
+            self._await("with all changes of the set", live, 0, lambda: world.council.done, heights=heights)
         target = max(_height(machine) for machine in world.honest) + HEIGHTS_AFTER_HEALING
         self._ask_again(live, target)
         self._await("with all transactions", live, target, lambda: self._recovered(live, target))
+        if len(plan.eras) > 1:
+            self._close_links(live)
         return world.now_ms - started_ms
 
-    def _await(self, what: str, live: list[Machine], height: int, done: Callable[[], bool]) -> None:
-        """Let time pass until it is done, within the bound: one bad leader after the other, and a good one."""
+    def _is_at(self, machine: Machine, height: int) -> bool:
+        """Whether a machine has got as far as it can: to `height`, or, removed and not pinned, to where links close."""
+        last = self._world.last_seat(machine)
+        return _height(machine) >= (height if last is None else min(height, last + 1))
+
+    def _close_links(self, live: list[Machine]) -> None:
+        """Blocks go on: then nobody keeps a link to a removed validator that has heard of it, unless it is pinned."""
+        world = self._world
+        removed = [machine for machine in live if world.last_seat(machine) is not None]
+        staying = [machine for machine in live if world.last_seat(machine) is None]
+
+        def submit() -> None:
+            world.submit(self._rng.choice(staying), world.submitted)
+            world.at(world.now_ms + _CLIENT_EVERY_MS, submit)
+
+        def closed() -> bool:
+            return not any(world.linked(one, other) for one in removed for other in staying)
+
+        submit()
+        self._await("with links to removed validators closed", live, 0, closed)
+
+    def _await(
+        self,
+        what: str,
+        live: list[Machine],
+        height: int,
+        done: Callable[[], bool],
+        *,
+        heights: int = HEIGHTS_AFTER_HEALING,
+    ) -> None:
+        """Let time pass until it is done, within the bound: at each of so many heights, one bad leader after the other,
+        and a good one."""
         world, plan = self._world, self._plan
         bad = len(plan.byzantine) + len(plan.dead)
-        bound_ms = _SETTLING_MS + HEIGHTS_AFTER_HEALING * (bad + 2) * _BAD_ROUND_MS
+        bound_ms = _SETTLING_MS + heights * (bad + 2) * _BAD_ROUND_MS
         world.run_until(world.now_ms + bound_ms, done)
         if not done():
             where = {machine.identity.name: _position(machine) for machine in live}
             raise Violation("progress", f"after {bound_ms} ms not everybody is at height {height} {what}: {where}")
 
     def _recovered(self, live: list[Machine], target: int) -> bool:
-        if any(_height(machine) < target for machine in live):
+        if not all(self._is_at(machine, target) for machine in live):
             return False
-        return not self._missing(live)
+        return not self._missing(live) and self._accused.isdisjoint(unreported(live))
 
     def _missing(self, live: list[Machine]) -> list[int]:
         """The client's transactions that not all live honest machines have committed."""
         return [
             number
             for number in range(self._world.submitted)
-            if not all(self._world.has_committed(machine, number) for machine in live)
+            if not all(self._world.has_committed(machine, number) for machine in live if self._follows(machine))
         ]
+
+    def _follows(self, machine: Machine) -> bool:
+        """Whether a machine can go on with the chain, if not as a validator then as one that is pinned."""
+        return self._world.last_seat(machine) is None
 
     def _ask_again(self, live: list[Machine], target: int) -> None:
         """Clients repeat what they have no outcome for, each time to another machine, or submit something new."""
@@ -201,7 +253,7 @@ class _Run:
         missing = self._missing(live)
         for number in missing:
             world.submit(self._rng.choice(live), number)
-        if not missing and any(_height(machine) < target for machine in live):
+        if not missing and not all(self._is_at(machine, target) for machine in live):
             world.submit(self._rng.choice(live), world.submitted)
         world.at(world.now_ms + _CLIENT_EVERY_MS, self._ask_again, live, target)
 
@@ -212,7 +264,7 @@ def _height(machine: Machine) -> int:
 
 def _owed_height(machine: Machine) -> int:
     """The height that must be decided because this machine has it, or voted at it (amendment A4c)."""
-    if machine.identity.validator is None:
+    if not machine.identity.has_key:
         return machine.durable_height
     return max(machine.durable_height, newest_promised_height(machine.disk) or 0)
 

@@ -16,7 +16,7 @@ def first_violation(mutant: Mutant) -> tuple[int, Violation] | None:
     with mutated(mutant):
         for seed in range(mutant.seeds):
             try:
-                run(seed, n=n, q=q, adjust=mutant.adjust)
+                run(seed, n=n, q=q, changes=mutant.set_changes, adjust=mutant.adjust)
             except Violation as violation:
                 return seed, violation
     return None

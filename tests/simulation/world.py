@@ -11,7 +11,9 @@ from ledger.consensus.inputs import PeerId
 from ledger.genesis import Genesis
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
+from ledger.transaction import Transaction
 from ledger.validators import Quorum, QuorumRule
+from node.config import PinnedPeer
 from node.replica import PeerMessageReceived, Submitted
 from node.storage import keys
 from node.storage.memory import MemoryStore
@@ -21,13 +23,15 @@ from tests.simulation import workload
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers import Checkers
 from tests.simulation.clock import Clock
+from tests.simulation.council import Council
 from tests.simulation.machine import Identity, Machine
 from tests.simulation.network import Network
 from tests.simulation.plan import BASE_TIMEOUT_MS, HOUR_MS, TIMEOUT_MS_MAX, Plan
 from tests.simulation.remembering import Memory
+from tests.simulation.sets import Sets
 from tests.simulation.trace import Trace
 from tests.simulation.violation import Violation
-from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.founders import founder, genesis_of, operators
 
 _EVENTS_PER_MS_MAX = 5_000  # a replica that always wants to be woken at once would stop time
 _DOWN_MS = (1, 40, 300, 900)
@@ -42,11 +46,16 @@ class World:
         self.trace = trace
         self.now_ms = 0
         self.memory = Memory()
-        self.genesis, self.genesis_hash, image = _founding(plan.n, plan.q, plan.heartbeat_ms)
+        self.genesis, self.genesis_hash, image = _founding(plan.n, plan.q, plan.candidates, plan.heartbeat_ms)
+        self.sets = Sets(self.genesis.validators)
+        count = plan.n + plan.candidates + plan.followers
+        self.pins = tuple(PinnedPeer(None, founder(index).node_key.public_key) for index in range(plan.n, count))
+        """Every machine pins all that are not in genesis."""
         self._events: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._sequence = 0
         self._tickets = 0
         self._parted: set[tuple[int, int]] = set()
+        self._up: set[tuple[int, int]] = set()
         self._by_peer: dict[PeerId, list[Machine]] = {}
         self.faulty = True
         self.submitted = 0
@@ -54,15 +63,20 @@ class World:
         self._settle_machines(image)
         self.network = Network(rng, plan, len(self.machines))
         self.checkers = Checkers(self)
+        self.council = Council(self)
 
     def _settle_machines(self, image: dict[bytes, bytes]) -> None:
         plan, kinds = self.plan, dict(self.plan.byzantine)
-        for index in range(plan.n + plan.followers):
-            validator = index if index < plan.n else None
+        names = [f"v{index}" for index in range(plan.n)]
+        names += [f"c{index}" for index in range(plan.candidates)]
+        keys = len(names)
+        names += [f"f{index}" for index in range(plan.followers)]
+        for index, name in enumerate(names):
             kind = kinds.get(index)
             for copy in range(2 if kind == "twin" else 1):
-                name = (f"v{index}" if index < plan.n else f"f{index - plan.n}") + "'" * copy
-                identity = Identity(len(self.machines), name, validator, founder(index), _peer(index))
+                identity = Identity(
+                    len(self.machines), name + "'" * copy, index < keys, index, founder(index), _peer(index)
+                )
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
                 rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
@@ -113,10 +127,22 @@ class World:
 
     # ---- machines
 
+    def honest_names_at(self, height: int) -> set[str]:
+        """The names under which honest machines have a seat in the set of `height`."""
+        names = {validator.consensus_key: validator.name for validator in self.sets.at(height).validators}
+        keys = [machine.identity.founder.consensus_key.public_key for machine in self.honest]
+        return {names[key] for key in keys if key in names}
+
     @property
     def honest(self) -> list[Machine]:
         """Those that never lie, whether or not they run."""
         return [machine for machine in self.machines if machine.honest]
+
+    def last_seat(self, machine: Machine) -> int | None:
+        """The last height that a machine signs which was removed and is not pinned by others; None for all others."""
+        if machine.identity.number >= self.plan.n or self.sets.seat(machine, self.sets.newest_height) is not None:
+            return None
+        return self.sets.last_seat(machine)
 
     def machines_of(self, peer: PeerId) -> list[Machine]:
         """All machines that have this node key."""
@@ -127,22 +153,18 @@ class World:
         return "/".join(machine.identity.name for machine in self.machines_of(peer)) or "nobody"
 
     def others(self, machine: Machine, *, validators_only: bool) -> list[Machine]:
-        """Everybody that this machine can have a link to, and that it sends to."""
+        """Everybody that this machine, which runs, wants a link to, and that it sends to."""
         return [
             other
             for other in self.machines
-            if other.identity.peer != machine.identity.peer
-            and (other.identity.validator is not None or not validators_only)
+            if other.identity.peer != machine.identity.peer and machine.lists(other, as_validator=validators_only)
         ]
 
     def booted(self, machine: Machine) -> None:
         """A machine is up: links are made."""
         self.note(machine, "boot", f"number {machine.boots}")
         self.checkers.booted(machine)
-        for other in self.others(machine, validators_only=False):
-            if other.replica is not None and self._linked(machine, other):
-                machine.connect(other.identity.peer)
-                other.connect(machine.identity.peer)
+        self.relist(machine)
 
     def cut(self, machine: Machine) -> None:
         """Cut the power of a machine; it comes back later."""
@@ -150,19 +172,38 @@ class World:
         was_running = machine.replica is not None
         machine.die()
         if was_running:
-            for other in self.others(machine, validators_only=False):
-                self._tell_disconnected(other, machine)
+            for other in self.machines:
+                if self.linked(machine, other):
+                    self._up.discard(_pair(machine, other))
+                    self._tell_disconnected(other, machine)
         down_ms = self.rng.choice(_DOWN_MS) if self.faulty else 1
         self.at(self.now_ms + down_ms, self._power_on, machine)
 
     def _power_on(self, machine: Machine) -> None:
-        if machine.replica is None and not (not self.faulty and machine.identity.validator in self.plan.dead):
+        if machine.replica is None and (self.faulty or machine.identity.number not in self.plan.dead):
             machine.boot()
 
     # ---- links
 
-    def _linked(self, one: Machine, other: Machine) -> bool:
-        return _pair(one, other) not in self._parted
+    def linked(self, one: Machine, other: Machine) -> bool:
+        """Whether there is a link between two machines."""
+        return _pair(one, other) in self._up
+
+    def relist(self, machine: Machine) -> None:
+        """A running machine lists others now: links are made where both list each other, and closed elsewhere."""
+        for other in self.machines:
+            if other.replica is None or other.identity.peer == machine.identity.peer:
+                continue
+            pair = _pair(machine, other)
+            wanted = machine.lists(other) and other.lists(machine) and pair not in self._parted
+            if wanted and pair not in self._up:
+                self._up.add(pair)
+                machine.connect(other.identity.peer)
+                other.connect(machine.identity.peer)
+            elif pair in self._up and not wanted:
+                self._up.discard(pair)
+                self._tell_disconnected(machine, other)
+                self._tell_disconnected(other, machine)
 
     def part(self, machine: Machine, peer: PeerId, again_after_ms: int) -> None:
         """Close the link to a peer, and let both wait before the next."""
@@ -170,13 +211,14 @@ class World:
             pair = _pair(machine, other)
             if pair not in self._parted:
                 self._parted.add(pair)
+                self._up.discard(pair)
                 self._tell_disconnected(machine, other)
                 self._tell_disconnected(other, machine)
                 self.at(self.now_ms + again_after_ms, self._link_again, machine, other)
 
     def _tell_disconnected(self, machine: Machine, gone: Machine) -> None:
         peer = gone.identity.peer
-        if not any(other.replica is not None and self._linked(machine, other) for other in self.machines_of(peer)):
+        if not any(self.linked(machine, other) for other in self.machines_of(peer)):
             machine.disconnect(peer)
 
     def link_all(self) -> None:
@@ -190,8 +232,7 @@ class World:
             return
         self._parted.discard(pair)
         if one.replica is not None and other.replica is not None:
-            one.connect(other.identity.peer)
-            other.connect(one.identity.peer)
+            self.relist(one)
 
     def send(self, sender: Machine, receivers: list[Machine], message: PeerMessage) -> None:
         """Put a message on the network, once per receiver."""
@@ -201,7 +242,7 @@ class World:
         self._show_frame(sender, "send", message, receivers)
         arriving: PeerMessage | None = None
         for receiver in receivers:
-            if receiver.replica is None or not self._linked(sender, receiver):
+            if not self.linked(sender, receiver):
                 continue
             for delay_ms in self.network.fate(sender.identity.index, receiver.identity.index):
                 arriving = decode(frame) if arriving is None else arriving
@@ -219,10 +260,13 @@ class World:
     def submit(self, machine: Machine, number: int) -> None:
         """Submit the client's transaction `number` to a machine, if it is up."""
         self.submitted = max(self.submitted, number + 1)
+        self.submit_transaction(machine, workload.transaction(self.genesis, number))
+
+    def submit_transaction(self, machine: Machine, made: Transaction) -> None:
+        """Submit a transaction to a machine, if it is up."""
         if machine.replica is not None:
-            made = workload.transaction(self.genesis, number)
             self._tickets += 1
-            self.note(machine, "submit", f"transaction {number} {made.id.hex()[:8]}, ticket {self._tickets}")
+            self.note(machine, "submit", f"{made.id.hex()[:8]} of {made.body.sender}, ticket {self._tickets}")
             machine.step_now(Submitted(self._tickets, (made.envelope,)))
 
     def has_committed(self, machine: Machine, number: int) -> bool:
@@ -249,12 +293,14 @@ def _describe(world: World, message: PeerMessage) -> str:
 
 
 @cache
-def _founding(n: int, q: int, heartbeat_ms: int) -> tuple[Genesis, Digest, dict[bytes, bytes]]:
+def _founding(n: int, q: int, candidates: int, heartbeat_ms: int) -> tuple[Genesis, Digest, dict[bytes, bytes]]:
     """Genesis, its block hash, and the disk of a machine on which it was written."""
     parameters = Parameters(
         base_timeout_ms=BASE_TIMEOUT_MS, timeout_ms_max=TIMEOUT_MS_MAX, heartbeat_ms=heartbeat_ms, demotion_heights=20
     )
-    genesis = genesis_of(n, quorum=Quorum(QuorumRule.FIXED, q), parameters=parameters)
+    quorum = Quorum(QuorumRule.FIXED, q)
+    further = operators(range(n, n + candidates))
+    genesis = genesis_of(n, quorum=quorum, parameters=parameters, further_accounts=further)
     store = MemoryStore()
     chain = create_chain(store, genesis)
     return genesis, chain.tip.block_hash, store.image()

@@ -14,6 +14,7 @@ from wallet.options import Group, pass_session
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
+    from ledger.genesis import Genesis
     from ledger.receipt import VerifiedReceipt
     from wallet.session import Session
 
@@ -72,28 +73,30 @@ def verify_command(session: Session, file: str) -> int:
 
     Exit code 0 when everything in it is proved, 10 when anything is not.
     """
-    return verify_file(session, file)
-
-
-def verify_file(session: Session, file: str) -> int:
-    """Verify the receipt in `file` against the pinned genesis, and say what it proves."""
     from ledger.limits import RECEIPT_BYTES_MAX
     from wallet.pinning import pinned_genesis
-    from wallet.receipts import verify
 
     genesis = pinned_genesis(session.settings)
-    verified = verify(read_bounded(file, RECEIPT_BYTES_MAX), genesis)
-    _show(session, verified, network=genesis.network)
+    verify_receipt(session, read_bounded(file, RECEIPT_BYTES_MAX), genesis)
     return ExitCode.OK
 
 
+def verify_receipt(session: Session, data: bytes, genesis: Genesis) -> None:
+    """Verify the receipt `data` against the pinned genesis, and say what it proves. Raises `WalletError` (10)."""
+    from wallet.receipts import verify
+
+    _show(session, verify(data, genesis), network=genesis.network)
+
+
 def _show(session: Session, verified: VerifiedReceipt, *, network: str) -> None:
+    from ledger.receipt import RECEIPT_KIND
     from wallet.explain import operation_sentence
 
     body, header = verified.transaction.body, verified.header
     applied = verified.leaf.result == "applied"
     fields: dict[str, Json] = {
         "verified": True,
+        "kind": RECEIPT_KIND,
         "chain": header.chain.hex(),
         "id": verified.transaction.id.hex(),
         "result": verified.leaf.result,

@@ -12,7 +12,8 @@ from tests.integration.processes.network import ProcessNetwork, id_of
 async def no_evidence(network: ProcessNetwork) -> None:
     """No validator has seen another sign two different things."""
     for index in range(network.layout.validators):
-        assert (await network.get(index, "/v1/evidence"))["items"] == []
+        for path in ("/v1/evidence", "/v1/evidence/unrecorded"):
+            assert (await network.get(index, path))["items"] == []
 
 
 async def same_chain(network: ProcessNetwork, height: int) -> None:

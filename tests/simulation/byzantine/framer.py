@@ -23,7 +23,7 @@ class Framer(Liar):
 
     def after_step(self) -> None:
         """The next move of the plot."""
-        if self.replica is None:
+        if not self._may_speak() or self._seat is None:
             return
         state, height = self._state, self._deciding.height
         if state.context.leader(state.round) != self._me:

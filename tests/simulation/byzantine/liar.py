@@ -52,6 +52,7 @@ class Liar(Machine):
     """Signs anything."""
 
     honest = False
+    _last_seat: int | None = None
 
     @property
     def consensus_key(self) -> SigningKey | None:
@@ -64,7 +65,7 @@ class Liar(Machine):
     def after_step(self) -> None:
         """Perhaps a lie."""
         rng = self.world.rng
-        if self.replica is None or rng.random() >= self.world.plan.lie_rate:
+        if not self._may_speak() or rng.random() >= self.world.plan.lie_rate:
             return
         lies: tuple[Callable[[], None], ...] = (
             self._propose,
@@ -84,6 +85,13 @@ class Liar(Machine):
 
     # ---- what it knows, and how it speaks
 
+    def _may_speak(self) -> bool:
+        """Whether it runs, and has or had a seat: after its removal it goes on lying as if nothing had happened."""
+        if self.replica is None:
+            return False
+        self._last_seat = self._last_seat if self._seat is None else self._seat
+        return self._last_seat is not None
+
     @property
     def _deciding(self) -> Deciding:
         return self.running._parts.deciding
@@ -93,9 +101,14 @@ class Liar(Machine):
         return self._deciding.engine.state
 
     @property
+    def _seat(self) -> int | None:
+        return self._deciding.validators.index_of_consensus_key(self.identity.founder.consensus_key.public_key)
+
+    @property
     def _me(self) -> int:
-        assert self.identity.validator is not None
-        return self.identity.validator
+        """Its seat, or the last that it had."""
+        assert self._last_seat is not None
+        return self._last_seat
 
     def _sign(self, statement: Statement) -> Signature:
         context = SigningContext(self.world.genesis.chain, 0)
@@ -109,7 +122,8 @@ class Liar(Machine):
 
     def _hear_itself(self, message: ConsensusMessage) -> None:
         """Its own replica counts what it said like anybody's: it has to know which certificates there are."""
-        self._deciding.inputs.append(MessageReceived(message, self.identity.peer))
+        if self._seat is not None:
+            self._deciding.inputs.append(MessageReceived(message, self.identity.peer))
 
     def _say(self, message: ConsensusMessage) -> None:
         if not isinstance(message, TimeoutCertificate):
@@ -206,7 +220,7 @@ class Liar(Machine):
     def _weak_certificate(self) -> None:
         """A timeout certificate that binds as little as possible, with its own word that it knows nothing."""
         round = self._state.round
-        entries = self._others_entries(round)[: self.world.plan.q - 1]
+        entries = self._others_entries(round)[: self._deciding.validators.quorum - 1]
         own = self._timeout(round, None)
         entries.append(TimeoutEntry(self._me, own.high_round, own.high_hash, self._sign(own)))
         self._say_certificate(round, entries)
@@ -214,13 +228,13 @@ class Liar(Machine):
     def _poisoned_certificate(self) -> None:
         """A timeout certificate that names a prepare certificate of this round which nobody has (amendment A3)."""
         round = self._state.round
-        entries = self._others_entries(round)[: self.world.plan.q - 1]
+        entries = self._others_entries(round)[: self._deciding.validators.quorum - 1]
         own = TimeoutStatement(self._deciding.height, round, round, Digest(b"\x07" * 32))
         entries.append(TimeoutEntry(self._me, own.high_round, own.high_hash, self._sign(own)))
         self._say_certificate(round, entries)
 
     def _say_certificate(self, round: int, entries: list[TimeoutEntry]) -> None:
-        if len(entries) < self.world.plan.q:
+        if len(entries) < self._deciding.validators.quorum:
             return
         entries.sort(key=lambda entry: entry.validator)
         high_round = max(entry.high_round for entry in entries)

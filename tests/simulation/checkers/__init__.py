@@ -1,10 +1,12 @@
 """Everything that must hold, in every run: one small file per question, and the list of them here.
 
     agreement     I1, I2, I8   one chain; heights and rounds never go back, also across restarts
-    statements    I4, I5       no honest validator ever contradicts itself
+    statements    I4, I5       no honest validator ever contradicts itself, has two voices, or speaks without a seat
     durability    I6, I7, I19  what is said, and what it promises, is on the disk at the instant it is said
     certificates  I3, I9, I10  every block has a record that proves it; one prepared block per round; a commit locks
+    sets          I13          the validator set of a height is the same on all (`tests.simulation.sets`)
     reputation                 no honest machine is blamed, accused or silenced
+    accusations                evidence gets onto the ledger, once, and against liars only
     bounds        I17          everything that can grow has its bound
     audit         I14, I19     in the end a stranger re-executes the whole chain, and everything reported is in it once
 
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from ledger.consensus.messages import TimeoutCertificate
 from node.replica import Action, Answer, BlockAppended, Committed, Logged, PeerMisbehaved, SendTo, SendToAll
 from node.wire import Consensus
+from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
 from tests.simulation.checkers.bounds import Bounds
@@ -38,6 +41,7 @@ class Checkers:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.accusations = Accusations(world)
         self.agreement = Agreement()
         self.statements = Statements()
         self.certificates = Certificates(world)
@@ -52,6 +56,7 @@ class Checkers:
                 self._sent(machine, message)
             case BlockAppended():
                 check_appended(machine, action)
+                self._world.sets.learn(machine)
                 self.agreement.appended(machine, action)
                 self.certificates.appended(machine, action)
                 self.reported.update(dict.fromkeys(action.transaction_ids))
@@ -63,7 +68,7 @@ class Checkers:
             case PeerMisbehaved(peer, reason):
                 check_blame(machine, self._world.machines_of(peer), reason)
             case Logged():
-                check_log(machine, action, self._world.honest)
+                check_log(machine, action, self._world)
             case _:
                 pass
 
@@ -73,7 +78,7 @@ class Checkers:
             return
         said = self._world.memory.decode(message.payload)
         self.certificates.seen(said)
-        if not isinstance(said, TimeoutCertificate) and said.validator == machine.identity.validator:
+        if not isinstance(said, TimeoutCertificate):  # only certificates of others are passed on
             check_spoken(machine, said, message.payload)
             self.statements.spoken(machine, said)
         self._spoken.add(key)
@@ -81,6 +86,7 @@ class Checkers:
     def booted(self, machine: Machine) -> None:
         """A machine came back."""
         if machine.honest:
+            self._world.sets.learn(machine)
             self.agreement.booted(machine)
             self.statements.booted(machine)
 
@@ -91,4 +97,4 @@ class Checkers:
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
-        return audit(self._world, self.agreement, self.reported)
+        return audit(self._world, self.agreement, self.accusations, self.reported)

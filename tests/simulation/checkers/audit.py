@@ -13,6 +13,8 @@ from node.storage import keys
 from tests.simulation.violation import Violation, demand
 
 if TYPE_CHECKING:
+    from node.storage.chain_store import ChainStore
+    from tests.simulation.checkers.accusations import Accusations
     from tests.simulation.checkers.agreement import Agreement
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _NAME = "audit"
 
 
-def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int:
+def audit(world: World, agreement: Agreement, accusations: Accusations, reported: Iterable[Digest]) -> int:
     """Audit the longest honest chain from genesis. Returns its height."""
     if not world.honest:
         return 0
@@ -35,14 +37,27 @@ def audit(world: World, agreement: Agreement, reported: Iterable[Digest]) -> int
         announced = agreement.chain.get(height, block.block_hash)
         demand(block.block_hash == announced, _NAME, f"height {height} is not the block that was announced")
         agreement.chain[height] = block.block_hash
+        accusations.audited(height, block.block)
         for transaction in block.block.transactions:
             earlier = found.setdefault(transaction.id, height)
             demand(earlier == height, _NAME, f"{transaction.id.hex()[:8]} is in blocks {earlier} and {height}")
+    _check_trail(world, chain)
     for machine in world.honest:
         _compare(machine, agreement)
+        accusations.compare(machine)
     for transaction_id in reported:
         demand(transaction_id in found, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
     return chain.tip.header.height
+
+
+def _check_trail(world: World, chain: ChainStore) -> None:
+    """What receipts lead with: every change of the set, and no other step."""
+    heights = range(1, chain.tip.header.height + 1)
+    sets = [chain.validators_of(height + 1) for height in heights]
+    before = [world.genesis.validators, *sets]
+    changed = [after for last, after in zip(before, sets, strict=False) if last != after]
+    found = [step.validators for step in chain.trail(chain.tip.header.height + 1)]
+    demand(found == changed, _NAME, f"the trail has {len(found)} steps, and the set changed {len(changed)} times")
 
 
 def _compare(machine: Machine, agreement: Agreement) -> None:

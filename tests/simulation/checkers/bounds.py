@@ -9,6 +9,7 @@ from ledger.consensus.statements import StatementType
 from ledger.limits import (
     BLOCKS_WANTED_MAX,
     CERTIFIED_BLOCKS_PER_REPLY_MAX,
+    EVIDENCE_PER_VALIDATOR_MAX,
     HEIGHT_MESSAGES_BUFFERED_MAX,
     MEMPOOL_TRANSACTIONS_MAX,
     PEER_LINKS_MAX,
@@ -41,6 +42,7 @@ class Bounds:
         parts = machine.running._parts
         state = parts.deciding.engine.state
         seen = state.book._seen
+        most_reports = EVIDENCE_PER_VALIDATOR_MAX * len(parts.deciding.validators)
         sizes = (
             ("blocks wanted", len(state.wanted_blocks), BLOCKS_WANTED_MAX),
             ("validators in the vote book", len(seen), len(parts.deciding.validators)),
@@ -52,6 +54,7 @@ class Bounds:
             ),
             ("rounds with proposals", len(state.proposals), _ROUNDS),
             ("proposals of a round", max(map(len, state.proposals.values()), default=0), PROPOSALS_PER_ROUND_MAX),
+            ("contradictions to report", len(parts.reports.waiting()), most_reports),
             ("transactions in the mempool", len(parts.door.mempool), MEMPOOL_TRANSACTIONS_MAX),
             (
                 "early messages of a peer",

@@ -104,7 +104,7 @@ class Certificates:
         )
 
     def _keys(self, height: int) -> HeightKeys:
-        return HeightKeys(self._context, height, self._world.genesis.validators, self._world.memory.verify)
+        return HeightKeys(self._context, height, self._world.sets.at(height), self._world.memory.verify)
 
     def _parent(self, height: int, chain: dict[int, Digest]) -> Digest | None:
         return self._world.genesis_hash if height == 1 else chain.get(height - 1)

@@ -14,6 +14,7 @@ from tests.simulation.violation import demand
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
+    from tests.simulation.world import World
 
 _NAME = "reputation"
 _NEVER = frozenset(
@@ -27,10 +28,11 @@ def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> Non
     demand(not names, _NAME, f"{machine.identity.name} blames the honest {names}: {reason}")
 
 
-def check_log(machine: Machine, line: Logged, honest: Sequence[Machine]) -> None:
+def check_log(machine: Machine, line: Logged, world: World) -> None:
     """A line for the operator."""
     demand(line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}")
-    if line.event == "evidence_found":
-        accused = line.fields["validator"]
-        framed = [other for other in honest if other.identity.name == accused]
+    if line.event in ("evidence_found", "evidence_recorded"):
+        accused, height = line.fields["validator"], line.fields["height"]
+        assert isinstance(height, int)
+        framed = accused in world.honest_names_at(height)
         demand(not framed, _NAME, f"{machine.identity.name} has evidence against the honest {accused}")

@@ -56,14 +56,19 @@ ACCOUNTS: tuple[Account, ...] = (
 
 
 def ready(
-    number: int, *, generation: str = "", height: int = PLACE.height - 1, by: str | None = None
+    number: int,
+    *,
+    generation: str = "",
+    height: int = PLACE.height - 1,
+    by: str | None = None,
+    chain: Digest = CHAIN,
 ) -> ValidatorReady:
     """The operation by which v<number> says that it is ready."""
     entry = validator(number, by, generation)
     keys = {
         f"{purpose}_key": key_of(f"v{number} {purpose}{generation}") for purpose in ("consensus", "node", "cosigning")
     }
-    return ValidatorReady(entry.operator, entry, height, sign_ready(CHAIN, entry, height, **keys))
+    return ValidatorReady(entry.operator, entry, height, sign_ready(chain, entry, height, **keys))
 
 
 def create(
@@ -73,10 +78,10 @@ def create(
     return ProposalCreate(by, changes, expires_ms, delay, memo=memo)
 
 
-def digest_of(proposed: ProposalCreate) -> Digest:
+def digest_of(proposed: ProposalCreate, chain: Digest = CHAIN) -> Digest:
     """What votes on `proposed` name."""
     return proposal_digest(
-        chain=CHAIN,
+        chain=chain,
         proposer=proposed.by,
         changes=proposed.changes,
         expires_ms=proposed.expires,
@@ -102,9 +107,9 @@ def first_rows(network: ValidatorSet | None = None, accounts: Iterable[Account] 
 
 
 def council(*operations: Operation) -> Overlay:
-    """The network within the block of PLACE, after v5 said that it is ready, and `operations`."""
+    """The network within the block of PLACE, after v5 and new keys of v1 said that they are ready, and `operations`."""
     overlay = Overlay(State(first_rows()))
-    for operation in (ready(5), *operations):
+    for operation in (ready(5), ready(1, generation=" new"), *operations):
         outcome = operation.apply(overlay, PLACE)
         assert not isinstance(outcome, Refusal), outcome
     return overlay

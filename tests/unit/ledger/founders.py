@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ledger.crypto import SigningKey
 from ledger.genesis import Card, Genesis, Operator, assemble_genesis, make_card
+from ledger.governance.readiness import sign_ready
+from ledger.operations.validators import ValidatorReady
 from ledger.parameters import Parameters
+from ledger.primitives import Digest
+from ledger.roles import Role
 from ledger.rows.accounts import Account
 from ledger.validators import Quorum, Validator, ValidatorSet, default_quorum
 
@@ -54,6 +59,26 @@ def set_of(*indices: int, quorum: Quorum | None = None) -> ValidatorSet:
     return ValidatorSet(
         tuple(founder(index).card.validator for index in indices), quorum or default_quorum(len(indices))
     )
+
+
+def operators(indices: Iterable[int]) -> tuple[Account, ...]:
+    """Accounts of organisations that operate no validator of genesis, and may operate one."""
+    return tuple(
+        Account(f"org{index}", (founder(index).operator_key.public_key,), 1, (Role.OPERATOR,)) for index in indices
+    )
+
+
+def ready_of(chain: Digest, entry: Validator, keys: Founder, height: int) -> ValidatorReady:
+    """The operation by which the keys of `keys` say that they are ready for `entry`."""
+    proofs = sign_ready(
+        chain,
+        entry,
+        height,
+        consensus_key=keys.consensus_key,
+        node_key=keys.node_key,
+        cosigning_key=keys.cosigning_key,
+    )
+    return ValidatorReady(entry.operator, entry, height, proofs)
 
 
 def rekeyed(index: int, keys: int) -> Validator:

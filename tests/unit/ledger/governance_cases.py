@@ -111,6 +111,14 @@ CASES: Final[tuple[Case, ...]] = (
         Code.VALIDATOR_EXISTS,
     ),
     Case("the set is full by now", (ADD,), network(crowd()), Code.VALIDATORS_FULL),
+    Case(
+        "another operates it by now",
+        (ValidatorRekey("v1", validator(1, generation=" new").digest),),
+        network(
+            ValidatorSet((validator(1, "op4"), *validators(3).validators[1:], validator(4, "op1")), parse_quorum("bft"))
+        ),
+        Code.OPERATOR_UNFIT,
+    ),
     Case("who is to leave has left", (ValidatorRemove("v4"),), network(validators(3)), Code.VALIDATOR_UNKNOWN),
     # the quorum
     Case("a number that was a majority is none", (QuorumSet(FOUR),), network(validators(8)), Code.QUORUM_IMPOSSIBLE),

@@ -31,6 +31,7 @@ from ledger.transaction import Transaction, assemble, build_body, parse_transact
 from ledger.validators import Validator, ValidatorSet, parse_quorum
 
 CHAIN = digest(tag("test"), b"chain")
+HEIGHT = 9
 PARENT_TIME_MS = 1_800_000_000_000
 VALID_UNTIL_MS = PARENT_TIME_MS + 60_000
 
@@ -101,8 +102,8 @@ def rows(*, parameters: Parameters | None = None) -> Rows:
 
 
 def context(**parameters: int) -> AdmissionContext:
-    """Admission on top of a parent at PARENT_TIME_MS."""
-    return AdmissionContext(CHAIN, PARENT_TIME_MS, Parameters(**parameters))
+    """Admission to the block at HEIGHT, on top of a parent at PARENT_TIME_MS."""
+    return AdmissionContext(CHAIN, HEIGHT, PARENT_TIME_MS, Parameters(**parameters))
 
 
 def note(by: str = "acme", stream: str = "invoices", text: str = "hello") -> RecordAppend:

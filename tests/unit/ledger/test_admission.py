@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.admission import AdmissionContext, BlockAdmission, check_authority, check_signatures
+from ledger.admission import BlockAdmission, check_authority, check_signatures
 from ledger.crypto import verify
 from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.operations.fields import Content
@@ -16,7 +16,6 @@ from ledger.refusals import TABLE, Code, Kind, Refusal
 from ledger.state import State
 from ledger.transaction import KeySignature, Transaction, assemble, parse_transaction, sign_body
 from tests.unit.ledger.members import (
-    CHAIN,
     PARENT_TIME_MS,
     VALID_UNTIL_MS,
     Rows,
@@ -205,7 +204,7 @@ def test_what_is_refused_takes_no_room() -> None:
 
 def test_expiry_moves_with_ledger_time() -> None:
     transaction = signed(body(), "acme")
-    later = AdmissionContext(CHAIN, VALID_UNTIL_MS, context().parameters)
+    later = replace(context(), parent_time_ms=VALID_UNTIL_MS)
     assert check_authority(transaction, state(), context()) is None
     assert code_of(check_authority(transaction, state(), later)) is Code.EXPIRED
     assert code_of(check_authority(transaction, state(), replace(later, parent_time_ms=VALID_UNTIL_MS - 1))) is None

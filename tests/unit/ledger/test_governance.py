@@ -43,7 +43,7 @@ from ledger.state import Overlay
 from ledger.validators import KeyPurpose, parse_quorum
 from tests.unit.ledger.council import ACCOUNTS, Council, create, digest_of, ready, validator, validators, vote, votes
 from tests.unit.ledger.governance_cases import CASES, Case
-from tests.unit.ledger.members import CHAIN, account, key_of
+from tests.unit.ledger.members import account, key_of
 
 SUSPEND = SuspendAccount("member")
 
@@ -365,6 +365,7 @@ def test_a_chain_goes_on_to_rules_that_this_software_does_not_know_and_it_says_f
 def test_what_has_become_impossible_fails_when_it_is_due_and_changes_nothing(case: Case) -> None:
     council = Council()
     council.ready(5)
+    council.ready(1, generation=" new")
     delay = max(case.delay, 2)
     council.decide(*case.changes, by="op1", delay=delay)
     assert council.proposal(1).state is ProposalState.APPROVED
@@ -418,13 +419,13 @@ def test_a_proposal_keeps_what_it_was_made_of() -> None:
     )
 
 
-def test_a_ready_statement_is_for_one_chain() -> None:
-    assert bytes(32) != CHAIN
+def test_a_ready_statement_and_a_vote_are_for_one_chain() -> None:
     council = Council()
-    council.idle(1)
-    operation = ready(5, height=0)
-    elsewhere = replace(operation, proofs=replace(operation.proofs, node=operation.proofs.cosigning))
-    assert council.block(elsewhere, operation) == [Code.READY_PROOF_INVALID, APPLIED]
+    here, there = ready(5, height=0), ready(5, height=0, chain=Digest(bytes(32)))
+    assert here.entry == there.entry
+    assert council.block(there, here) == [Code.READY_PROOF_INVALID, APPLIED]
+    proposed = create(SUSPEND)
+    assert digest_of(proposed) != digest_of(proposed, chain=Digest(bytes(32)))
 
 
 def test_a_suspension_by_an_operation_takes_no_vote() -> None:

@@ -13,7 +13,8 @@ from ledger.consensus.messages import CommitRecord
 from ledger.encoding import Json, decode_object, encode, encode_trusted
 from ledger.errors import LedgerError, MalformedError, VerificationError
 from ledger.limits import RECEIPT_BYTES_MAX
-from ledger.receipt import Anchor, anchor_of, build_receipt, verify_receipt
+from ledger.receipt import build_receipt, verify_receipt
+from ledger.trail import Anchor, anchor_of
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 

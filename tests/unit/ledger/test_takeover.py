@@ -212,7 +212,7 @@ def test_a_parent_does_not_act_for_who_stands_below_it_and_governs() -> None:
 
 def test_nobody_signs_for_an_account_with_keys_that_it_has_not() -> None:
     council = Council()
-    context = AdmissionContext(CHAIN, council.time_ms, Parameters())
+    context = AdmissionContext(CHAIN, council.height + 1, council.time_ms, Parameters())
     for signers in (("evil",), ("chief",), ("chief", "desk")):
         stolen = signed(body("op3", [AccountKeys("op3", EVIL, 1)]), *signers)
         refusal = check_authority(stolen, council.state, context)

@@ -130,7 +130,7 @@ MALFORMED: list[tuple[str, Change, str]] = [
     ("no sender", without("body", "sender"), "lacks the field 'sender'"),
     ("a sender that is no name", set_to("body", "sender", to="Acme"), "sender must be a name"),
     ("a sender that is null", set_to("body", "sender", to=None), "sender must be a name"),
-    ("a validator as the sender", set_to("body", "sender", to="validator:v1"), "sender must be a name"),
+    ("a validator as the sender", set_to("body", "sender", to="validator:v1"), "neither the sender nor a cosigner"),
     ("no nonce", without("body", "nonce"), "lacks the field 'nonce'"),
     ("a long nonce", set_to("body", "nonce", to="0" * 34), "nonce must be 32 lower-case hex"),
     ("upper-case hex in the nonce", set_to("body", "nonce", to="A" * 32), "nonce must be 32 lower-case hex"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ledger.amounts import Amount
+from ledger.consensus.evidence import EvidenceKind
 from ledger.encoding import Json
 from ledger.governance.changes import (
     GrantRole,
@@ -29,6 +30,7 @@ from ledger.operations.assets import (
     AssetTransfer,
     AssetUnfreezeHolder,
 )
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.fields import Content
 from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation
@@ -40,6 +42,7 @@ from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.rows.accounts import ADMINISTRATORS_KEY, Administrators, account_key
 from ledger.rows.assets import Asset, Balance, asset_key, balance_key
+from ledger.rows.evidence import RecordedEvidence, evidence_key
 from ledger.rows.governance import (
     GOVERNANCE_KEY,
     Candidate,
@@ -57,6 +60,7 @@ from ledger.rows.validator_keys import ValidatorKey, validator_key_key
 from ledger.state import Overlay, Row, State
 from ledger.transaction import assemble, parse_transaction, sign_body, transaction_id
 from ledger.validators import KeyPurpose, parse_quorum
+from tests.unit.ledger.accusing import accuse
 from tests.unit.ledger.council import digest_of, ready, validator
 from tests.unit.ledger.members import CHAIN, MEMBERS, body, key_of, note, rows, signed, validator_set
 
@@ -149,6 +153,9 @@ def envelopes() -> Json:
         (body(operations=STREAM_OPERATIONS), ("acme",)),
         (body(operations=ASSET_OPERATIONS), ("acme",)),
     ]
+    evidence = accuse("v1", key_of("consensus"), CHAIN)
+    accusation = body("validator:v1", (EvidenceRecord("validator:v1", evidence),), nonce=int.from_bytes(evidence.nonce))
+    forms.append((accusation, ("node",)))
     documents: list[Json] = []
     for body_bytes, signers in forms:
         transaction = signed(body_bytes, *signers)
@@ -178,6 +185,9 @@ def no_envelopes() -> Json:
         "an escape that need not be": good.replace(b'"hello"', b'"\\u0068ello"', 1),
         "upper-case hex": good.replace(b'"nonce":"0000', b'"nonce":"000A', 1),
         "version 2": good.replace(b'"version":1', b'"version":2', 1),
+        "a validator that records": good.replace(b'"acme","version"', b'"validator:v1","version"', 1).replace(
+            b'"by":"acme"', b'"by":"validator:v1"', 1
+        ),
         "unknown operation": good.replace(b"record.append", b"record.delete", 1),
         "no signature": assemble(body(), []),
     }
@@ -238,6 +248,10 @@ def state_rows() -> Json:
         (asset_key("point"), Asset("point", "acme", 0, None, ("acme",))),
         (balance_key("alice.acme", "euro"), Balance("alice.acme", "euro", 2**53)),
         (balance_key("globex", "euro"), Balance("globex", "euro", frozen=True)),
+        (
+            evidence_key("v1", 7),
+            RecordedEvidence("v1", 7, EvidenceKind.COMMIT_FORGOTTEN, DIGEST, 9, DIGEST),
+        ),
         (LEADERS_KEY, Leaders((("v2", 4), ("v1", 3)))),
         (PARAMETERS_KEY, Parameters()),
         (VALIDATORS_KEY, validator_set()),

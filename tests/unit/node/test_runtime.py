@@ -35,6 +35,7 @@ from node.replica.actions import (
 from node.replica.inputs import Elapsed, PeerConnected, PeerMessageReceived, ReplicaInput, Submitted
 from node.replica.status import ReplicaStatus
 from node.runtime import HaltedError, Runtime
+from node.storage.errors import StorageFailedError
 from node.storage.queries import Queries
 from node.wire import Haste, PeerMessage, Status, Transactions
 
@@ -297,6 +298,17 @@ async def test_the_newest_wish_to_be_woken_counts() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert len(world.replica.steps) == 3, "woken once"
+
+
+async def test_storage_that_fails_whoever_hears_of_a_block_ends_the_process_too() -> None:
+    def fail(_: BlockAppended) -> None:
+        raise StorageFailedError("the disk is gone")
+
+    async with running(when(PeerConnected, BlockAppended(5, digest(9), ()))) as world:
+        world.runtime._appended = fail
+        world.wake()
+        with pytest.raises(HaltedError, match="the disk is gone"):
+            await world.task
 
 
 async def test_a_halt_ends_the_process_and_nothing_after_it_is_done() -> None:

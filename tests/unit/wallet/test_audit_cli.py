@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from ledger.consensus.statements import Statement
+from ledger.evidence_file import build_evidence_file
+from ledger.operations.evidence import EvidenceRecord
+from ledger.primitives import Digest
 from ledger.transaction import assemble, parse_transaction
+from tests.unit.ledger.accusing import CONTRADICTIONS, X, Y, accuse, two_commits
+from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode, always
 from tests.unit.wallet.network import Network
+from wallet.evidence import evidence_sentence
 from wallet.exit_codes import ExitCode
+from wallet.explain import operation_sentence
 
 
 @pytest.fixture
@@ -66,6 +74,77 @@ def test_nothing_is_verified_without_a_pinned_genesis(audit: Run, run: Run, home
     assert "--genesis FILE" in result.stderr
     wrong = audit("verify", "r.json", "--genesis", str(home / "genesis.json"), "--genesis-hash", "00" * 32)
     assert wrong.exit_code == ExitCode.VERIFICATION_FAILED
+
+
+# ---- evidence
+
+
+@pytest.fixture
+def evidence(profile: Path, network: Network) -> bytes:
+    """The file of evidence that v2 signed two commits at height 1."""
+    made = accuse("v2", network.founders[2].consensus_key, network.genesis.chain, two_commits(1))
+    data = build_evidence_file(evidence=made, chain=network.genesis.chain, trail=(), record=None)
+    Path("e.json").write_bytes(data)
+    return data
+
+
+@pytest.mark.usefixtures("evidence", "offline")
+def test_evidence_names_who_when_and_what_in_words(audit: Run, network: Network) -> None:
+    text = audit("verify", "e.json").stdout
+    lines = dict(line.split(maxsplit=1) for line in text.splitlines() if not line.startswith("and it"))
+    assert lines["verified"] == f"yes, against the genesis of 'testnet', {network.genesis.chain.hex()}"
+    assert lines["accused"] == "v2, operated by org2"
+    assert lines["height"] == "1"
+    assert lines["it"] == f"voted to commit the block {X.hex()} in round 0"
+    assert f"voted to commit the block {Y.hex()} in round 0" in text
+    assert "an honest validator makes one" in lines["but"]
+    printed = json.loads(audit("verify", "e.json", "--output", "json").stdout)
+    assert (printed["verified"], printed["kind"]) == (True, "quorum-ledger/evidence")
+    assert (printed["validator"], printed["operator"], printed["height"]) == ("v2", "org2", 1)
+    assert printed["contradiction"] == "two_statements"
+
+
+@pytest.mark.usefixtures("receipt")
+def test_a_file_says_by_itself_which_it_is(audit: Run, evidence: bytes) -> None:
+    kinds = [json.loads(audit("verify", name, "--output", "json").stdout)["kind"] for name in ("r.json", "e.json")]
+    assert kinds == ["quorum-ledger/receipt", "quorum-ledger/evidence"]
+    Path("renamed.json").write_bytes(evidence.replace(b"quorum-ledger/evidence", b"quorum-ledger/receipt"))
+    assert audit("verify", "renamed.json").exit_code == ExitCode.VERIFICATION_FAILED
+
+
+def test_any_flipped_byte_of_evidence_exits_10(audit: Run, evidence: bytes) -> None:
+    for position in range(0, len(evidence), 13):
+        damaged = bytearray(evidence)
+        damaged[position] ^= 1
+        Path("damaged.json").write_bytes(damaged)
+        result = audit("verify", "damaged.json")
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, f"byte {position}: {result.output}"
+        assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("evidence")
+def test_evidence_of_another_network_proves_nothing(audit: Run, run: Run) -> None:
+    other = genesis_of(4)
+    Path("other.json").write_bytes(other.document)
+    result = audit("verify", "e.json", "--genesis", "other.json", "--genesis-hash", other.chain.hex())
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "another chain" in result.stderr
+
+
+@pytest.mark.parametrize("statements", CONTRADICTIONS)
+def test_every_contradiction_has_words(statements: tuple[Statement, Statement]) -> None:
+    made = accuse("v2", founder(2).consensus_key, Digest(bytes(32)), statements)
+    sentence = evidence_sentence(made)
+    assert sentence.startswith("at height 7, v2 ")
+    assert X.hex() in sentence
+    assert "honest validator" in sentence
+    report = operation_sentence(EvidenceRecord("validator:v1", made))
+    assert report == f"validator:v1 records evidence: {sentence}"
+    first, _, second = sentence.partition("; it also ")
+    assert first.removeprefix("at height 7, v2 ") != second.partition(";")[0], "the two differ in words as well"
+
+
+# ---- a whole ledger
 
 
 @pytest.mark.usefixtures("receipt")

@@ -14,13 +14,12 @@ from ledger.consensus.messages import (
     TimeoutCertificate,
     TimeoutEntry,
 )
-from ledger.consensus.statements import PrepareStatement, ProposalStatement, TimeoutStatement
+from ledger.consensus.statements import ProposalStatement, TimeoutStatement
 from ledger.consensus.verification import (
     HeightKeys,
     verify_commit_certificate,
     verify_message,
     verify_prepare_certificate,
-    verify_signed_statement,
 )
 from ledger.errors import VerificationError
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
@@ -38,7 +37,6 @@ from tests.unit.ledger.consensus.signed import (
     prepared,
     proposal,
     sign,
-    signed,
     timed_out,
     timeout,
 )
@@ -140,10 +138,9 @@ def test_a_signature_for_another_network_means_nothing() -> None:
         verify_message(prepare(1), other)
 
 
-def test_certificates_and_bare_statements() -> None:
+def test_certificates() -> None:
     verify_prepare_certificate(prepared(), keys())
     verify_commit_certificate(committed(2), keys())
-    verify_signed_statement(signed(1, PrepareStatement(HEIGHT, 0, X, ZERO_DIGEST)), keys())
     with pytest.raises(VerificationError, match="does not verify"):
         verify_commit_certificate(replace(committed(2), round=3), keys())
     with pytest.raises(VerificationError, match="2 signatures"):

@@ -29,6 +29,7 @@ from ledger.operations.assets import (
     AssetTransfer,
     AssetUnfreezeHolder,
 )
+from ledger.operations.evidence import EvidenceRecord
 from ledger.operations.fields import Content, to_json
 from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation, OperationKind
@@ -46,10 +47,12 @@ from ledger.primitives import Digest, PublicKey, Signature
 from ledger.refusals import TABLE
 from ledger.roles import Role
 from ledger.validators import Validator
-from tests.unit.ledger.members import key_of
+from tests.unit.ledger.accusing import accuse
+from tests.unit.ledger.members import CHAIN, key_of
 
 KEY, OTHER = key_of("a").public_key, key_of("b").public_key
 HEX = KEY.hex()
+EVIDENCE = accuse("v2", key_of("consensus"), CHAIN)
 
 READY_VALUE = dict(OPERATIONS["validator.ready"].example)
 READY = ValidatorReady(
@@ -187,6 +190,10 @@ ROUND_TRIPS: list[tuple[Operation, dict[str, Json]]] = [
         AssetUnfreezeHolder("acme", "euro", "bob"),
         {"type": "asset.unfreeze_holder", "by": "acme", "asset": "euro", "holder": "bob"},
     ),
+    (
+        EvidenceRecord("validator:v1", EVIDENCE),
+        {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()},
+    ),
 ]
 
 ADD: dict[str, Json] = {"type": "account.add", "by": "acme", "name": "bob", "keys": [HEX], "threshold": 1}
@@ -204,6 +211,7 @@ VOTE: dict[str, Json] = {"type": "proposal.vote", "by": "org", "proposal": 7, "d
 CREATE: dict[str, Json] = {"type": "stream.create", "by": "acme", "name": "news"}
 WRITERS: dict[str, Json] = {"type": "stream.writers", "by": "acme", "stream": "news", "writers": ["acme"]}
 FREEZE: dict[str, Json] = {"type": "stream.freeze", "by": "acme", "stream": "news"}
+EVIDENT: dict[str, Json] = {"type": "evidence.record", "by": "validator:v1", "evidence": EVIDENCE.to_json()}
 APPEND: dict[str, Json] = {"type": "record.append", "by": "acme", "stream": "news", "content": 1}
 DEFINE: dict[str, Json] = {"type": "asset.define", "by": "acme", "name": "euro", "decimals": 2}
 MOVE: dict[str, Json] = {"type": "asset.transfer", "by": "acme", "asset": "euro", "to": "bob", "amount": "5"}
@@ -318,6 +326,8 @@ MALFORMED: list[tuple[dict[str, Json], dict[str, Json], str]] = [
     (MOVE, {"to": "validator:v1"}, "to must be a name"),
     (BURN, {"to": "bob"}, "asset.burn has an unknown field 'to'"),
     (STOP, {"holder": ""}, "holder must be a name"),
+    (EVIDENT, {"by": "acme"}, "by must be validator:<name>"),
+    (EVIDENT, {"evidence": {}}, "evidence lacks the field 'first'"),
 ]
 
 
@@ -338,7 +348,7 @@ def test_a_field_that_is_wrong_is_malformed(good: dict[str, Json], change: dict[
     "good",
     [
         *(ADD, KEYS, SUSPEND, GRANT, PROPOSE, VOTE, READY_VALUE),
-        *(CREATE, WRITERS, FREEZE, APPEND, DEFINE, ISSUE, MOVE, BURN, STOP),
+        *(CREATE, WRITERS, FREEZE, APPEND, DEFINE, ISSUE, MOVE, BURN, STOP, EVIDENT),
     ],
 )
 def test_a_required_field_that_is_missing_is_named(good: dict[str, Json]) -> None:

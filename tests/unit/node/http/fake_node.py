@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
 from node.replica import Committed, Outcome, PeerStatus, Pending, ReplicaStatus, Role
-from node.replica.findings import FoundEvidence
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
 from tests.unit.node.storage import chains
@@ -24,7 +24,7 @@ class FakeNode:
         self.queries = Queries(self.chain)
         self.mempool: dict[Digest, Transaction] = {}
         self.expired_ids: set[Digest] = set()
-        self.found: tuple[FoundEvidence, ...] = ()
+        self.found: tuple[Evidence, ...] = ()
         self.peers: tuple[PeerStatus, ...] = ()
         self.role = Role.VOTING
         self.storage_low = False
@@ -69,7 +69,7 @@ class FakeNode:
     def expired(self, transaction_id: Digest) -> bool:
         return transaction_id in self.expired_ids
 
-    def evidence(self) -> tuple[FoundEvidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         return self.found
 
     def status(self) -> ReplicaStatus:

@@ -1,4 +1,4 @@
-"""What operators ask: alive, ready, status, evidence, metrics."""
+"""What operators ask: alive, ready, status, metrics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.consensus.inputs import PeerId
-from ledger.encoding import encode_trusted
 from node.http.health import VERSION
 from node.replica import PeerStatus, Role
-from node.replica.findings import FoundEvidence
 from tests.unit.node.http.conftest import Api, check_problem
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, genesis, transaction
@@ -89,24 +87,6 @@ async def test_status_says_what_the_node_does(api: Api, node: FakeNode) -> None:
     assert status["mempool"]["transactions"] == 1
     assert status["peers"][0]["deciding"] == 2
     assert status["explanation"] == "waiting for v1 to propose"
-
-
-async def test_evidence_is_listed_page_by_page(api: Api, node: FakeNode) -> None:
-    assert (await api.ok("/v1/evidence"))["items"] == []
-    document = encode_trusted({"kind": "E1", "validator": "v2", "first": {}, "second": {}})
-    node.found = tuple(FoundEvidence(height, validator, document) for height in (3, 7) for validator in (0, 2))
-    places, cursor = [], {}
-    while True:
-        page = await api.ok("/v1/evidence", limit=1, **cursor)
-        places += [(item["height"], item["validator_index"]) for item in page["items"]]
-        node.found = (*node.found, FoundEvidence(9 + len(places), 1, document))
-        if page["next_cursor"] is None:
-            break
-        cursor = {"cursor": page["next_cursor"]}
-    assert places == [(7, 2), (7, 0), (3, 2), (3, 0)]
-    up = await api.ok("/v1/evidence", order="asc", limit=2)
-    assert [item["height"] for item in up["items"]] == [3, 3]
-    assert up["items"][0]["evidence"]["validator"] == "v2"
 
 
 async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> None:

@@ -62,6 +62,7 @@ KNOWN = {
     "asset": "euro",
     "number": "1",
     "validator": "v5",
+    "digest": "0" * 64,
 }
 """A value that may stand in a path, of every parameter."""
 

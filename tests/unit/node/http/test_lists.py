@@ -98,7 +98,7 @@ async def test_ascending_is_the_reverse_of_descending(api: Api, node: FakeNode, 
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "1e2", "", "٣", " 5", "5 ", "007", "9" * 400])
-@pytest.mark.parametrize("path", [*LISTS, "/v1/evidence"])
+@pytest.mark.parametrize("path", [*LISTS, "/v1/evidence", "/v1/evidence/unrecorded"])
 async def test_a_limit_beyond_the_bounds_is_an_error(api: Api, node: FakeNode, path: str, limit: str) -> None:
     node.grow(1)
     reply = await api.refused("parameter_invalid", 400, path, params={"limit": limit})
@@ -124,7 +124,7 @@ async def test_a_cursor_belongs_to_its_list_and_parameters(api: Api, node: FakeN
     await api.ok(path, limit=2, cursor=cursor)  # the size of a page may change
 
 
-@pytest.mark.parametrize("path", [*LISTS, "/v1/evidence"])
+@pytest.mark.parametrize("path", [*LISTS, "/v1/evidence", "/v1/evidence/unrecorded"])
 @pytest.mark.parametrize("position", [b"", b"\x00", b"\xff" * 8, b"\xff" * 12, b"\xff" * 400, b"../../etc", b"\0" * 10])
 async def test_a_forged_position_is_an_error_or_a_place(api: Api, node: FakeNode, path: str, position: bytes) -> None:
     node.grow(3)

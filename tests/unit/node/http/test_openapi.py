@@ -15,12 +15,14 @@ from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
 from node.http.problems import HttpCode
 from node.http.routes import ROUTES
+from tests.unit.ledger.accusing import accuse, two_commits
+from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.contract import DOCUMENT, check_schema, operation_of
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.http.proposing import SUSPEND, Proposing, entry
 from tests.unit.node.http.test_hostile import KNOWN
-from tests.unit.node.storage.chains import append, create_stream, transaction
+from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
 
 
 def operations() -> dict[tuple[str, str], dict[str, Any]]:
@@ -85,11 +87,13 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
         AssetIssue("org0", "euro", "org0", Amount(5)),
         nonce=1,
     )
+    evidence = accuse("v3", founder(3).consensus_key, genesis().chain, two_commits(1))
+    node.found = (evidence,)
     node.append(sent)
     people = Proposing(node)
     people.get_ready(entry("v5"))
     people.propose(SUSPEND)
-    values = {**KNOWN, "id": sent.id.hex()}
+    values = {**KNOWN, "id": sent.id.hex(), "digest": evidence.digest.hex()}
     for route in ROUTES:
         path = route.path.format(**values)
         assert operation_of(route.method, path) is not None

@@ -14,7 +14,8 @@ from ledger.audit import ChainAudit
 from ledger.consensus.inputs import PeerId
 from ledger.operations.kinds import Operation
 from ledger.parameters import Parameters
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.receipt import verify_receipt
+from ledger.trail import anchor_of
 from ledger.transaction import assemble, build_body, sign_body
 from node.http import HttpServer, create_application
 from node.inbox import Inbox
@@ -55,6 +56,7 @@ async def runtime() -> AsyncIterator[Runtime]:
             chain=chain,
             guard=MemoryGuard(),
             consensus_key=founder(0).consensus_key,
+            node_key=founder(0).node_key,
             verify=crypto.verify,
             now=read_clocks(),
         ),

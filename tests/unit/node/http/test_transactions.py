@@ -9,7 +9,8 @@ import pytest
 
 from ledger.amounts import Amount
 from ledger.operations.assets import AssetDefine, AssetFreezeHolder, AssetIssue, AssetTransfer
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.receipt import verify_receipt
+from ledger.trail import anchor_of
 from tests.unit.node.http.conftest import Api, check_problem, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import append, create_stream, genesis, transaction

@@ -34,6 +34,7 @@ from ledger.consensus.statements import statement_type
 from ledger.crypto import verify
 from ledger.genesis import Genesis
 from ledger.limits import PROOF_HEIGHTS_DEFAULT
+from ledger.operations.kinds import Operation
 from ledger.operations.streams import StreamCreate
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
@@ -70,7 +71,7 @@ from node.storage.opening import create_chain, open_chain
 from node.storage.promises import read_promises
 from node.storage.rows import unseal
 from node.wire import Consensus, PeerMessage, decode, encode
-from tests.unit.ledger.founders import Founder, founder, genesis_of, signing_key
+from tests.unit.ledger.founders import Founder, founder, genesis_of, operators, signing_key
 
 BASE_TIMEOUT_MS = 200
 HEARTBEAT_MS = 60_000
@@ -209,7 +210,7 @@ class Cluster:
         quorum: Quorum | None = None,
         parameters: Parameters = PARAMETERS,
     ) -> None:
-        self.genesis = _genesis(validators, quorum, parameters)
+        self.genesis = _genesis(validators, candidates, quorum, parameters)
         self.now_ms = 1_000
         self.deliver: Filter = lambda sender, receiver, message: True
         self.alter: Callable[[int, int, PeerMessage], PeerMessage] = lambda sender, receiver, message: message
@@ -218,6 +219,7 @@ class Cluster:
         self._sequence = _count_from_zero()
         self._frames: list[tuple[int, int, int, int, bytes]] = []  # (time, sequence, sender, receiver, frame)
         self._nonces = _count_from_zero()
+        self._streams = _count_from_zero()
         self._tickets = _count_from_zero()
         self.outcomes: dict[int, tuple[Outcome, ...]] = {}
         self.wall_offset_ms: dict[int, int] = {}
@@ -252,6 +254,7 @@ class Cluster:
             chain=open_chain(node.store),
             guard=node.guard,
             consensus_key=node.founder.consensus_key if node.key else None,
+            node_key=node.founder.node_key,
             verify=verify,
             now=self.now(node),
         )
@@ -415,13 +418,17 @@ class Cluster:
 
     def transaction(self, *, valid_for_ms: int = 3_600_000, sender: int = 0) -> Transaction:
         """A new transaction by org<sender>."""
-        number = next(self._nonces)
+        operation = StreamCreate(by=f"org{sender}", name=f"stream-{next(self._streams)}")
+        return self.sign(operation, valid_for_ms=valid_for_ms, sender=sender)
+
+    def sign(self, operation: Operation, *, sender: int, valid_for_ms: int = 3_600_000) -> Transaction:
+        """A transaction of one operation by org<sender>."""
         body = build_body(
             chain=self.genesis.chain,
             sender=f"org{sender}",
-            nonce=number.to_bytes(16, "big"),
+            nonce=next(self._nonces).to_bytes(16, "big"),
             valid_until_ms=self.genesis.time_ms + self.now_ms + valid_for_ms,
-            operations=[StreamCreate(by=f"org{sender}", name=f"stream-{number}")],
+            operations=[operation],
         )
         parsed = parse_transaction(assemble(body, [sign_body(body, founder(sender).operator_key)]))
         assert isinstance(parsed, Transaction), parsed
@@ -494,9 +501,9 @@ def _decoded(payload: bytes) -> ConsensusMessage:
 
 
 @cache
-def _genesis(validators: int, quorum: Quorum | None, parameters: Parameters) -> Genesis:
+def _genesis(validators: int, candidates: int, quorum: Quorum | None, parameters: Parameters) -> Genesis:
     keys_of_pair = tuple(sorted(signing_key(name).public_key for name in _PAIR))
-    further = (Account("pair", keys_of_pair, 1, ()),)
+    further = (Account("pair", keys_of_pair, 1, ()), *operators(range(validators, validators + candidates)))
     return genesis_of(validators, quorum=quorum, parameters=parameters, further_accounts=further)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.consensus.effects import ReportEvidence
 from ledger.consensus.inputs import PeerId
-from ledger.consensus.messages import SignedStatement
-from ledger.consensus.statements import CommitStatement
+from ledger.evidence import Evidence
 from ledger.limits import (
     CONFLICTS_MAX,
-    EVIDENCE_BYTES_MAX,
     EVIDENCE_PER_VALIDATOR_MAX,
     HEIGHT_MESSAGES_BUFFERED_BYTES_MAX,
     HEIGHT_MESSAGES_BUFFERED_MAX,
@@ -27,6 +24,8 @@ from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.storage.memory import MemoryStore
 from node.wire import Consensus, Haste, Status, Transactions
+from tests.unit.ledger.accusing import accuse, two_commits
+from tests.unit.ledger.founders import founder
 from tests.unit.node.replica.cluster import Cluster
 
 A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
@@ -163,25 +162,20 @@ def test_a_new_link_is_told_where_we_are() -> None:
     assert node.sent()[before:] == [Status(1, 0)]
 
 
-def _two_commits(height: int, validator: int) -> ReportEvidence:
-    first, second = (
-        SignedStatement(CommitStatement(height, 0, Digest(block * 32)), validator, Signature(bytes(64)))
-        for block in (b"x", b"y")
-    )
-    return ReportEvidence(validator, first, second)
+def _evidence(validator: str, height: int) -> Evidence:
+    return accuse(validator, founder(0).consensus_key, Digest(bytes(32)), two_commits(height))
 
 
 def test_who_contradicts_itself_at_every_height_takes_no_room_of_others() -> None:
     store = MemoryStore()
     findings = Findings(store)
-    kept = [findings.keep_evidence(_two_commits(height, 0), "ann") for height in range(1, 100)]
+    kept = [findings.keep_evidence(0, _evidence("ann", height)) for height in range(1, 100)]
     assert sum(kept) == EVIDENCE_PER_VALIDATOR_MAX
-    assert findings.keep_evidence(_two_commits(100, 1), "bob")
+    assert findings.keep_evidence(1, _evidence("bob", 100))
     restarted = Findings(store)
     assert restarted.evidence() == findings.evidence()
-    assert not restarted.keep_evidence(_two_commits(101, 2), "ann"), "whatever its index is by now"
-    assert restarted.keep_evidence(_two_commits(101, 1), "bob")
-    assert max(len(item.document) for item in restarted.evidence()) < EVIDENCE_BYTES_MAX // 2
+    assert not restarted.keep_evidence(2, _evidence("ann", 101)), "whatever its index is by now"
+    assert restarted.keep_evidence(1, _evidence("bob", 101))
 
 
 def test_records_of_another_chain_are_kept_once_and_few() -> None:

@@ -41,6 +41,7 @@ GOLDEN: list[tuple[bytes, str]] = [
         keys.entity("acme", "abc"),
         "6b" + b"acme".hex() + "00" + "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ),
+    (keys.evidence(HASH), "64" + HASH_HEX),
     (keys.signer("v0"), "73" + b"v0".hex()),
     (keys.own_message(1, 2, StatementType.COMMIT), "70" + "0000000000000001" + "01" + "00000002" + "03"),
     (keys.certificate(1, PromiseKind.TIMEOUT_CERTIFICATE, 2), "70" + "0000000000000001" + "02" + "00000002"),

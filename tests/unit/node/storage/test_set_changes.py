@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ledger.errors import VerificationError
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.receipt import verify_receipt
+from ledger.trail import anchor_of
 from node.http.receipts import receipt_of
 from node.storage import keys
 from node.storage.chain_store import ChainStore
