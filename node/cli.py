@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from node.commands.checking import config
+from node.commands.examining import doctor
 from node.commands.failures import CommandError, ExitCode, Root
 from node.commands.founding import identity, init
 from node.commands.genesis import genesis
+from node.commands.joining import ready
 from node.commands.running import devnet, start, status
 from node.commands.verifying import verify_store
 
@@ -24,6 +26,7 @@ def main() -> None:
       quorum-node genesis adopt …     each: compare the hash, take the chain up
       quorum-node start               each: run
       quorum-node status              where it is, and what one more failure would do
+      quorum-node doctor              what is wrong, and what to do
 
     To try it on one machine: quorum-node devnet
     """
@@ -35,5 +38,5 @@ def main() -> None:
         )
 
 
-for _command in (init, identity, genesis, config, start, status, verify_store, devnet):
+for _command in (init, identity, genesis, config, start, status, doctor, ready, verify_store, devnet):
     main.add_command(_command)

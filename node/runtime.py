@@ -222,6 +222,11 @@ class Runtime:
         """What this node keeps against validators that signed two contradictory statements."""
         return self._replica.evidence()
 
+    @property
+    def storage_low(self) -> bool:
+        """Whether the disk is nearly full, as of a second ago at most."""
+        return self._storage_low
+
     def status(self) -> ReplicaStatus:
         """What the replica is doing now."""
         return self._replica.status()

@@ -9,9 +9,12 @@ from wallet.commands.asset import asset_group, balance, transfer
 from wallet.commands.configuration import completion, config_group
 from wallet.commands.key import key_group
 from wallet.commands.network import genesis_group, status
+from wallet.commands.proposal import proposal_group
 from wallet.commands.receipt import receipt_group
+from wallet.commands.role import role_group
 from wallet.commands.stream import record_group, stream_group
 from wallet.commands.transaction import tx_group
+from wallet.commands.validator import validator_group
 from wallet.options import Root
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -23,7 +26,10 @@ COMMANDS: tuple[click.Command, ...] = (
     balance,
     asset_group,
     account_group,
+    role_group,
     history,
+    proposal_group,
+    validator_group,
     tx_group,
     receipt_group,
     status,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wallet.exit_codes import MEANINGS, as_wallet_error
+from wallet.exit_codes import MEANINGS, ExitCode, as_wallet_error
 from wallet.session import Session
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -121,6 +121,9 @@ class Root(Group):
                 args, prog_name, complete_var, standalone_mode=False, windows_expand_args=windows_expand_args,
                 obj=session, **extra,
             )  # fmt: skip
+        except click.exceptions.NoArgsIsHelpError as asked:
+            asked.show()
+            sys.exit(ExitCode.USAGE)
         except Exception as failure:
             if os.environ.get("QUORUM_DEBUG"):
                 raise

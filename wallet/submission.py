@@ -46,6 +46,26 @@ def ask(session: Session, work: Callable[[Client], Awaitable[T]], *, nodes: tupl
     return client.ask(nodes or session.nodes, work, timeout_s=session.settings.timeout_s, notice=session.output.hint)
 
 
+def ask_each(session: Session, work: Callable[[Client], Awaitable[T]]) -> dict[str, T | WalletError]:
+    """Run `work` with each node of the session, all at once: what each gave, or why it gave nothing, by URL."""
+    import asyncio
+
+    from wallet import client
+
+    async def one(node: str) -> T | WalletError:
+        seconds = session.settings.timeout_s
+        async with client.connect((node,), timeout_s=seconds, notice=session.output.hint) as connected:
+            try:
+                return await work(connected)
+            except WalletError as error:
+                return error
+
+    async def all_of_them() -> list[T | WalletError]:
+        return await asyncio.gather(*(one(node) for node in session.nodes))
+
+    return dict(zip(session.nodes, asyncio.run(all_of_them()), strict=True))
+
+
 def submit(session: Session, transaction: Transaction, *, wait: bool) -> Settled:
     """Hand in a transaction and, with `wait`, stay until its outcome is final or time is over.
 

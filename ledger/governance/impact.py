@@ -6,16 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.errors import MalformedError
-from ledger.governance.changes import Change, QuorumSet, ValidatorAdd, ValidatorRemove
+from ledger.governance.changes import Change, QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
 from ledger.validators import Tolerance, ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What the network survives before and after."""
+    """What the network survives before and after, and who is in the set then.
+
+    `renewed` are those of `validators` that come with the entry of a candidate: they joined, or have new keys.
+    """
 
     before: Tolerance
     after: Tolerance
+    validators: tuple[str, ...]
+    renewed: tuple[str, ...]
 
     def sentence(self) -> str:
         """Both, in plain words; and what is lost, if anything is."""
@@ -38,9 +43,10 @@ def impact(current: ValidatorSet, changes: Iterable[Change]) -> Impact:
     """What `changes`, in their order, make of the tolerance of the `current` set.
 
     Raises `MalformedError`, with the arithmetic, when the result breaks n/2 < q <= n, and for a validator that is to be
-    removed and is not there, or to be added and is.
+    removed or re-keyed and is not there, or to be added and is.
     """
     names = [validator.name for validator in current.validators]
+    renewed: set[str] = set()
     rule = current.quorum_rule
     for change in changes:
         match change:
@@ -48,6 +54,11 @@ def impact(current: ValidatorSet, changes: Iterable[Change]) -> Impact:
                 if name in names:
                     raise MalformedError(f"there is a validator {name}")
                 names.append(name)
+                renewed.add(name)
+            case ValidatorRekey(name):
+                if name not in names:
+                    raise MalformedError(f"there is no validator {name}")
+                renewed.add(name)
             case ValidatorRemove(name):
                 if name not in names:
                     raise MalformedError(f"there is no validator {name}")
@@ -56,7 +67,8 @@ def impact(current: ValidatorSet, changes: Iterable[Change]) -> Impact:
                 rule = quorum
             case _:
                 continue
-    return Impact(current.tolerance, Tolerance(len(names), rule.size(len(names))))
+    after = Tolerance(len(names), rule.size(len(names)))
+    return Impact(current.tolerance, after, tuple(names), tuple(name for name in names if name in renewed))
 
 
 def _capital(text: str) -> str:

@@ -7,14 +7,15 @@ left the set, or is suspended, weighs nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.crypto import digest, tag
 from ledger.encoding import encode_trusted
-from ledger.governance.changes import Change
+from ledger.governance.changes import Change, changes_set
 from ledger.governance.electorate import Electorate
 from ledger.primitives import Digest
-from ledger.rows.governance import Proposal
+from ledger.rows.governance import Proposal, ProposalState
+from ledger.state import State
 
 _PROPOSAL_TAG = tag("proposal")
 
@@ -61,6 +62,11 @@ class Tally:
         return self.approvals >= self.quorum
 
     @property
+    def missing(self) -> int:
+        """How many more validators must approve."""
+        return max(0, self.quorum - self.approvals)
+
+    @property
     def rejected(self) -> bool:
         """Whether so many reject that the others are no quorum, whatever they do."""
         return self.validators - self.rejections < self.quorum
@@ -73,3 +79,20 @@ def tally(electorate: Electorate, proposal: Proposal) -> Tally:
         for accounts in (proposal.approvals, proposal.rejections)
     )
     return Tally(approvals, rejections, electorate.validators, electorate.quorum)
+
+
+def as_of(proposal: Proposal, time_ms: int) -> Proposal:
+    """`proposal` as it stands at ledger time: its row learns that it has expired only when another is created."""
+    if proposal.state is ProposalState.OPEN and time_ms >= proposal.expires_ms:
+        return replace(proposal, state=ProposalState.EXPIRED)
+    return proposal
+
+
+def decided_set_change(state: State) -> Proposal | None:
+    """The proposal that is decided and will change the validator set or its quorum. There is one at most."""
+    for item in state.governance().pending:
+        proposal = state.proposal(item.number)
+        assert proposal is not None, "a pending proposal has its row"
+        if changes_set(proposal.changes):
+            return proposal
+    return None

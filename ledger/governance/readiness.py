@@ -8,6 +8,9 @@ of the three signs
 
 and the account that will operate it records the three signatures (`validator.ready`). The same goes for new keys of a
 validator that is in the set.
+
+Between the node, which has the keys, and the wallet of the operator's account the statement is a file: canonical JSON
+{kind, version, chain, entry, height, proofs}.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger.crypto import SigningKey, tag, verify
-from ledger.encoding import Json, encode_trusted, expect_fields
-from ledger.limits import READY_PROOFS_REMEMBERED_MAX
-from ledger.primitives import Digest, PublicKey, Signature, parse_signature
-from ledger.validators import KeyPurpose, Validator
+from ledger.encoding import Json, decode_object, encode_trusted, expect_fields, expect_integer
+from ledger.errors import MalformedError, VerificationError
+from ledger.limits import ENVELOPE_BYTES_MAX, READY_PROOFS_REMEMBERED_MAX
+from ledger.primitives import Digest, PublicKey, Signature, parse_digest, parse_signature
+from ledger.validators import KeyPurpose, Validator, parse_validator
 
+READY_KIND = "quorum-ledger/ready"
+VERSION = 1
 _READY_TAG = tag("ready")
 
 
@@ -76,3 +82,48 @@ def check_ready(proofs: ReadyProofs, chain: Digest, entry: Validator, height: in
 @lru_cache(maxsize=READY_PROOFS_REMEMBERED_MAX)
 def _verifies(key: PublicKey, signed: bytes, signature: Signature) -> bool:
     return verify(key, signed, signature)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyStatement:
+    """What a node hands to the wallet of its operator: `entry`, ready at `height` of `chain`, with the proofs."""
+
+    chain: Digest
+    entry: Validator
+    height: int
+    proofs: ReadyProofs
+
+
+def encode_ready_statement(statement: ReadyStatement) -> bytes:
+    """The statement as a file."""
+    return encode_trusted(
+        {
+            "kind": READY_KIND,
+            "version": VERSION,
+            "chain": statement.chain.hex(),
+            "entry": statement.entry.to_json(),
+            "height": statement.height,
+            "proofs": statement.proofs.to_json(),
+        }
+    )
+
+
+def parse_ready_statement(data: bytes) -> ReadyStatement:
+    """The statement in a file. Raises `MalformedError`, or `VerificationError` for a proof that does not verify."""
+    fields = expect_fields(
+        decode_object(data, bytes_max=ENVELOPE_BYTES_MAX, what="ready statement"),
+        what="ready statement",
+        required=frozenset({"kind", "version", "chain", "entry", "height", "proofs"}),
+    )
+    if (fields["kind"], fields["version"]) != (READY_KIND, VERSION):
+        raise MalformedError(f"not a {READY_KIND} document of version {VERSION}")
+    statement = ReadyStatement(
+        chain=parse_digest(fields["chain"], "chain"),
+        entry=parse_validator(fields["entry"]),
+        height=expect_integer(fields["height"], what="height"),
+        proofs=parse_ready_proofs(fields["proofs"], "proofs"),
+    )
+    failing = check_ready(statement.proofs, statement.chain, statement.entry, statement.height)
+    if failing is not None:
+        raise VerificationError(f"the proof of the {failing} key of {statement.entry.name} does not verify")
+    return statement

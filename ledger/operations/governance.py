@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from ledger.events import AccountTouched, Event
 from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes
 from ledger.governance.draft import check_changes
-from ledger.governance.proposals import proposal_digest, tally
+from ledger.governance.proposals import decided_set_change, proposal_digest, tally
 from ledger.limits import (
     CHANGES_PER_PROPOSAL_MAX,
     INTEGER_MAX,
@@ -193,15 +193,10 @@ def _decide(state: Overlay, proposal: Proposal, place: Place) -> tuple[Event, ..
     governance = state.governance()
     if len(governance.pending) >= PROPOSALS_PENDING_MAX:
         return Refusal(Code.PROPOSALS_PENDING_FULL, f"{len(governance.pending)} proposals wait for their height")
-    if changes_set(proposal.changes):
-        for item in governance.pending:
-            other = state.proposal(item.number)
-            assert other is not None, "a pending proposal has its row"
-            if changes_set(other.changes):
-                return Refusal(
-                    Code.SET_CHANGE_PENDING,
-                    f"proposal {item.number} changes the set at height {item.activation_height}",
-                )
+    if changes_set(proposal.changes) and (other := decided_set_change(state)) is not None:
+        return Refusal(
+            Code.SET_CHANGE_PENDING, f"proposal {other.number} changes the set at height {other.activation_height}"
+        )
     activation_height = place.height + proposal.delay
     if refusal := check_changes(state, proposal.changes, delay=proposal.delay, activation_height=activation_height):
         return refusal

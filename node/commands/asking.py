@@ -15,7 +15,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from node.commands.failures import CommandError, ExitCode
+from node.commands.options import load_config
 from node.config import Config, ConfigError, Endpoint
 
 _ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -29,6 +32,15 @@ class Target:
     url: str
     tls: ssl.SSLContext | None
     local: bool
+
+
+def chosen_target(home: Path, url: str | None, authority: Path | None) -> Target:
+    """The API at `url`, or without one that of the node in `home`. Raises like `target_at` and `target_of`."""
+    if url is not None:
+        return target_at(url, authority)
+    if authority is not None:
+        raise click.UsageError("--ca goes with --url; the certificate of the node in --home is trusted anyway")
+    return target_of(load_config(home))
 
 
 def target_of(config: Config) -> Target:

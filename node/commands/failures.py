@@ -4,7 +4,8 @@ Commands raise; `Root` is the one place where an exception becomes a line and a 
 unless QUORUM_DEBUG is set. Codes as in design section 10:
 
     0   done
-    1   unexpected, interrupted, or something of this machine (a port in use, a full disk, a damaged database)
+    1   unexpected, interrupted, or something of this machine (a port in use, a full disk, a damaged database); also
+        when `doctor` found something wrong
     2   the command, its options, its files or the configuration are wrong
     10  verification failed: a hash, signature or proof is not what it must be
     14  no node gave a usable answer
@@ -25,7 +26,7 @@ from ledger.errors import MalformedError, VerificationError
 
 MEANINGS = {
     "0": "done",
-    "1": "unexpected or interrupted, or this machine stands in the way (port in use, damaged database)",
+    "1": "unexpected, interrupted; this machine stands in the way (port in use, damaged database); doctor finds faults",
     "2": "the command, its options, its files or the configuration are wrong",
     "10": "verification failed: something is not what it claims to be",
     "14": "no node gave a usable answer",

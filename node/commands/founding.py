@@ -9,6 +9,7 @@ import click
 from ledger.encoding import Json
 from ledger.errors import MalformedError
 from ledger.genesis import parse_card
+from ledger.validators import Validator
 from node.commands.options import home_option, load_config, output_option, parse_operator, print_json
 from node.commands.tolerance import usual_tolerances
 from node.config import Config, Endpoint, parse_endpoint
@@ -95,11 +96,11 @@ def _init_follower(home: Path, *, address: str | None, peer_listen: str | None, 
     )
     click.echo(f"made a follower in {home}")
     click.echo(f"node key       {key.hex()}")
-    click.echo(_pin(key.hex(), reached_at))
+    click.echo(pin_lines(key.hex(), reached_at))
     click.echo(f"next: quorum-node genesis adopt GENESIS --hash HEX --home {home}")
 
 
-def _pin(node_key: str, address: Endpoint | None) -> str:
+def pin_lines(node_key: str, address: Endpoint | None) -> str:
     """What others write into their node.toml, so that they link a node that is not in the validator set."""
     lines = ["for node.toml of two or more validators, which are then restarted:", "  [[peers.pinned]]"]
     if address is not None:
@@ -133,20 +134,25 @@ def identity(home: Path, card: bool, output: str) -> None:
         for field, value in shown.items():
             click.echo(f"{field.replace('_', ' '):<14} {value}")
         if config.consensus_key_path is None:
-            click.echo(_pin(str(shown["node_key"]), None))
+            click.echo(pin_lines(str(shown["node_key"]), None))
 
 
-def _validator_identity(home: Path) -> dict[str, Json]:
-    """What the card in `home` states. Raises `HomeError` without one and `LedgerError` for one that is none."""
+def card_entry(home: Path) -> Validator:
+    """The entry on the card in `home`. Raises `HomeError` without one and `LedgerError` for one that is none."""
     path = home / "card.json"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise HomeError(f"{path} does not exist: init wrote it beside node.toml; restore it from there") from None
     try:
-        entry = parse_card(data).validator
+        return parse_card(data).validator
     except MalformedError as error:
         raise MalformedError(f"{path}: {error}") from None
+
+
+def _validator_identity(home: Path) -> dict[str, Json]:
+    """What the card in `home` states. Raises like `card_entry`."""
+    entry = card_entry(home)
     return {
         "role": "validator",
         "name": entry.name,

@@ -17,6 +17,7 @@ from ledger.parameters import PARAMETERS, Parameters
 from ledger.primitives import Digest, parse_digest
 from ledger.validators import Quorum, default_quorum
 from node.commands.failures import Group
+from node.commands.founding import card_entry, pin_lines
 from node.commands.options import (
     QuorumType,
     file_argument,
@@ -26,6 +27,7 @@ from node.commands.options import (
     print_json,
 )
 from node.commands.tolerance import beyond, tolerance_json
+from node.config import parse_endpoint
 from node.home import HomeError, adopt, replace_file
 
 
@@ -157,6 +159,13 @@ def adopt_command(home: Path, file: Path, expected: str | None) -> None:
     except VerificationError as error:
         raise VerificationError(f"{file}: {error}; ask the other founders which document they have") from None
     click.echo(f"adopted the chain {made.chain.hex()} ({made.network}); next: quorum-node start --home {home}")
+    entry = card_entry(home) if (home / "card.json").exists() else None
+    if entry is not None and made.validators.index_of_consensus_key(entry.consensus_key) is None:
+        click.echo(
+            f"the keys of {entry.name} are not in genesis: it follows until a proposal adds it, or re-keys the "
+            "validator of its name (see quorum-node ready)"
+        )
+        click.echo(pin_lines(entry.node_key.hex(), parse_endpoint(entry.address, "address")))
     if expected is None:
         click.echo(
             "no --hash was given: before you start, compare this hash with the other founders over another channel",

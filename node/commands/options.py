@@ -32,6 +32,29 @@ def home_option(function: F) -> F:
     )(function)
 
 
+def api_options(function: F) -> F:
+    """`--url`, `--ca` and `--timeout`: which API is asked, instead of that of the node in `--home`."""
+    for option in (
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0, 3600, min_open=True),
+            default=10.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long to wait for the whole answer.",
+        ),
+        click.option(
+            "--ca",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Trust the certificates in this PEM file, for an https --url with a certificate of one's own.",
+        ),
+        click.option("--url", help="Ask the API at this URL instead of the node in --home."),
+    ):
+        function = option(function)
+    return function
+
+
 def output_option(function: F) -> F:
     """`--output text|json`: what stdout is for, people or scripts."""
     return click.option(

@@ -13,7 +13,7 @@ from ledger.limits import VALIDATORS_MAX
 from ledger.parameters import Parameters
 from ledger.validators import Quorum
 from node.commands.failures import CommandError, ExitCode
-from node.commands.options import QuorumType, home_option, load_config, output_option
+from node.commands.options import QuorumType, api_options, home_option, load_config, output_option
 
 
 @click.command()
@@ -41,21 +41,7 @@ def start(home: Path) -> None:
 
 @click.command()
 @home_option
-@click.option("--url", help="Ask the API at this URL instead of the node in --home.")
-@click.option(
-    "--ca",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Trust the certificates in this PEM file, for an https --url with a certificate of one's own.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 3600, min_open=True),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for the whole answer.",
-)
+@api_options
 @output_option
 def status(home: Path, url: str | None, ca: Path | None, timeout: float, output: str) -> None:
     """Say where a running node is, what it waits for, and what one more failure would do.
@@ -66,16 +52,14 @@ def status(home: Path, url: str | None, ca: Path | None, timeout: float, output:
       quorum-node status --url https://ledger.acme.example:8470 --ca acme.pem
       quorum-node status --output json | jq .head.height
 
-    Next: when the chain does not progress, ask the validators that it names as missing.
+    Next: quorum-node doctor, which says what is wrong and what to do.
     """
     import msgspec
 
-    from node.commands.asking import ask, not_a_ledger, target_at, target_of
+    from node.commands.asking import ask, chosen_target, not_a_ledger
     from node.commands.status_text import describe
 
-    if url is None and ca is not None:
-        raise click.UsageError("--ca goes with --url; the certificate of the node in --home is trusted anyway")
-    target = target_of(load_config(home)) if url is None else target_at(url, ca)
+    target = chosen_target(home, url, ca)
     body = ask(target, "/v1/status", timeout_seconds=timeout)
     try:
         text = describe(body)

@@ -37,11 +37,23 @@ class _Peer(msgspec.Struct):
     deciding: int
 
 
+class _Impact(msgspec.Struct):
+    sentence: str
+
+
+class _SetChange(msgspec.Struct):
+    proposal: int
+    activation_height: int
+    impact: _Impact
+
+
 class _Mempool(msgspec.Struct):
     transactions: int
 
 
-class _Status(msgspec.Struct):
+class StatusAnswer(msgspec.Struct):
+    """The answer of `/v1/status`, as far as commands read it."""
+
     network: str
     chain: str
     head: _Head
@@ -56,11 +68,17 @@ class _Status(msgspec.Struct):
     explanation: str
     mempool: _Mempool
     peers: list[_Peer]
+    pending_set_change: _SetChange | None = None
+
+
+def parse_status(body: bytes) -> StatusAnswer:
+    """The answer of `/v1/status`. Raises `msgspec.DecodeError` for another document."""
+    return msgspec.json.decode(body, type=StatusAnswer)
 
 
 def describe(body: bytes) -> str:
     """The answer of `/v1/status` as lines for people. Raises `msgspec.DecodeError` for another document."""
-    status = msgspec.json.decode(body, type=_Status)
+    status = parse_status(body)
     age_seconds = max(0, time.time_ns() // 1_000_000 - status.head.time_ms) // 1_000
     deciding = status.deciding
     lines = [
@@ -72,6 +90,7 @@ def describe(body: bytes) -> str:
         f"quorum     {status.sentence}",
         f"one more   {beyond(Tolerance(status.n, status.q))}",
         f"reach      {_reach(status)}",
+        *_coming(status.pending_set_change),
         f"deciding   height {deciding.height}, round {deciding.round}, led by {deciding.leader}",
         f"           prepare votes: {_names(deciding.prepared)}; commit votes: {_names(deciding.committed)}; "
         f"timeouts: {_names(deciding.timed_out)}",
@@ -87,7 +106,16 @@ def describe(body: bytes) -> str:
     return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
-def _reach(status: _Status) -> str:
+def _coming(change: _SetChange | None) -> list[str]:
+    """A change of the set that is decided."""
+    if change is None:
+        return []
+    return [
+        f"coming     proposal {change.proposal}, from height {change.activation_height} on: {change.impact.sentence}"
+    ]
+
+
+def _reach(status: StatusAnswer) -> str:
     """How many validators this node is connected to, itself included, and what one more failure would do."""
     names = {peer.validator for peer in status.peers if peer.validator} | ({status.validator} - {None})
     there = f"{len(names)} of {status.n} validators"

@@ -60,6 +60,11 @@ class NodeFace(Protocol):
         """What this node keeps against validators that signed two contradictory statements, by height and validator."""
         ...
 
+    @property
+    def storage_low(self) -> bool:
+        """Whether the node's disk is nearly full, so that submissions are refused (`limits.DISK_FREE_BYTES_MIN`)."""
+        ...
+
     def status(self) -> ReplicaStatus:
         """What the replica is doing now."""
         ...

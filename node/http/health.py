@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 from ledger.refusals import Code
+from ledger.state import State
+from node.doctor import BLOCKS_BEHIND_MAX_DEFAULT, Accusation, claimed_height, examine
+from node.http import governance_documents as documents
 from node.http import render
 from node.http.call import Answer, Call
 from node.http.parameters import BLOCKS_BEHIND_MAX, PEERS_MIN
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.version import VERSION
 from node.replica import ReplicaStatus, Role
-
-BLOCKS_BEHIND_MAX_DEFAULT = 2
 
 
 def alive(call: Call) -> Answer:
@@ -42,33 +45,34 @@ def _unready(status: ReplicaStatus, *, peers_min: int, blocks_behind_max: int) -
         reasons.append(f"the node is outdated: {status.reason}")
     if len(status.peers) < peers_min:
         reasons.append(f"{len(status.peers)} connected peers, fewer than minPeers={peers_min}")
-    who, height = _claimed(status)
-    behind = height - status.deciding
+    claim = claimed_height(status)
+    behind = claim.height - status.deciding
     if behind > blocks_behind_max:
+        who = claim.by
         reasons.append(f"{behind} blocks behind according to {who}, more than maxBlocksBehind={blocks_behind_max}")
     return reasons
 
 
-def _claimed(status: ReplicaStatus) -> tuple[str, int]:
-    """The height that peers say they decide, as far as it is believed, and who says so; 0 when nobody says anything.
-
-    A height is a claim. The network lives with n - q validators that fail, so one more has to agree; followers are
-    asked where there is no validator. Where fewer are connected, all of them have to agree.
-    """
-    heard = [peer for peer in status.peers if peer.height > 0]
-    validators = [peer.height for peer in heard if peer.validator is not None]
-    heights = sorted(validators or (peer.height for peer in heard), reverse=True)
-    count = min(len(status.validators) - status.quorum + 1, len(heights))
-    who = "validators" if validators else "peers"
-    return f"{count} of {len(heights)} connected {who}", heights[count - 1] if heights else 0
-
-
 def status(call: Call) -> Answer:
     """GET /v1/status."""
-    document = render.status(
-        call.node.status(), network=call.queries.chain.genesis.network, tip=call.queries.chain.tip, version=VERSION
+    chain = call.queries.chain
+    document = render.status(call.node.status(), network=chain.genesis.network, tip=chain.tip, version=VERSION)
+    pending = documents.pending_set_change(State(chain.state))
+    return Answer(render.to_bytes({**document, "pending_set_change": pending}))
+
+
+def doctor(call: Call) -> Answer:
+    """GET /v1/doctor."""
+    chain, node = call.queries.chain, call.node
+    accused = (Accusation(item.validator, item.height) for item in node.evidence())
+    findings = examine(
+        node.status(),
+        State(chain.state),
+        accusations=tuple(accused),
+        storage_low=node.storage_low,
+        now_ms=time.time_ns() // 1_000_000,
     )
-    return Answer(render.to_bytes(document))
+    return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
 
 
 def metrics(call: Call) -> Answer:

@@ -26,6 +26,8 @@ from ledger.limits import (
 from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.table import OPERATIONS
 from ledger.primitives import Digest, parse_digest
+from ledger.rows.governance import ProposalState
+from ledger.validators import VALIDATOR_NAME_PATTERN, parse_validator_name
 from node.http.problems import HttpCode, Problem, ProblemError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -115,6 +117,13 @@ def _operation_type(text: str) -> str:
     return text
 
 
+def _proposal_state(text: str) -> ProposalState:
+    try:
+        return ProposalState(text)
+    except ValueError:
+        raise MalformedError(f"must be one of: {', '.join(ProposalState)}") from None
+
+
 def _record_key(text: str) -> str:
     try:
         size = len(text.encode())
@@ -142,6 +151,18 @@ BLOCK = Parameter(
 ACCOUNT = Parameter("account", "An account's name.", _NAME_SCHEMA, lambda text: parse_account_name(text, "it"))
 STREAM = Parameter("stream", "A stream's name.", _NAME_SCHEMA, lambda text: parse_stream_name(text, "it"))
 ASSET = Parameter("asset", "An asset's name.", _NAME_SCHEMA, lambda text: parse_asset_name(text, "it"))
+PROPOSAL = Parameter(
+    "number",
+    "A proposal's number, from 1.",
+    {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX},
+    lambda text: parse_integer(text, minimum=1),
+)
+VALIDATOR = Parameter(
+    "validator",
+    "A validator's name.",
+    {"type": "string", "pattern": f"^{VALIDATOR_NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX},
+    parse_validator_name,
+)
 EVIDENCE_DIGEST = Parameter(
     "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
 )
@@ -175,6 +196,12 @@ OPERATION_TYPE = Parameter(
     {"type": "string", "enum": list[Json](OPERATIONS)},
     _operation_type,
 )
+PROPOSAL_STATE = Parameter(
+    "state",
+    "Only proposals in this state; `expired` are also those of which no block says so yet.",
+    {"type": "string", "enum": [state.value for state in ProposalState]},
+    _proposal_state,
+)
 RECORD_KEY = Parameter("key", "Only records of this entity key.", {"type": "string", "minLength": 1}, _record_key)
 PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
 BLOCKS_BEHIND_MAX = _integer(
@@ -182,6 +209,7 @@ BLOCKS_BEHIND_MAX = _integer(
 )
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
-    parameter.name: parameter for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, EVIDENCE_DIGEST)
+    parameter.name: parameter
+    for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, PROPOSAL, VALIDATOR, EVIDENCE_DIGEST)
 }
 """Every name that may stand in braces in a path."""

@@ -31,6 +31,7 @@ class HttpCode(StrEnum):
     BLOCK_UNKNOWN = "block_unknown"
     HEIGHT_UNKNOWN = "height_unknown"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
+    CANDIDATE_UNKNOWN = "candidate_unknown"
     EVIDENCE_UNKNOWN = "evidence_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
@@ -104,6 +105,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "The genesis block has no certificate: everyone pins it by its hash instead.",
         "Compare the chain id with the genesis hash that the operators published.",
+    ),
+    HttpCode.CANDIDATE_UNKNOWN: Row(
+        404,
+        "No candidate of this name has said that it is ready to be a validator.",
+        "Have its operator submit a ready statement (validator.ready); the candidate is gone once it has joined.",
     ),
     HttpCode.EVIDENCE_UNKNOWN: Row(
         404,

@@ -227,7 +227,7 @@ def validators(value: ValidatorSet, height: int, last_signed: Mapping[str, int |
         "height": height,
         "hash": value.hash.hex(),
         "quorum": value.quorum_rule.to_json(),
-        **_tolerance(value.tolerance),
+        **tolerance(value.tolerance),
         "validators": [
             {**validator.to_json(), "last_signed_height": last_signed.get(validator.name)}
             for validator in value.validators
@@ -235,7 +235,8 @@ def validators(value: ValidatorSet, height: int, last_signed: Mapping[str, int |
     }
 
 
-def _tolerance(value: Tolerance) -> dict[str, object]:
+def tolerance(value: Tolerance) -> dict[str, object]:
+    """What a set of validators survives: both numbers, and in plain words."""
     return {
         "n": value.validators,
         "q": value.quorum,
@@ -257,7 +258,7 @@ def status(value: ReplicaStatus, *, network: str, tip: Tip, version: str) -> Doc
         "role": value.role.value,
         "reason": value.reason,
         "validator": value.validator,
-        **_tolerance(Tolerance(len(value.validators), value.quorum)),
+        **tolerance(Tolerance(len(value.validators), value.quorum)),
         "deciding": {
             "height": value.deciding,
             "round": value.round,

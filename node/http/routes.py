@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, evidence, health, registry, submitting, transactions
+from node.http import blocks, events, evidence, governance, health, registry, submitting, transactions
 from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
@@ -17,6 +17,7 @@ from node.http.parameters import (
     OPERATION_TYPE,
     ORDER,
     PEERS_MIN,
+    PROPOSAL_STATE,
     RECORD_KEY,
     STREAM,
     TO_HEIGHT,
@@ -29,6 +30,7 @@ _RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
 _NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
+_NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
 _NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
@@ -74,6 +76,14 @@ ROUTES: tuple[Route, ...] = (
           "BalancePage", (HEIGHT, *_PAGE), _NO_ASSET),
     Route("GET", "/v1/validators", registry.validators, "The validator set and its tolerance",
           "ValidatorSet", (HEIGHT,)),
+    Route("GET", "/v1/candidates", governance.candidates, "Who is ready to be a validator, by name",
+          "CandidatePage", (HEIGHT, *_PAGE)),
+    Route("GET", "/v1/candidates/{validator}", governance.candidate, "Who is ready to be the validator of a name",
+          "Candidate", (HEIGHT,), _NO_CANDIDATE),
+    Route("GET", "/v1/proposals", governance.proposals, "Proposals to change the chain itself",
+          "ProposalPage", (PROPOSAL_STATE, HEIGHT, *_PAGE)),
+    Route("GET", "/v1/proposals/{number}", governance.proposal, "A proposal, who voted on it, and what it would change",
+          "ProposalDetails", (HEIGHT,), _NO_PROPOSAL),
     Route("GET", "/v1/genesis", registry.genesis, "The genesis document",
           "Genesis"),
     Route("GET", "/v1/evidence", evidence.listed, "Evidence against validators that the ledger has recorded",
@@ -84,6 +94,8 @@ ROUTES: tuple[Route, ...] = (
           "EvidenceFile", (), _NO_EVIDENCE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
+    Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
+          "Doctor"),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",

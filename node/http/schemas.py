@@ -7,11 +7,19 @@ fails when an answer and its documentation part ways. The operations come from `
 from __future__ import annotations
 
 from ledger.consensus.evidence import EvidenceKind
+from ledger.governance.changes import CHANGES
 from ledger.operations.fields import EVIDENCE
 from ledger.operations.table import OPERATIONS, operation_schema
 from ledger.parameters import PARAMETERS
 from ledger.refusals import Code
 from ledger.roles import ROLES
+from node.http.governance_schemas import (
+    CANDIDATE,
+    DOCTOR,
+    PENDING_SET_CHANGE,
+    PROPOSAL,
+    PROPOSAL_DETAILS,
+)
 from node.http.problems import HttpCode
 from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT
 from node.http.schema_forms import (
@@ -178,6 +186,7 @@ _STATUS = object_of(
             description="The height being decided, and whose votes of the current round are here.",
         ),
         "explanation": text("What the node waits for, in one sentence."),
+        "pending_set_change": PENDING_SET_CHANGE,
         "mempool": object_of({"transactions": COUNT, "bytes": COUNT}),
         "peers": list_of(
             object_of(
@@ -270,6 +279,8 @@ _ITEMS: dict[str, Schema] = {
             "height": _STATE_HEIGHT,
         }
     ),
+    "Candidate": CANDIDATE,
+    "Proposal": PROPOSAL,
     "Evidence": object_of(
         {
             "digest": HEX_32,
@@ -319,8 +330,12 @@ SCHEMAS: dict[str, Schema] = {
             "quorum": QUORUM,
             **TOLERANCE,
             "validators": list_of(object_of({**VALIDATOR, "last_signed_height": nullable(COUNT)})),
+            "pending_set_change": PENDING_SET_CHANGE,
         }
     ),
+    "ProposalDetails": PROPOSAL_DETAILS,
+    "Change": {"oneOf": [kind.schema for kind in CHANGES.values()]},
+    "Doctor": DOCTOR,
     "Genesis": _GENESIS,
     "Status": _STATUS,
     "Alive": object_of({"alive": {"const": True}}),

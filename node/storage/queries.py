@@ -11,17 +11,19 @@ Everything is read from rows that are committed and durable. A page is read with
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
 from ledger.block import Header, Leaf
 from ledger.errors import MalformedError
+from ledger.governance.proposals import as_of
 from ledger.limits import NAME_BYTES_MAX, QUERY_SEEKS_MAX
 from ledger.primitives import Digest, successor
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.assets import ASSET_PREFIX, Balance, balances_prefix
+from ledger.rows.governance import CANDIDATE_PREFIX, Proposal, ProposalState
 from ledger.rows.streams import STREAM_PREFIX
 from ledger.state import State
 from node.storage import keys
@@ -180,6 +182,35 @@ class Queries:
         accounts = (key[len(prefix) :].decode() for key, _ in rows)
         return _sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
 
+    def candidate_names(self, page: PageRequest, *, height: int | None = None) -> Page[str]:
+        """The names of all candidates that are ready to be validators, at a height or now."""
+        return self._names(CANDIDATE_PREFIX, page, height)
+
+    def proposals(
+        self, page: PageRequest, *, wanted: ProposalState | None = None, height: int | None = None
+    ) -> Page[Proposal]:
+        """Proposals by number, as they stood at a height or stand now: all, or those in the state that is `wanted`."""
+        state, time_ms = State(self._state(height)), self._time_ms(height)
+        governance = state.governance()
+        after = None if page.after is None else _unpack(_HEIGHT, page.after)[0]
+        first = 1 if page.reverse or after is None else after + 1
+        last = governance.count if not page.reverse or after is None else min(after - 1, governance.count)
+        listed: Sequence[int] = range(first, last + 1)
+        if wanted is ProposalState.OPEN:
+            listed = [item.number for item in governance.open if first <= item.number <= last]
+        elif wanted is ProposalState.APPROVED:
+            listed = sorted(item.number for item in governance.pending if first <= item.number <= last)
+
+        def found() -> Iterator[tuple[bytes, Proposal | None]]:
+            for number in reversed(listed) if page.reverse else listed:
+                row = state.proposal(number)
+                if row is None:
+                    raise DamagedError(f"proposal {number} is counted, and is nowhere")
+                shown = as_of(row, time_ms)
+                yield _HEIGHT.pack(number), shown if wanted in (None, shown.state) else None
+
+        return _sparse_page(found(), page.limit)
+
     def record(self, stream: str, revision: int) -> Record | None:
         """One record of a stream, or None."""
         place = find_record(self.chain.reader, stream, revision)
@@ -235,6 +266,10 @@ class Queries:
         found = self._state(height).keys(*_behind(prefix, page), reverse=page.reverse)
         names = ((key[len(prefix) :], present) for key, present in found)
         return _sparse_page(((name, name.decode() if present else None) for name, present in names), page.limit)
+
+    def _time_ms(self, height: int | None) -> int:
+        """Ledger time at a height, or now."""
+        return (self.chain.tip.header if height is None else self.chain.header(height)).time_ms
 
     def _state(self, height: int | None) -> CurrentState | StateAt:
         """The state at a height, or now."""

@@ -1,4 +1,4 @@
-"""`quorum-wallet account`: add accounts, change keys, look at them; and `history`."""
+"""`quorum-wallet account`: add accounts, change keys, suspend them, look at them; and `history`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 
-@click.group("account", cls=Group, short_help="Add accounts, change keys, look at accounts.")
+@click.group("account", cls=Group, short_help="Add accounts, change keys, suspend, look at accounts.")
 def account_group() -> None:
-    """Add accounts, change keys, look at accounts."""
+    """Add accounts, change keys, suspend and reinstate, look at accounts."""
 
 
 @account_group.command("add", short_help="Add an account.")
@@ -53,7 +53,7 @@ def add(
     acme may add alice.acme; a name without a dot is added by an administrator. Next: the owner of the keys sends
     with --account NAME.
     """
-    keys: list[Json] = [_public_key(session, key) for key in public_keys]
+    keys: list[Json] = [public_key_of(session, key) for key in public_keys]
     operation: dict[str, Json] = {"type": "account.add", "name": name, "keys": keys, "threshold": threshold}
     if roles:
         operation["roles"] = [*sorted(set(roles))]
@@ -80,8 +80,39 @@ def keys_command(session: Session, public_keys: tuple[str, ...], threshold: int,
 
     The new keys count from the next block on. Next: quorum-wallet config set keys NEW, then destroy the old key.
     """
-    keys: list[Json] = [_public_key(session, key) for key in public_keys]
+    keys: list[Json] = [public_key_of(session, key) for key in public_keys]
     return send(session, sending, [{"type": "account.keys", "keys": keys, "threshold": threshold}])
+
+
+@account_group.command("suspend", short_help="Suspend another account.")
+@click.argument("name")
+@sending_options
+@pass_session
+def suspend(session: Session, name: str, sending: Sending) -> int:
+    """Suspend the account NAME (administrators and registrars): nothing by it is admitted from the next block on.
+
+    \b
+    Example:  quorum-wallet account suspend alice.acme
+
+    Who has a governed role (administrator, operator) is suspended by a proposal: quorum-wallet proposal create
+    suspend NAME. To undo it: quorum-wallet account reinstate alice.acme
+    """
+    return send(session, sending, [{"type": "account.suspend", "account": name}])
+
+
+@account_group.command("reinstate", short_help="Take back a suspension.")
+@click.argument("name")
+@sending_options
+@pass_session
+def reinstate(session: Session, name: str, sending: Sending) -> int:
+    """Take back the suspension of the account NAME (administrators and registrars).
+
+    \b
+    Example:  quorum-wallet account reinstate alice.acme
+
+    Who has a governed role is reinstated by a proposal. Next: quorum-wallet account show alice.acme
+    """
+    return send(session, sending, [{"type": "account.reinstate", "account": name}])
 
 
 @account_group.command("show", short_help="Keys, threshold and roles of an account.")
@@ -126,7 +157,7 @@ def path_part(name: str) -> str:
     return quote(name, safe="")
 
 
-def _public_key(session: Session, reference: str) -> str:
+def public_key_of(session: Session, reference: str) -> str:
     """The public key that `reference` means, as hex. Raises `WalletError` (15) for a file that does not state it."""
     from wallet.exit_codes import key_error
     from wallet.keys import key_path, read_key_file

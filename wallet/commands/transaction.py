@@ -126,7 +126,9 @@ def combine_command(session: Session, files: tuple[str, ...], out: str) -> int:
 @tx_group.command("show", short_help="Explain a transaction file in words. Offline.")
 @click.argument("file")
 @click.option(
-    "--online", is_flag=True, help="Ask a node for the accounts' keys, what is missing, and for assets' decimals."
+    "--online",
+    is_flag=True,
+    help="Ask nodes for the accounts' keys, what is missing, assets' decimals, and what proposals change.",
 )
 @pass_session
 def show(session: Session, file: str, online: bool) -> int:
@@ -138,11 +140,13 @@ def show(session: Session, file: str, online: bool) -> int:
     Exit code 10 when a signature does not verify. Next: tx sign, or tx submit.
     """
     from wallet.drafts import check, read_draft
+    from wallet.review import review_draft
 
     draft = read_draft(file)
     accounts = _accounts(session, draft) if online else None
     decimals = _decimals(session, draft) if online else {}
-    _explain(session, draft, accounts, decimals, to_stderr=False)
+    reviewed = tuple(review_draft(session, draft)) if online else ()
+    _explain(session, draft, accounts, decimals, reviewed=reviewed, to_stderr=False)
     check(draft)
     return ExitCode.OK
 
@@ -308,12 +312,14 @@ def _explain(
     accounts: dict[str, AccountView] | None,
     decimals: Mapping[str, int],
     *,
+    reviewed: tuple[str, ...] = (),
     to_stderr: bool,
 ) -> None:
     from wallet.explain import explanation, missing_signatures
 
     pinned, now_ms = _pinned(session), local_clock_ms()
     lines = list(explanation(draft, pinned=pinned, now_ms=now_ms, accounts=accounts, decimals=decimals))
+    lines += reviewed
     if to_stderr:
         for line in lines:
             session.output.hint(line)

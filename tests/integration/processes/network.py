@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TextIO
 
 import aiohttp
@@ -31,18 +32,28 @@ from ledger.validators import Quorum
 from node.devnet import Layout, found
 from node.identity import load_signing_key
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 """How long anything may take before a test gives up: far more than it ever does, however slow the machine is."""
 
 PARAMETERS = Parameters(base_timeout_ms=1_000, timeout_ms_max=8_000)
 
 
 class ProcessNetwork:
-    """n validators as processes. Leaving the context kills whatever still runs."""
+    """n validators as processes, with room for further homes. Leaving the context kills whatever still runs."""
 
-    def __init__(self, home: Path, validators: int = 4, quorum: Quorum | None = None) -> None:
-        self.layout = Layout(home / "network", validators, free_base_port(validators))
-        self.genesis: Genesis = found(self.layout, quorum, PARAMETERS)
+    def __init__(
+        self,
+        home: Path,
+        validators: int = 4,
+        quorum: Quorum | None = None,
+        *,
+        homes: int = 0,
+        parameters: Parameters = PARAMETERS,
+    ) -> None:
+        """`homes` is how many there will ever be, of founders and of others; all founders' when it is 0."""
+        self.homes = homes or validators
+        self.layout = Layout(home / "network", validators, free_base_port(self.homes))
+        self.genesis: Genesis = found(self.layout, quorum, parameters)
         self.council: SigningKey = load_signing_key(self.layout.home / "council.pem")
         self.alice = SigningKey(bytes(31) + b"\1")
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -59,19 +70,24 @@ class ProcessNetwork:
         for index in list(self._processes):
             self.kill(index)
         if error is not None:  # pytest shows what was printed beside the failure
-            for index in range(self.layout.validators):
+            for index in range(self.homes):
                 log = self.layout.validator_home(index) / "node.log"
                 if log.exists():
                     sys.stdout.write(f"--- v{index}\n" + "\n".join(log.read_text().splitlines()[-15:]) + "\n")
 
     # ---- processes
 
-    def start(self, *indices: int) -> None:
-        """Start validators (all, when none is named)."""
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Whose processes were started and not ended."""
+        return tuple(self._processes)
+
+    def start(self, *indices: int, program: Sequence[str] = ("-m", "node")) -> None:
+        """Start validators (all, when none is named); `program` is what Python runs as quorum-node."""
         for index in indices or range(self.layout.validators):
             home = self.layout.validator_home(index)
             with (home / "node.log").open("ab") as log:
-                command = [sys.executable, "-m", "node", "start", "--home", str(home)]
+                command = [sys.executable, *program, "start", "--home", str(home)]
                 self._processes[index] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self, *indices: int) -> None:
@@ -100,11 +116,15 @@ class ProcessNetwork:
         """The API of a validator."""
         return f"http://{self.layout.api(index)}"
 
+    async def get_bytes(self, index: int, path: str) -> bytes:
+        """The exact answer of a validator's API."""
+        async with self.session.get(self.url(index) + path) as answer:
+            return await answer.read()
+
     async def get(self, index: int, path: str) -> dict[str, object]:
         """The JSON answer of a validator's API."""
-        async with self.session.get(self.url(index) + path) as answer:
-            document: dict[str, object] = orjson.loads(await answer.read())
-            return document
+        document: dict[str, object] = orjson.loads(await self.get_bytes(index, path))
+        return document
 
     async def status(self, index: int) -> dict[str, object]:
         """`/v1/status` of a validator."""
@@ -121,7 +141,7 @@ class ProcessNetwork:
             try:
                 if await holds():
                     return
-            except aiohttp.ClientConnectionError:
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):  # killed before, or in the middle
                 if time.monotonic() > deadline:
                     raise
             assert time.monotonic() < deadline, f"it never came about that {what}"
@@ -148,7 +168,14 @@ class ProcessNetwork:
 
     # ---- transactions
 
-    def sign(self, sender: str, key: SigningKey, *operations: Operation, valid_for_ms: int = 600_000) -> bytes:
+    def sign(
+        self,
+        sender: str,
+        key: SigningKey,
+        *operations: Operation,
+        cosigners: Mapping[str, SigningKey] = MappingProxyType({}),
+        valid_for_ms: int = 600_000,
+    ) -> bytes:
         """An envelope with a nonce of its own."""
         self._nonce += 1
         body = build_body(
@@ -157,8 +184,9 @@ class ProcessNetwork:
             nonce=os.getpid().to_bytes(8, "big") + self._nonce.to_bytes(8, "big"),
             valid_until_ms=time.time_ns() // 1_000_000 + valid_for_ms,
             operations=operations,
+            cosigners=cosigners,
         )
-        return assemble(body, [sign_body(body, key)])
+        return assemble(body, [sign_body(body, each) for each in (key, *cosigners.values())])
 
     def record(self, text: str) -> bytes:
         """An envelope by alice: one record of the stream `notes`."""
@@ -170,6 +198,19 @@ class ProcessNetwork:
         async with self.session.post(f"{self.url(index)}/v1/transactions", data=envelope, headers=headers) as answer:
             document: dict[str, object] = orjson.loads(await answer.read())
             return {"http_status": answer.status, **document}
+
+    async def commit(self, envelope: bytes, *indices: int) -> dict[str, object]:
+        """Offer an envelope to these validators in turn, as a client does, until it is committed; the answer then."""
+        doors, answers = cycle(indices), list[dict[str, object]]()
+
+        async def committed() -> bool:
+            answer = await self.submit(next(doors), envelope, wait=5)
+            assert answer["http_status"] in (200, 202, 429, 503), answer
+            answers.append(answer)
+            return answer.get("state") == "committed"
+
+        await self.until(f"{id_of(envelope)} is committed", committed)
+        return answers[-1]
 
     async def submit_many(self, index: int, envelopes: Sequence[bytes]) -> list[dict[str, object]]:
         """Submit a batch to a validator; its results, in order."""

@@ -46,12 +46,20 @@ def test_the_tolerance_before_and_after(changes: tuple[Change, ...], after: Tole
     assert (result.before, result.after) == (Tolerance(4, 3), after)
 
 
+def test_who_is_in_the_set_then_and_who_comes_with_a_new_entry() -> None:
+    result = impact(validators(), (ValidatorRemove("v2"), ADD, ValidatorRekey("v3", ZERO_DIGEST)))
+    assert (result.validators, result.renewed) == (("v1", "v3", "v4", "v9"), ("v3", "v9"))
+    gone = impact(validators(), (ADD, ValidatorRemove("v9")))
+    assert (gone.validators, gone.renewed) == (("v1", "v2", "v3", "v4"), ())
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         ((fixed(2),), r"a quorum of 2 of 4 breaks n/2 < q <= n \(4/2 < 2 <= 4\)"),
         ((fixed(3), ADD, ValidatorAdd("v8", ZERO_DIGEST)), "a quorum of 3 of 6"),
         ((ValidatorRemove("v9"),), "there is no validator v9"),
+        ((ValidatorRekey("v9", ZERO_DIGEST),), "there is no validator v9"),
         ((ValidatorRemove("v1"), ValidatorRemove("v1")), "there is no validator v1"),
         ((ValidatorAdd("v1", ZERO_DIGEST),), "there is a validator v1"),
         (tuple(ValidatorRemove(f"v{n}") for n in range(1, 5)), "breaks n/2 < q <= n"),

@@ -64,7 +64,7 @@ def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[int
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            assert self.path == "/v1/status"
+            assert self.path in ("/v1/status", "/v1/doctor")
             respond(self)
 
         def log_message(self, *_: object) -> None:
@@ -104,6 +104,12 @@ def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[int
         ),
         (linked_to(n=3, q=2), "one more   with 2 stopped nothing is appended until enough are back; with 1 signing"),
         (linked_to(role="following", reason="", validator=None), "role       following\n"),
+        (
+            linked_to(
+                pending_set_change={"proposal": 3, "activation_height": 90, "impact": {"sentence": "Now. Then."}}
+            ),
+            "coming     proposal 3, from height 90 on: Now. Then.\n",
+        ),
         (linked_to(explanation="\x1b[2Jgone\n"), "waiting    ?[2Jgone?"),
     ],
 )

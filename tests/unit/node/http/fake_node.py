@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
+from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
 from node.replica import Committed, Outcome, PeerStatus, Pending, ReplicaStatus, Role
 from node.storage.memory import MemoryStore
@@ -26,6 +27,7 @@ class FakeNode:
         self.found: tuple[Evidence, ...] = ()
         self.peers: tuple[PeerStatus, ...] = ()
         self.role = Role.VOTING
+        self.storage_low = False
         self.refuse_all: Refusal | None = None
         self.submissions: list[tuple[bytes, ...]] = []
         self.waiting = 0
@@ -105,6 +107,14 @@ class FakeNode:
         chains.commit(self.chain, [*transactions, *self.mempool.values()])
         self.mempool.clear()
         self._wake()
+
+    def results(self) -> tuple[str, ...]:
+        """The results of the newest block."""
+        return tuple(leaf.result for leaf in self.chain.leaves(self.chain.tip.header.height))
+
+    def chain_state(self) -> State:
+        """The state after the newest block."""
+        return State(self.chain.state)
 
     def grow(self, *sizes: int) -> None:
         """Append blocks of so many transactions each, about records of one stream."""

@@ -60,6 +60,8 @@ KNOWN = {
     "account": "org0",
     "stream": "invoices",
     "asset": "euro",
+    "number": "1",
+    "validator": "v5",
     "digest": "0" * 64,
 }
 """A value that may stand in a path, of every parameter."""
@@ -90,6 +92,8 @@ async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, templ
             "account_unknown",
             "stream_unknown",
             "asset_unknown",
+            "proposal_unknown",
+            "candidate_unknown",
         ), (template, text)
 
 

@@ -16,6 +16,7 @@ from node.http.cursor import decode_cursor, encode_cursor, question
 from node.http.problems import ProblemError
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.http.proposing import SUSPEND, create, entry, ready
 from tests.unit.node.storage.chains import append, create_stream, transaction
 
 LISTS = {
@@ -28,17 +29,28 @@ LISTS = {
     "/v1/assets": lambda item: item["name"],
     "/v1/assets/gold/holders": lambda item: item["account"],
     "/v1/accounts/org1/balances": lambda item: item["asset"],
+    "/v1/proposals": lambda item: item["number"],
+    "/v1/candidates": lambda item: item["name"],
 }
 
-NAMED = {"/v1/accounts", "/v1/streams", "/v1/assets", "/v1/assets/gold/holders", "/v1/accounts/org1/balances"}
+NAMED = {
+    "/v1/accounts",
+    "/v1/streams",
+    "/v1/assets",
+    "/v1/assets/gold/holders",
+    "/v1/accounts/org1/balances",
+    "/v1/candidates",
+}
 """Lists of names: they are in alphabetical order unless asked for in the other."""
 
 
-def assets() -> Transaction:
-    """Three assets, held by org0 to org2; org3 is frozen in one of them."""
+def things() -> Transaction:
+    """Three assets, held by org0 to org2, org3 frozen in one of them; three proposals, and three candidates."""
     defined = [AssetDefine("org0", name, 2) for name in ("gold", "euro", "tin")]
     issued = [AssetIssue("org0", name, f"org{n}", Amount(n + 1)) for name in ("gold", "euro", "tin") for n in range(3)]
-    return transaction(*defined, *issued, AssetFreezeHolder("org0", "gold", "org3"), nonce=66)
+    candidates = [ready(entry(f"v{number}", "org0")) for number in (6, 5, 7)]
+    proposals = [create(SUSPEND, memo=str(number)) for number in range(3)]
+    return transaction(*defined, *issued, AssetFreezeHolder("org0", "gold", "org3"), *candidates, *proposals, nonce=66)
 
 
 async def pages(api: Api, node: FakeNode | None, path: str, **query: Any) -> list[Any]:
@@ -63,7 +75,7 @@ async def pages(api: Api, node: FakeNode | None, path: str, **query: Any) -> lis
 @pytest.mark.parametrize("limit", [1, 3, 7])
 async def test_every_item_comes_once_while_blocks_are_appended(api: Api, node: FakeNode, path: str, limit: int) -> None:
     node.grow(4, 0, 3, 5)
-    node.append(transaction(create_stream("alpha"), nonce=77), transaction(create_stream("zulu"), nonce=78), assets())
+    node.append(transaction(create_stream("alpha"), nonce=77), transaction(create_stream("zulu"), nonce=78), things())
     name = LISTS[path]
     before = [name(item) for item in await pages(api, None, path, limit=200, order="desc")]
     while_growing = [name(item) for item in await pages(api, node, path, limit=limit, order="desc")]
@@ -76,7 +88,7 @@ async def test_every_item_comes_once_while_blocks_are_appended(api: Api, node: F
 @pytest.mark.parametrize("path", LISTS)
 async def test_ascending_is_the_reverse_of_descending(api: Api, node: FakeNode, path: str) -> None:
     node.grow(4, 0, 3)
-    node.append(transaction(create_stream("alpha"), nonce=77), assets())
+    node.append(transaction(create_stream("alpha"), nonce=77), things())
     down = await pages(api, None, path, limit=2, order="desc")
     up = await pages(api, None, path, limit=3, order="asc")
     assert up == down[::-1]
@@ -102,7 +114,7 @@ async def test_a_page_has_fifty_items_unless_asked_for_more(api: Api, node: Fake
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_cursor_belongs_to_its_list_and_parameters(api: Api, node: FakeNode, path: str) -> None:
     node.grow(3, 3)
-    node.append(transaction(create_stream("alpha"), nonce=77), assets())
+    node.append(transaction(create_stream("alpha"), nonce=77), things())
     cursor = (await api.ok(path, limit=1))["next_cursor"]
     assert cursor is not None
     other_order = "desc" if path in NAMED else "asc"
@@ -116,7 +128,7 @@ async def test_a_cursor_belongs_to_its_list_and_parameters(api: Api, node: FakeN
 @pytest.mark.parametrize("position", [b"", b"\x00", b"\xff" * 8, b"\xff" * 12, b"\xff" * 400, b"../../etc", b"\0" * 10])
 async def test_a_forged_position_is_an_error_or_a_place(api: Api, node: FakeNode, path: str, position: bytes) -> None:
     node.grow(3)
-    node.append(assets())
+    node.append(things())
     cursor = encode_cursor(question(path, {}), position) if len(position) < 375 else "A" * 600
     reply = await api.get(path, params={"cursor": cursor})
     assert reply.status in (200, 400), reply

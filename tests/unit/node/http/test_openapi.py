@@ -9,6 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ledger.amounts import Amount
 from ledger.encoding import encode
+from ledger.governance.changes import CHANGES
 from ledger.operations.assets import AssetDefine, AssetIssue
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
@@ -19,6 +20,8 @@ from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.contract import DOCUMENT, check_schema, operation_of
 from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.http.proposing import SUSPEND, Proposing, entry
+from tests.unit.node.http.test_hostile import KNOWN
 from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
 
 
@@ -87,9 +90,10 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
     evidence = accuse("v3", founder(3).consensus_key, genesis().chain, two_commits(1))
     node.found = (evidence,)
     node.append(sent)
-    digest = evidence.digest.hex()
-    values = {"id": sent.id.hex(), "block": "1", "account": "org0", "stream": "invoices", "asset": "euro"}
-    values["digest"] = digest
+    people = Proposing(node)
+    people.get_ready(entry("v5"))
+    people.propose(SUSPEND)
+    values = {**KNOWN, "id": sent.id.hex(), "digest": evidence.digest.hex()}
     for route in ROUTES:
         path = route.path.format(**values)
         assert operation_of(route.method, path) is not None
@@ -105,10 +109,8 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
 
 
 async def test_every_route_refuses_parameters_that_it_does_not_declare(api: Api) -> None:
-    values = {"id": "0" * 64, "block": "0", "account": "org0", "stream": "invoices", "asset": "euro"}
-    values["digest"] = "0" * 64
     for route in ROUTES:
-        path = route.path.format(**values)
+        path = route.path.format(**KNOWN)
         reply = await api.request(route.method, f"{path}?surprise=1")
         assert (reply.status, reply.json["code"]) == (400, "parameter_unknown"), route
         assert "'surprise'" in reply.json["detail"]
@@ -118,6 +120,11 @@ async def test_every_route_refuses_parameters_that_it_does_not_declare(api: Api)
             assert twice.json["detail"].startswith(f"{parameter.name}:")
 
 
+def test_every_change_is_documented() -> None:
+    for kind in CHANGES.values():
+        check_schema("Change", dict(kind.example))
+
+
 def test_the_examples_are_canonical() -> None:
-    for kind in OPERATIONS.values():
+    for kind in [*OPERATIONS.values(), *CHANGES.values()]:
         assert encode(dict(kind.example))

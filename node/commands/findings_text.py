@@ -1,0 +1,38 @@
+"""What a doctor found, in words: each finding with its remedy, the worst first."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class FindingAnswer(msgspec.Struct):
+    """One finding of an answer."""
+
+    code: str
+    severity: str
+    sentence: str
+    remedy: str
+
+
+class Diagnosis(msgspec.Struct):
+    """The answer of `/v1/doctor`."""
+
+    healthy: bool
+    findings: list[FindingAnswer]
+
+
+def parse_findings(body: bytes) -> Diagnosis:
+    """The answer of `/v1/doctor`. Raises `msgspec.DecodeError` for another document."""
+    return msgspec.json.decode(body, type=Diagnosis)
+
+
+def describe_findings(diagnosis: Diagnosis) -> str:
+    """The findings as lines for people."""
+    lines = []
+    for finding in diagnosis.findings:
+        lines.append(f"{finding.severity:<8} {finding.sentence}")
+        lines.append(f"{'':<8} -> {finding.remedy}")
+    if diagnosis.healthy:
+        lines.append("nothing is wrong")
+    # Whoever answers may be hostile: nothing that could move a terminal's cursor.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
