@@ -25,7 +25,6 @@ from ledger.limits import (
 )
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.senders import is_validator_sender
 from ledger.transaction import Transaction
 
 
@@ -164,9 +163,9 @@ class Mempool:
             if item.body.sender in names or not names.isdisjoint(item.body.cosigners)
         )
 
-    def validator_senders(self) -> frozenset[str]:
-        """The validators, as senders, that a transaction waits of."""
-        return frozenset(filter(is_validator_sender, self._ring))
+    def senders(self) -> frozenset[str]:
+        """All that a transaction waits of, accounts and validators."""
+        return frozenset(self._ring)
 
     def drop_expired(self, ledger_time_ms: int) -> tuple[Digest, ...]:
         """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar, cast
 
 from ledger.encoding import Json, encode_trusted
 from ledger.errors import MalformedError
+from ledger.governance.electorate import Electorate, electorate_of
 from ledger.limits import ADMINISTRATORS_MAX, STATE_ROWS_CACHED_MAX
 from ledger.names import parent_account, parse_account_name
 from ledger.parameters import Parameters, parse_parameters
@@ -88,10 +89,11 @@ class State:
     Every method raises what the view raises, and `MalformedError` for a row that is not what the table says.
     """
 
-    __slots__ = ("_decoded", "_view")
+    __slots__ = ("_decoded", "_electorate", "_view")
 
     def __init__(self, view: StateView) -> None:
         self._view = view
+        self._electorate: Electorate | None = None
         self._decoded: dict[bytes, object] = {}
 
     def account(self, name: str) -> Account | None:
@@ -154,6 +156,12 @@ class State:
         """Proposal `number` (from 1), or None."""
         return self._row(proposal_key(number), parse_proposal_row)
 
+    def electorate(self) -> Electorate:
+        """Who may vote on proposals in the next block."""
+        if self._electorate is None:
+            self._electorate = electorate_of(self.validators(), self.account)
+        return self._electorate
+
     def candidate(self, name: str) -> Candidate | None:
         """Who is ready to be the validator called `name`, or None."""
         return self._row(candidate_key(name), parse_candidate_row)
@@ -178,6 +186,10 @@ class Overlay(State):
         self._base = base
         self._changed: dict[bytes, Row | None] = {}
         self._undo: list[tuple[bytes, object]] = []
+
+    def electorate(self) -> Electorate:
+        """Who may vote on proposals in this block: nothing in it changes that."""
+        return self._base.electorate()
 
     def put(self, key: bytes, row: Row | None) -> None:
         """Set the row of `key`; None removes it."""

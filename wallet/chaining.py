@@ -36,7 +36,9 @@ class Chain(Group):
                 option = option or _option(self, word)
                 place = verb.options if verb is not None and belongs else own
                 place.append(word)
-                if option is not None and not option.is_flag and "=" not in word and words:
+                if option is not None and not option.is_flag and "=" not in word:
+                    if not words:  # moved to the front it would swallow the word behind it
+                        raise click.BadOptionUsage(word, f"Option {word!r} requires an argument.", ctx)
                     place.append(words.popleft())
             elif verb is None or verb.lacks == 0:
                 verbs.append(_Verb(word, self.commands.get(word)))

@@ -2,7 +2,8 @@
 
     changes      what a proposal may ask for: one dataclass for each type of change, and their table
     readiness    what a joiner signs with its new keys before it may be added, and the file that carries it
-    proposals    what voters agree to (its digest), who may vote with which weight, and when it is decided
+    electorate   who may vote, and with which weight
+    proposals    what voters agree to (its digest), what their votes amount to, and what is decided of the set
     draft        the state with a proposal's changes over it, judged as a whole
     activation   what a block puts into force at its end, and which rules the software must know
     impact       what a change of the set does to quorum and tolerance, in words

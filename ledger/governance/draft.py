@@ -27,7 +27,7 @@ from ledger.governance.changes import (
     ValidatorRekey,
     ValidatorRemove,
 )
-from ledger.governance.proposals import votes
+from ledger.governance.electorate import electorate_of
 from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN, VALIDATORS_MAX
 from ledger.parameters import parse_parameters
 from ledger.primitives import Digest
@@ -70,7 +70,7 @@ class _Draft:
         self._before = state.validators()
         self._validators = list(self._before.validators)
         self._quorum = self._before.quorum_rule
-        self._parameters: dict[str, Json] = state.parameters().to_json()
+        self._parameters: dict[str, Json] = {}
         self._candidates: list[str] = []
 
     def apply(self, change: Change) -> Refusal | None:
@@ -103,27 +103,36 @@ class _Draft:
 
     def finish(self, activation_height: int) -> Refusal | None:
         """Judge the result as a whole, and write what was collected."""
-        try:
-            quorum = self._quorum.size(len(self._validators))
-        except MalformedError as error:
-            return Refusal(Code.QUORUM_IMPOSSIBLE, str(error))
-        if len(self._validators) > VALIDATORS_MAX:
-            return Refusal(Code.VALIDATORS_FULL, f"{len(self._validators)} validators are more than {VALIDATORS_MAX}")
-        validators = ValidatorSet(tuple(self._validators), self._quorum)
-        if refusal := self._check_accounts(validators, quorum):
+        validators = self._changed_set()
+        if isinstance(validators, Refusal):
+            return validators
+        if refusal := self._check_accounts(validators):
             return refusal
-        try:
-            parameters = parse_parameters(self._parameters)
-        except MalformedError as error:
-            return Refusal(Code.PARAMETER_IMPOSSIBLE, str(error))
-        if parameters != self._state.parameters():
+        if self._parameters:
+            try:
+                parameters = parse_parameters({**self._state.parameters().to_json(), **self._parameters})
+            except MalformedError as error:
+                return Refusal(Code.PARAMETER_IMPOSSIBLE, str(error))
             self._state.put(PARAMETERS_KEY, parameters)
-        if validators != self._before:
+        if validators is not self._before:
             self._state.put(VALIDATORS_KEY, validators)
             self._keep_keys(validators, activation_height)
         for name in self._candidates:
             self._state.put(candidate_key(name), None)
         return None
+
+    def _changed_set(self) -> ValidatorSet | Refusal:
+        """The set that comes of the changes; the very one that there was, if none is about it."""
+        entries = tuple(self._validators)
+        if entries == self._before.validators and self._quorum == self._before.quorum_rule:
+            return self._before
+        try:
+            self._quorum.size(len(entries))
+        except MalformedError as error:
+            return Refusal(Code.QUORUM_IMPOSSIBLE, str(error))
+        if len(entries) > VALIDATORS_MAX:
+            return Refusal(Code.VALIDATORS_FULL, f"{len(entries)} validators are more than {VALIDATORS_MAX}")
+        return ValidatorSet(entries, self._quorum)
 
     def _add(self, name: str, entry_digest: Digest) -> Refusal | None:
         if self._index(name) is not None:
@@ -201,25 +210,22 @@ class _Draft:
         self._state.put(account_key(change.account), recovered)
         return None
 
-    def _check_accounts(self, validators: ValidatorSet, quorum: int) -> Refusal | None:
+    def _check_accounts(self, validators: ValidatorSet) -> Refusal | None:
         """Whether somebody could still administer, and enough could still vote."""
         state = self._state
         names = state.administrators().names
         if all((account := state.account(name)) is None or account.suspended for name in names):
             return Refusal(Code.ADMINISTRATOR_LAST, "no administrator would be left that is not suspended")
-        for validator in validators.validators:
-            account = state.account(validator.operator)
-            if account is None or not replace(account, suspended=False).may(Permission.OPERATE_VALIDATOR):
-                return Refusal(
-                    Code.OPERATOR_UNFIT,
-                    f"{validator.operator} would operate {validator.name} without the role operator",
-                )
-        count = len(votes(state, validators))
-        if count < quorum:
+        electorate = electorate_of(validators, state.account)
+        for name in sorted(electorate.operators - electorate.weights.keys()):
+            account = state.account(name)
+            if account is None or not account.has(Permission.OPERATE_VALIDATOR):
+                return Refusal(Code.OPERATOR_UNFIT, f"{name} would operate a validator without the role operator")
+        if electorate.votes < electorate.quorum:
             return Refusal(
                 Code.OPERATORS_TOO_FEW,
-                f"{count} of {len(validators)} validators would have an operator that is not suspended, "
-                f"fewer than the quorum of {quorum}: nothing could be decided any more",
+                f"{electorate.votes} of {len(validators)} validators would have an operator that is not suspended, "
+                f"fewer than the quorum of {electorate.quorum}: nothing could be decided any more",
             )
         return None
 

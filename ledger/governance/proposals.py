@@ -1,8 +1,7 @@
-"""What voters agree to, who may vote with which weight, and what the votes amount to.
+"""What voters agree to, and what their votes amount to.
 
-There is one vote per validator of the set in force, cast by its operator account: an account weighs as much as the
-validators that it operates. Votes are weighed anew at each vote, against the set and the accounts as they are then: a
-vote of an account that has left, or is suspended, weighs nothing.
+Votes are weighed anew at each vote, against the set and the accounts as they are then: a vote of an account that has
+left the set, or is suspended, weighs nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from dataclasses import dataclass, replace
 from ledger.crypto import digest, tag
 from ledger.encoding import encode_trusted
 from ledger.governance.changes import Change, changes_set
+from ledger.governance.electorate import Electorate
 from ledger.primitives import Digest
-from ledger.roles import Permission
 from ledger.rows.governance import Proposal, ProposalState
 from ledger.state import State
-from ledger.validators import ValidatorSet
 
 _PROPOSAL_TAG = tag("proposal")
 
@@ -49,15 +47,6 @@ def proposal_digest(
     )
 
 
-def votes(state: State, validators: ValidatorSet) -> tuple[str, ...]:
-    """For each of `validators` that has a vote now, the account that casts it; not for those of suspended accounts."""
-    return tuple(
-        validator.operator
-        for validator in validators.validators
-        if (account := state.account(validator.operator)) is not None and account.may(Permission.OPERATE_VALIDATOR)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The votes on a proposal, weighed against a set of n validators with quorum q."""
@@ -83,17 +72,13 @@ class Tally:
         return self.validators - self.rejections < self.quorum
 
 
-def tally(state: State, proposal: Proposal) -> Tally:
-    """The votes on `proposal`, weighed against the set in force."""
-    validators = state.validators()
-    voters = votes(state, validators)
-    approvals, rejections = set(proposal.approvals), set(proposal.rejections)
-    return Tally(
-        approvals=sum(voter in approvals for voter in voters),
-        rejections=sum(voter in rejections for voter in voters),
-        validators=len(validators),
-        quorum=validators.quorum,
+def tally(electorate: Electorate, proposal: Proposal) -> Tally:
+    """The votes on `proposal`, weighed as `electorate` may cast them now."""
+    approvals, rejections = (
+        sum(electorate.weights.get(account, 0) for account in accounts)
+        for accounts in (proposal.approvals, proposal.rejections)
     )
+    return Tally(approvals, rejections, electorate.validators, electorate.quorum)
 
 
 def as_of(proposal: Proposal, time_ms: int) -> Proposal:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from ledger.events import AccountTouched, Event
 from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes
 from ledger.governance.draft import check_changes
-from ledger.governance.proposals import decided_set_change, proposal_digest, tally, votes
+from ledger.governance.proposals import decided_set_change, proposal_digest, tally
 from ledger.limits import (
     CHANGES_PER_PROPOSAL_MAX,
     INTEGER_MAX,
@@ -54,7 +54,7 @@ class ProposalCreate:
         """See `Operation.apply`."""
         actor = state.account(self.by)
         assert actor is not None, "admission requires it"
-        operates = self.by in votes(state, state.validators())
+        operates = self.by in state.electorate().weights
         if not operates and not actor.may(Permission.PROPOSE_CHANGES):
             return Refusal(Code.PERMISSION_DENIED, "only an administrator or the operator of a validator proposes")
         latest_ms = place.time_ms + PROPOSAL_OPEN_MS_MAX
@@ -115,8 +115,8 @@ class ProposalVote:
 
     def apply(self, state: Overlay, place: Place) -> tuple[Event, ...] | Refusal:
         """See `Operation.apply`."""
-        validators = state.validators()
-        if self.by not in votes(state, validators):
+        electorate = state.electorate()
+        if self.by not in electorate.weights:
             return Refusal(Code.PERMISSION_DENIED, f"{self.by} operates no validator of the set in force")
         proposal = _find_open(state, self.proposal, place)
         if isinstance(proposal, Refusal):
@@ -126,14 +126,14 @@ class ProposalVote:
                 Code.PROPOSAL_CHANGED,
                 f"the vote is on {self.digest.hex()}, proposal {self.proposal} is {proposal.digest.hex()}",
             )
-        others = {validator.operator for validator in validators.validators} - {self.by}
         own = {self.by}
+        others = electorate.operators - own
         proposal = replace(
             proposal,
             approvals=tuple(sorted(others & set(proposal.approvals) | (own if self.approve else set()))),
             rejections=tuple(sorted(others & set(proposal.rejections) | (set() if self.approve else own))),
         )
-        outcome = tally(state, proposal)
+        outcome = tally(electorate, proposal)
         if outcome.approved:
             return _decide(state, proposal, place)
         state.put(proposal_key(proposal.number), proposal)
@@ -158,6 +158,9 @@ class ProposalWithdraw:
             return proposal
         if proposal.proposer != self.by:
             return Refusal(Code.PERMISSION_DENIED, f"proposal {self.proposal} is {proposal.proposer}'s")
+        # Or one account could have a block check thousands of them, one after the other.
+        if proposal.created_height == place.height:
+            return Refusal(Code.PROPOSAL_NEW, f"proposal {self.proposal} was created in this very block")
         _close(state, proposal.number, ProposalState.WITHDRAWN, place)
         return ()
 
@@ -315,10 +318,12 @@ ProposalVote.kind = OperationKind(
 ProposalWithdraw.kind = OperationKind(
     type="proposal.withdraw",
     operation=ProposalWithdraw,
-    summary="Takes back a proposal that is open.",
+    summary="Takes back a proposal that is open, from the block after it was created on.",
     fields=(_NUMBER,),
     permission="The account that proposed it.",
-    codes=frozenset({Code.PERMISSION_DENIED, Code.PROPOSAL_CLOSED, Code.PROPOSAL_EXPIRED, Code.PROPOSAL_UNKNOWN}),
+    codes=frozenset(
+        {Code.PERMISSION_DENIED, Code.PROPOSAL_CLOSED, Code.PROPOSAL_EXPIRED, Code.PROPOSAL_NEW, Code.PROPOSAL_UNKNOWN}
+    ),
     example={"type": "proposal.withdraw", "by": "acme", "proposal": 3},
 )
 

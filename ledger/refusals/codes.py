@@ -77,6 +77,7 @@ class Code(StrEnum):
     PROPOSAL_CLOSED = "proposal_closed"
     PROPOSAL_EXPIRED = "proposal_expired"
     PROPOSAL_CHANGED = "proposal_changed"
+    PROPOSAL_NEW = "proposal_new"
     PROPOSAL_EXPIRY_WRONG = "proposal_expiry_wrong"
     PROPOSALS_OPEN_FULL = "proposals_open_full"
     PROPOSALS_PENDING_FULL = "proposals_pending_full"

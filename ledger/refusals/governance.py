@@ -103,6 +103,11 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
         "The vote names another content than that of the proposal with this number.",
         "Look at the proposal again, and vote with the digest of what you saw.",
     ),
+    Code.PROPOSAL_NEW: Entry(
+        Kind.FAILED,
+        "The proposal was created in this very block.",
+        "Withdraw it in a later block.",
+    ),
     Code.PROPOSAL_EXPIRY_WRONG: Entry(
         Kind.FAILED,
         "The expiry is not after this block's time, or too far after it.",

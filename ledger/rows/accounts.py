@@ -38,7 +38,11 @@ class Account:
 
     def may(self, permission: Permission) -> bool:
         """Whether one of the account's roles has `permission`, and the account is not suspended."""
-        return not self.suspended and any(permission in ROLES[role].permissions for role in self.roles)
+        return not self.suspended and self.has(permission)
+
+    def has(self, permission: Permission) -> bool:
+        """Whether one of the account's roles has `permission`, suspended or not."""
+        return any(permission in ROLES[role].permissions for role in self.roles)
 
     @property
     def governs(self) -> bool:

@@ -7,7 +7,7 @@ from ledger.errors import MalformedError
 from ledger.governance.changes import Change
 from ledger.governance.draft import check_changes
 from ledger.governance.impact import impact
-from ledger.governance.proposals import Tally, decided_set_change, tally, votes
+from ledger.governance.proposals import Tally, decided_set_change, tally
 from ledger.refusals import TABLE
 from ledger.rows.governance import Candidate, Proposal, ProposalState
 from ledger.state import Overlay, State
@@ -66,8 +66,8 @@ def doctor(findings: tuple[Finding, ...], tip: Tip) -> Document:
 
 
 def _tally(state: State, value: Proposal, height: int) -> Document:
-    validators, counted = state.validators(), tally(state, value)
-    voters = set(votes(state, validators))
+    electorate = state.electorate()
+    counted = tally(electorate, value)
     return {
         "height": height,
         "approvals": counted.approvals,
@@ -80,9 +80,9 @@ def _tally(state: State, value: Proposal, height: int) -> Document:
                 "validator": item.name,
                 "operator": item.operator,
                 "vote": _vote(value, item.operator),
-                "counts": item.operator in voters,
+                "counts": item.operator in electorate.weights,
             }
-            for item in validators.validators
+            for item in state.validators().validators
         ],
         "sentence": _tally_sentence(value, counted),
     }

@@ -20,7 +20,8 @@ from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.evidence import EVIDENCE_PREFIX
-from ledger.rows.settings import VALIDATORS_KEY
+from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
+from ledger.senders import is_validator_sender
 from ledger.transaction import envelope_hash
 from node.ports import Guard
 from node.replica import accusing, explaining
@@ -208,12 +209,14 @@ class Replica:
                 parts.out.send(peer, Status(parts.deciding.height, 0))  # followers are not sent votes
 
     def _drop_unauthorized(self, appended: CandidateBlock) -> None:
-        """Forget transactions that waited when `appended` changed the accounts that signed them, and those of
-        validators when it recorded evidence or changed the validator set."""
+        """Forget transactions that waited when `appended` changed the accounts that signed them, those of validators
+        when it recorded evidence or changed the validator set, and any when it changed the parameters."""
         parts, writes = self._parts, appended.writes
         changed = {key.removeprefix(ACCOUNT_PREFIX).decode() for key in writes if key.startswith(ACCOUNT_PREFIX)}
-        if VALIDATORS_KEY in writes or any(key.startswith(EVIDENCE_PREFIX) for key in writes):
-            changed |= parts.door.mempool.validator_senders()
+        if PARAMETERS_KEY in writes:
+            changed |= parts.door.mempool.senders()
+        elif VALIDATORS_KEY in writes or any(key.startswith(EVIDENCE_PREFIX) for key in writes):
+            changed |= set(filter(is_validator_sender, parts.door.mempool.senders()))
         if changed and (count := parts.door.drop_unauthorized(changed, parts.deciding)):
             parts.out.log("transactions_dropped", count=count, reason="what they depend on has changed")
 

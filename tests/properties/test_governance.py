@@ -31,7 +31,6 @@ from ledger.governance.changes import (
     ValidatorRemove,
     changes_set,
 )
-from ledger.governance.proposals import votes
 from ledger.governance.readiness import sign_ready
 from ledger.limits import PROPOSALS_OPEN_MAX, PROPOSALS_PENDING_MAX, VALIDATORS_MAX
 from ledger.operations.accounts import AccountAdd, AccountKeys
@@ -284,7 +283,7 @@ class GovernanceMachine(RuleBasedStateMachine):
     @invariant()
     def enough_operators_can_vote_and_every_validator_has_one(self) -> None:
         state = self.state
-        assert len(votes(state, state.validators())) >= state.validators().quorum
+        assert state.electorate().votes >= state.validators().quorum
         for validator in state.validators().validators:
             operator = state.account(validator.operator)
             assert operator is not None

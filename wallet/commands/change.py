@@ -128,7 +128,8 @@ def revoke_role(name: str, role: str) -> Change:
     """Take a ROLE, also a governed one, from ACCOUNT.
 
     \b
-    Example:  quorum-wallet proposal create remove-validator dock-1 revoke-role dock operator
+    Example:  quorum-wallet proposal create revoke-role dock operator
+              quorum-wallet proposal create remove-validator dock-1 revoke-role dock operator
     """
     return lambda _: {"type": "role.revoke", "account": name, "role": role}
 

@@ -13,7 +13,8 @@ from ledger.governance.readiness import sign_ready
 from ledger.operations.governance import ProposalCreate, ProposalVote
 from ledger.operations.kinds import Operation
 from ledger.operations.validators import ValidatorReady
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.receipt import verify_receipt
+from ledger.trail import anchor_of
 from ledger.validators import Validator
 from node.config import FILE_NAME, load
 from node.home import adopt, make_validator_home

@@ -98,7 +98,9 @@ def test_an_account_weighs_as_much_as_the_validators_that_it_operates() -> None:
     council = Council(validators(5, "bft", operators=2))  # op1 operates three, op2 two; the quorum is four
     proposed = council.propose(SUSPEND)
     council.block(vote("op1", proposed))
-    assert tally(council.state, council.proposal(1)) == Tally(approvals=3, rejections=0, validators=5, quorum=4)
+    assert tally(council.state.electorate(), council.proposal(1)) == Tally(
+        approvals=3, rejections=0, validators=5, quorum=4
+    )
     council.block(vote("op2", proposed))
     assert council.proposal(1).state is ProposalState.ACTIVE
 
@@ -132,7 +134,9 @@ def test_votes_are_weighed_against_the_set_and_the_accounts_as_they_are_at_each_
     proposed = council.propose(SUSPEND, delay=5)
     council.block(*votes(proposed, "op1", "op2"))
     council.decide(ValidatorRemove("v1"), SuspendAccount("op2"), QuorumSet(parse_quorum("majority")))
-    assert tally(council.state, council.proposal(1)) == Tally(approvals=0, rejections=0, validators=3, quorum=2)
+    assert tally(council.state.electorate(), council.proposal(1)) == Tally(
+        approvals=0, rejections=0, validators=3, quorum=2
+    )
     assert council.block(vote("op1", proposed)) == [Code.PERMISSION_DENIED], "it operates none any more"
     council.block(vote("op3", proposed))
     assert council.proposal(1).approvals == ("op2", "op3"), "who left is forgotten; who is suspended weighs nothing"

@@ -25,7 +25,10 @@ from ledger.rows.assets import (
     parse_asset_row,
     parse_balance_row,
 )
+from ledger.rows.governance import CANDIDATE_PREFIX, PROPOSAL_PREFIX, parse_candidate_row, parse_proposal_row
 from ledger.rows.streams import STREAM_PREFIX, parse_stream_row
+from node.http import governance_documents as documents
+from node.http import render
 from tests.unit.wallet.network import Network
 
 T = TypeVar("T")
@@ -61,8 +64,14 @@ class FakeNode:
         self.hold = False
         self.forget = False
         self.pending: dict[str, bytes] = {}
+        self.peers: list[dict[str, Json]] = [self.peer(f"v{number}") for number in (1, 2, 3)]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
+
+    @staticmethod
+    def peer(validator: str | None, node_key: str = "00" * 32) -> dict[str, Json]:
+        """A link, as a status states it."""
+        return {"node_key": node_key, "validator": validator, "deciding": 1, "round": 0}
 
     def __enter__(self) -> FakeNode:
         self._thread.start()
@@ -140,6 +149,34 @@ class FakeNode:
                 return web.json_response(self._asset(asset))
             case ("GET", "streams"):
                 return self._page(item.to_json() for item in self._rows(STREAM_PREFIX, parse_stream_row))
+            case ("GET", "validators"):
+                found, pending = self.network.state.validators(), documents.pending_set_change(self.network.state)
+                shown = render.validators(found, len(self.network.blocks), {})
+                return web.json_response({**shown, "pending_set_change": pending})
+            case ("GET", "status"):
+                return web.json_response({"role": "voting", "validator": "v0", "peers": self.peers})
+            case ("GET", "candidates"):
+                rows = self._rows(CANDIDATE_PREFIX, parse_candidate_row)
+                return self._page(dict(documents.candidate(item, len(self.network.blocks))) for item in rows)
+            case ("GET", "candidates", name):
+                candidate = self.network.state.candidate(name)
+                if candidate is None:
+                    return problem(404, "candidate_unknown", f"no candidate {name}")
+                return web.json_response(documents.candidate(candidate, len(self.network.blocks)))
+            case ("GET", "proposals"):
+                proposals = self._rows(PROPOSAL_PREFIX, parse_proposal_row)[::-1]
+                wanted = request.query.get("state")
+                return self._page(
+                    dict(documents.proposal(item, 0)) for item in proposals if wanted in (None, item.state)
+                )
+            case ("GET", "proposals", number):
+                proposal = self.network.state.proposal(int(number))
+                if proposal is None:
+                    return problem(404, "proposal_unknown", f"no proposal {number}")
+                state, height = self.network.state, len(self.network.blocks)
+                return web.json_response(
+                    documents.proposal_details(proposal, height, voted=state, voted_height=height, state=state)
+                )
             case ("GET", "transactions"):
                 return self._page(self._search(request.query["asset"], request.query["type"]))
             case _:

@@ -19,8 +19,8 @@ from ledger.operations.governance import ProposalVote, ProposalWithdraw
 from ledger.operations.kinds import Operation
 from ledger.operations.validators import ValidatorReady
 from ledger.primitives import PublicKey
-from ledger.refusals import Code
-from ledger.rows.governance import GOVERNANCE_KEY, OpenProposal
+from ledger.refusals import Code, Refusal
+from ledger.rows.governance import GOVERNANCE_KEY, OpenProposal, proposal_key
 from ledger.state import Overlay
 from ledger.validators import Validator
 from tests.unit.ledger.council import EXPIRES_MS, council, create, digest_of, ready, validator, vote, votes
@@ -86,8 +86,19 @@ def with_set_change() -> Overlay:
 
 
 def proposals(*operations: Operation) -> Callable[[], Overlay]:
-    """The network with PROPOSED, and after `operations`."""
-    return lambda: council(PROPOSED, *operations)
+    """The network with PROPOSED, of the block before, and after `operations`."""
+
+    def prepare() -> Overlay:
+        state = council(PROPOSED)
+        proposal = state.proposal(1)
+        assert proposal is not None
+        state.put(proposal_key(1), replace(proposal, created_height=PLACE.height - 1))
+        for operation in operations:
+            outcome = operation.apply(state, PLACE)
+            assert not isinstance(outcome, Refusal), outcome
+        return state
+
+    return prepare
 
 
 def expired() -> Overlay:
@@ -95,7 +106,7 @@ def expired() -> Overlay:
     state = council(PROPOSED)
     proposal = state.proposal(1)
     assert proposal is not None
-    state.put(b"proposal/%020d" % 1, replace(proposal, expires_ms=PLACE.time_ms))
+    state.put(proposal_key(1), replace(proposal, expires_ms=PLACE.time_ms))
     return state
 
 
@@ -191,6 +202,7 @@ REFUSED: Final[list[RefusedOn]] = [
     # proposal.withdraw
     ("withdrawing another's", ProposalWithdraw("chief", 1), Code.PERMISSION_DENIED, proposals()),
     ("withdrawing nothing", ProposalWithdraw("op1", 2), Code.PROPOSAL_UNKNOWN, proposals()),
+    ("withdrawing at once", ProposalWithdraw("op1", 1), Code.PROPOSAL_NEW, lambda: council(PROPOSED)),
     ("withdrawing twice", ProposalWithdraw("op1", 1), Code.PROPOSAL_CLOSED, proposals(ProposalWithdraw("op1", 1))),
     ("withdrawing too late", ProposalWithdraw("op1", 1), Code.PROPOSAL_EXPIRED, expired),
     (

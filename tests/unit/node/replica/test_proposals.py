@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ledger import chain as chain_module
+from ledger.execution import APPLIED
 from ledger.governance import activation
 from ledger.governance.changes import ParameterSet, QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
 from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.operations.governance import ProposalCreate, ProposalVote
+from ledger.receipt import verify_receipt
 from ledger.refusals import Code, Refusal
+from ledger.trail import anchor_of
 from ledger.validators import Quorum, QuorumRule
 from node.http.receipts import receipt_of
 from node.replica import Elapsed, PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
@@ -19,7 +24,7 @@ from node.storage.opening import open_chain
 from node.storage.queries import Queries
 from node.wire import CertifiedBlock, FetchRecords, Records, Status, Transactions
 from tests.unit.ledger.founders import founder, rekeyed
-from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, Cluster, Node
+from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, PARAMETERS, Cluster, Node
 from tests.unit.node.replica.council import Council
 from tests.unit.node.replica.test_set_changes import blames, grow_to, logged, voted_at
 
@@ -57,6 +62,28 @@ def test_a_network_changes_its_members_one_by_one_and_every_receipt_leads_back_t
             item = Queries(chain).transaction(leaf.transaction_id)
             assert item is not None
             assert verify_receipt(receipt_of(chain, item), anchor_of(cluster.genesis)).leaf == leaf
+
+
+def test_what_waits_is_judged_again_by_new_parameters() -> None:
+    """Else every node would wait at each height for a proposal that cannot come, and blame its leader."""
+    cluster = Cluster(3, parameters=replace(PARAMETERS, block_transactions_max=1))
+    node, council = cluster.nodes[0], Council(cluster, cluster.nodes[0])
+    narrower = (ParameterSet("valid_window_ms", 60_000),)
+    expires_ms = node.running.status().time_ms + 3_600_000
+    assert council.do(ProposalCreate("org0", narrower, expires_ms, 1)) == APPLIED
+    proposal = council.state.proposal(1)
+    assert proposal is not None
+    assert council.do(ProposalVote("org0", 1, proposal.digest, True)) == APPLIED
+    deciding = cluster.sign(ProposalVote("org1", 1, proposal.digest, True), sender=1)
+    later = [cluster.transaction(sender=2) for _ in range(3)]  # each block has room for one
+    cluster.submit(node, deciding, *later)
+    cluster.run_until(lambda: cluster.committed(deciding), within_ms=BASE_TIMEOUT_MS)
+    for other in cluster.nodes:
+        assert not any(other.running.pending(item.id) for item in later)
+        assert [line.fields["count"] for line in logged(other, "transactions_dropped")] == [3]
+    soon = cluster.transaction(valid_for_ms=30_000)
+    cluster.submit(node, soon)
+    assert cluster.run_until(lambda: cluster.committed(soon), within_ms=BASE_TIMEOUT_MS) < 10
 
 
 # ---- a protocol version that the software does not know
