@@ -134,6 +134,13 @@ class ProcessNetwork:
         """The height of a validator's chain."""
         return int((await self.status(index))["head"]["height"])  # type: ignore[index, call-overload, no-any-return]
 
+    async def no_evidence(self) -> None:
+        """No node that runs has seen a validator sign two different things, nor any peer misbehave."""
+        for index in self.running:
+            for path in ("/v1/evidence", "/v1/evidence/unrecorded"):
+                assert (await self.get(index, path))["items"] == []
+            assert "misbehaved" not in self.log(index)
+
     async def until(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
         """Return as soon as something holds; fail, naming it, when it never does."""
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -9,13 +9,6 @@ from pathlib import Path
 from tests.integration.processes.network import ProcessNetwork, id_of
 
 
-async def no_evidence(network: ProcessNetwork) -> None:
-    """No validator has seen another sign two different things."""
-    for index in range(network.layout.validators):
-        for path in ("/v1/evidence", "/v1/evidence/unrecorded"):
-            assert (await network.get(index, path))["items"] == []
-
-
 async def same_chain(network: ProcessNetwork, height: int) -> None:
     """All validators have the same block at `height`."""
     blocks = [await network.get(index, f"/v1/blocks/{height}") for index in range(network.layout.validators)]
@@ -56,7 +49,7 @@ async def test_one_of_four_is_killed_under_load_and_comes_back(tmp_path: Path) -
         await network.until_ready()
         await network.until_committed(3, sent)
         assert (await network.status(3))["role"] == "voting"
-        await no_evidence(network)
+        await network.no_evidence()
         await same_chain(network, came_back_at)
 
 
@@ -84,7 +77,7 @@ async def test_all_four_are_killed_at_once_and_nothing_reported_committed_is_los
                 await network.until_committed(index, committed)
         answer = await network.submit(2, network.record("the chain goes on"))
         assert answer["result"] == "applied"
-        await no_evidence(network)
+        await network.no_evidence()
 
 
 async def test_two_of_four_stopped_append_nothing_and_say_why(tmp_path: Path) -> None:
@@ -110,7 +103,7 @@ async def test_two_of_four_stopped_append_nothing_and_say_why(tmp_path: Path) ->
         assert (await network.status(2))["role"] == "voting"
         network.start(3)
         await network.until_ready()
-        await no_evidence(network)
+        await network.no_evidence()
 
 
 async def test_a_validator_whose_vote_state_was_deleted_observes_and_says_so(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ async def test_a_network_grows_changes_its_quorum_replaces_keys_and_removes_its_
             await replace_keys(story)
             await remove_leader(story)
             await load.goes_on()
-        await no_evidence(story)
+        await network.no_evidence()
         await audited(story, tmp_path)
         for index in network.running:
             assert network.stop(index) == 0
@@ -225,12 +225,6 @@ async def remove_leader(story: Story) -> None:
 
 
 # ---- what must be so in the end
-
-
-async def no_evidence(story: Story) -> None:
-    for index in story.network.running:
-        assert (await story.network.get(index, "/v1/evidence"))["items"] == []
-        assert "misbehaved" not in story.network.log(index)
 
 
 async def audited(story: Story, directory: Path) -> None:

@@ -108,8 +108,9 @@ async def test_copies_of_a_validator_contradict_each_other_and_it_is_removed_for
             await network.until_height(index, removed_at)
             status = await network.status(index)
             assert (status["n"], status["q"], status["role"]) == (3, 3, "voting")
-        assert await network.get_bytes(2, item["file"]) == early, "the same for ever, and everywhere"
-        await says_who_did_it(network, write(tmp_path / "evidence.json", early), height)
+        late = await network.get_bytes(2, item["file"])
+        for number, file in enumerate((early, late)):  # nodes have different certificates for the same block
+            await says_who_did_it(network, write(tmp_path / f"{number}.json", file), height)
         audited = await quorum_audit("ledger", network.url(1), "--genesis", str(network.layout.genesis))
         assert "Every block up to this height follows from genesis by the rules" in audited
 
@@ -118,8 +119,9 @@ async def says_who_did_it(network: ProcessNetwork, file: Path, height: int) -> N
     """A stranger who has nothing but the file and genesis is told who did what; and is not told lies."""
     genesis = ("--genesis", str(network.layout.genesis))
     printed = await quorum_audit("verify", str(file), *genesis)
-    assert "accused      v3, operated by org3" in printed
-    assert f"height       {height}\n" in printed
+    said = [line.split(maxsplit=1) for line in printed.splitlines()]
+    assert ["accused", "v3, operated by org3"] in said
+    assert ["height", str(height)] in said
     assert printed.count("proposed the block") == 2
     forged = write(file.with_name("forged.json"), read(file).replace(b'"validator":"v3"', b'"validator":"v2"'))
     await quorum_audit("verify", str(forged), *genesis, exit_code=10)

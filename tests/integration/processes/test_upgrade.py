@@ -80,9 +80,7 @@ async def test_outdated_nodes_say_so_stop_in_time_and_go_on_when_they_are_update
         await update(network, 2)
         await network.until_committed(2, [waiting])
         assert {(await network.status(index))["role"] for index in range(4)} == {"voting"}
-        for index in range(4):
-            assert (await network.get(index, "/v1/evidence"))["items"] == []
-            assert "misbehaved" not in network.log(index)
+        await network.no_evidence()
         genesis = ("--genesis", str(network.layout.genesis))
         printed = await quorum_audit("ledger", network.url(2), *genesis, "--to-height", str(height - 1))
         assert "Every block up to this height follows from genesis by the rules" in printed
