@@ -4,7 +4,9 @@ With `--out FILE` the path ends before the keys: the unsigned transaction is wri
 `tx sign`, `tx combine` and `tx submit` go on from there.
 
 `valid_until` is the span of `--valid-for` (10 minutes) after the ledger time of the node's head, or, offline, after
-this machine's clock. Until then the outcome may change; afterwards a transaction that is in no block never acts.
+this machine's clock. Until then the outcome may change; afterwards a transaction that is in no block never acts. No
+validator accepts a time that is ahead of its clock, so a head that is far ahead of ours is a lie, or our clock is wrong:
+what is signed with it could be kept, and act when nobody expects it any more.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wallet.exit_codes import key_error, usage_error
+from wallet.exit_codes import key_error, usage_error, verification_error
 from wallet.files import PUBLIC, create_file
-from wallet.moments import local_clock_ms, parse_span_ms, rfc3339
+from wallet.moments import local_clock_ms, parse_span_ms, rfc3339, span_words
 from wallet.options import Decorated, passphrase_options
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 DEFAULT_VALID_FOR = "10m"
+LEDGER_TIME_AHEAD_MS_MAX = 600_000
+"""How far the ledger time of a node may be ahead of this machine's clock, which may be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def sending_options(command: Decorated) -> Decorated:
 def send(session: Session, sending: Sending, operations: Sequence[Mapping[str, Json]]) -> int:
     """Build, and then write to a file, or sign, submit and wait. `operations` without "by" are the sender's."""
     from wallet.drafts import finished, sign
-    from wallet.submission import ask, report, submit
+    from wallet.submission import report, submit
 
     sender = sender_of(session, sending.account)
     by = sending.by or sender
@@ -111,10 +115,24 @@ def send(session: Session, sending: Sending, operations: Sequence[Mapping[str, J
     session.chain()
     references = sending.key_files or session.settings.keys
     keys = unlock_keys(session, references, sending.passphrases)
-    head = ask(session, lambda client: client.head())
-    draft = sign(build(session, sending, sender, with_by, base_ms=head.time_ms), keys)
+    draft = sign(build(session, sending, sender, with_by, base_ms=ledger_time_ms(session)), keys)
     settled = submit(session, finished(draft), wait=sending.wait)
     return report(session, settled, receipt_path=sending.receipt)
+
+
+def ledger_time_ms(session: Session) -> int:
+    """The ledger time of a node's head. Raises `WalletError`: it is far ahead of this machine's clock (10)."""
+    from wallet.submission import ask
+
+    time_ms = ask(session, lambda client: client.head()).time_ms
+    ahead_ms = time_ms - local_clock_ms()
+    if ahead_ms > LEDGER_TIME_AHEAD_MS_MAX:
+        raise verification_error(
+            f"The node's ledger time is {rfc3339(time_ms)}, {span_words(ahead_ms)} ahead of this machine's clock.",
+            code="ledger_time_ahead",
+            remedy="Set this machine's clock, or ask another node: a deadline counted from a false time would be false.",
+        )
+    return time_ms
 
 
 def build(

@@ -13,7 +13,7 @@ from wallet.exit_codes import ExitCode, WalletError, usage_error, verification_e
 from wallet.moments import local_clock_ms, parse_span_ms, span_words
 from wallet.options import Group, confirm, pass_session
 from wallet.reading import list_options, show_list
-from wallet.sending import Sending, send, sender_of, sending_options
+from wallet.sending import Sending, ledger_time_ms, send, sender_of, sending_options
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
@@ -82,7 +82,6 @@ def propose(
     """Send a proposal of the changes that the verbs have returned."""
     from ledger.governance.changes import parse_changes
     from wallet.review import review, say
-    from wallet.submission import ask
 
     offline, span_ms = sending.out is not None, _voting_span_ms(voting)
     stated: list[Json] = [change(offline) for change in asked]
@@ -94,7 +93,7 @@ def propose(
         session.chain()
         say(session, review(session, changes))
         confirm(session, "Propose this?")
-        base_ms = ask(session, lambda client: client.head()).time_ms
+        base_ms = ledger_time_ms(session)
     operation: dict[str, Json] = {
         "type": "proposal.create",
         "changes": stated,

@@ -35,6 +35,26 @@ def build(run: Run, path: Path, *options: str) -> str:
     return str(json.loads(shown.stdout)["id"])
 
 
+def test_a_node_whose_time_is_far_ahead_gets_nothing_that_it_could_keep(
+    run: Run, profile: Path, node: FakeNode
+) -> None:
+    time_ms = node.network.head_time_ms
+    for ahead_ms, exit_code in ((86_400_000, ExitCode.VERIFICATION_FAILED), (300_000, ExitCode.OK)):
+        head = {"height": 0, "block_hash": "00" * 32, "header": {"time_ms": time_ms + ahead_ms}}
+        for _ in range(2):
+            node.next("GET", "/v1/blocks/latest", always(lambda head=head: web.json_response(head)))
+        sent = run("stream", "create", "notes", "--node", node.url)
+        assert sent.exit_code == exit_code, sent.stderr
+        proposed = run("proposal", "create", "suspend", "org3", "--yes", "--node", node.url)
+        assert proposed.exit_code == exit_code, proposed.stderr
+        node.script.clear()
+        if exit_code:
+            assert "Error [ledger_time_ahead]" in sent.stderr
+            assert "23 hours ahead of this machine's clock" in sent.stderr
+            assert node.count("POST", "/v1/transactions") == 0
+    assert len(node.network.blocks) == 2
+
+
 def test_a_record_is_sent_and_what_is_printed_is_verified(run: Run, profile: Path, node: FakeNode) -> None:
     assert run("stream", "create", "invoices", "--node", node.url).exit_code == ExitCode.OK
     arguments = ("record", "append", "invoices", "--key", "INV-7", "--json", '{"amount":"12.00"}')
