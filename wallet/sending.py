@@ -5,8 +5,8 @@ With `--out FILE` the path ends before the keys: the unsigned transaction is wri
 
 `valid_until` is the span of `--valid-for` (10 minutes) after the ledger time of the node's head, or, offline, after
 this machine's clock. Until then the outcome may change; afterwards a transaction that is in no block never acts. No
-validator accepts a time that is ahead of its clock, so a head that is far ahead of ours is a lie, or our clock is wrong:
-what is signed with it could be kept, and act when nobody expects it any more.
+validator accepts a time that is ahead of its clock, so a head that is far ahead of ours is a lie, or our clock is
+wrong: what is signed with it could be kept, and act when nobody expects it any more.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def ledger_time_ms(session: Session) -> int:
         raise verification_error(
             f"The node's ledger time is {rfc3339(time_ms)}, {span_words(ahead_ms)} ahead of this machine's clock.",
             code="ledger_time_ahead",
-            remedy="Set this machine's clock, or ask another node: a deadline counted from a false time would be false.",
+            remedy="Set this machine's clock, or ask another node: the deadline would count from a false time.",
         )
     return time_ms
 

@@ -2,18 +2,20 @@
 
 The id is told before the first byte leaves, so that whatever happens afterwards, `tx wait ID` finds out. What is
 printed as committed is verified where that is possible: with a pinned genesis the receipt is fetched and checked, and
-a node that states something else than its own receipt proves is an error (10), not an answer.
+a node that states another outcome than its own receipt proves is an error (10), not an answer. What the receipt proves
+of the block is printed as it is proved, not as it is stated.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from wallet.answers import Outcome, State, parse_signers
 from wallet.exit_codes import ExitCode, WalletError, verification_error
 from wallet.files import PUBLIC, create_file
+from wallet.moments import rfc3339
 from wallet.pinning import has_pinned_genesis, pinned_genesis
 from wallet.receipts import verify
 
@@ -108,7 +110,13 @@ async def settle(session: Session, client: Client, outcome: Outcome) -> Settled:
     data = await fetch_receipt(client, outcome.id)
     verified = verify(data, pinned_genesis(session.settings))
     check_agrees(verified, outcome)
-    return Settled(outcome, verified.signers, data, verified)
+    proved = replace(
+        outcome,
+        index=verified.leaf.index,
+        block_hash=verified.block_hash.hex(),
+        time=rfc3339(verified.header.time_ms),
+    )
+    return Settled(proved, verified.signers, data, verified)
 
 
 async def fetch_receipt(client: Client, transaction_id: str) -> bytes:

@@ -14,6 +14,7 @@ from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode, always, problem
 from tests.unit.wallet.network import Network
 from wallet.exit_codes import ExitCode
+from wallet.moments import rfc3339
 
 UNKNOWN_ID = "ab" * 32
 
@@ -283,6 +284,19 @@ def test_a_node_that_contradicts_its_own_receipt_is_caught(run: Run, profile: Pa
     result = run("tx", "status", identifier, "--node", node.url)
     assert result.exit_code == ExitCode.VERIFICATION_FAILED
     assert "node_contradicts_receipt" in result.stderr
+
+
+def test_what_is_printed_as_verified_is_what_the_receipt_proves(run: Run, profile: Path, node: FakeNode) -> None:
+    identifier = build(run, Path("t.json"))
+    assert run("tx", "submit", "t.json", "--node", node.url).exit_code == ExitCode.OK
+    lie = {"id": identifier, "state": "committed", "result": "applied", "height": 1, "index": 7}
+    lie |= {"block_hash": "ab" * 32, "time": "2020-01-01T00:00:00Z"}
+    node.next("GET", f"/v1/transactions/{identifier}", always(lambda: web.json_response(lie)))
+    printed = json.loads(run("tx", "status", identifier, "--node", node.url, "--output", "json").stdout)
+    assert printed["verified"] is True
+    block = node.network.blocks[0]
+    assert (printed["index"], printed["block_hash"]) == (0, block.block_hash.hex())
+    assert printed["time"] == rfc3339(block.header.time_ms)
 
 
 def test_a_receipt_under_another_genesis_fails_verification(run: Run, profile: Path, node: FakeNode) -> None:
