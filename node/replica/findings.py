@@ -6,8 +6,9 @@ Rows of this module, beside those of `node.storage.keys` (the checksums are the 
     e | 2 | height (u64)                           a valid commit record that conflicts with the block of that height
     e | 3                                          why this node's key must not sign any more, as a sentence
 
-Evidence is one row per validator and height: the first pair found, of each validator for few heights, so that who
-contradicts itself at every height fills neither the disk nor the room of others. Conflicts are bounded likewise. A
+Evidence is one row per validator and height: the first pair found, of each key for few heights, so that who
+contradicts itself at every height fills neither the disk nor the room of others, nor that of the keys which replace
+its own or of who comes to have its name. Conflicts are bounded likewise. A
 silenced node stays silent: its key has signed what it does not remember, or two chains exist. The operator replaces the
 key by a change of the validator set.
 """
@@ -24,6 +25,7 @@ from node.ports import Store
 
 _EVIDENCE = struct.Struct(">2sQH")
 _CONFLICT = struct.Struct(">2sQ")
+_HEIGHT_BYTES = 8
 _EVIDENCE_PREFIX, _CONFLICT_PREFIX, _SILENCE_KEY = b"e\x01", b"e\x02", b"e\x03"
 
 
@@ -33,7 +35,7 @@ class Findings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._evidence = {key: _parse(row) for key, row in store.range(_EVIDENCE_PREFIX, _CONFLICT_PREFIX)}
-        self._kept = Counter(item.validator for item in self._evidence.values())
+        self._kept = Counter(item.key for item in self._evidence.values())
         self._conflicts = {key for key, _ in store.range(_CONFLICT_PREFIX, _SILENCE_KEY)}
         silence = store.get(_SILENCE_KEY)
         self._silence = None if silence is None else silence.decode()
@@ -49,16 +51,16 @@ class Findings:
 
     def keep_evidence(self, validator: int, evidence: Evidence) -> bool:
         """Keep a contradiction of `validator` (its index) durably, unless there is one of this validator and height, or
-        enough of this validator.
+        enough under its key.
 
         Returns whether it was kept.
         """
         key = _EVIDENCE.pack(_EVIDENCE_PREFIX, evidence.height, validator)
-        if key in self._evidence or self._kept[evidence.validator] >= EVIDENCE_PER_VALIDATOR_MAX:
+        if key in self._evidence or self._kept[evidence.key] >= EVIDENCE_PER_VALIDATOR_MAX:
             return False
         self._store.write({key: encode_trusted(evidence.to_json())}, sync=True)
         self._evidence[key] = evidence
-        self._kept[evidence.validator] += 1
+        self._kept[evidence.key] += 1
         return True
 
     def keep_conflict(self, height: int, record: bytes) -> bool:
@@ -74,6 +76,11 @@ class Findings:
     def conflict(self, height: int) -> bytes | None:
         """The conflicting commit record of `height`, if one was found."""
         return self._store.get(_CONFLICT.pack(_CONFLICT_PREFIX, height))
+
+    @property
+    def first_conflict(self) -> int | None:
+        """The lowest height at which a conflicting commit record was found, or None."""
+        return min((int.from_bytes(key[-_HEIGHT_BYTES:], "big") for key in self._conflicts), default=None)
 
     def keep_silent(self, reason: str) -> None:
         """Note, durably, that this node's key must not sign any more. The first reason stands."""

@@ -163,7 +163,7 @@ def test_a_new_link_is_told_where_we_are() -> None:
 
 
 def _evidence(validator: str, height: int) -> Evidence:
-    return accuse(validator, founder(0).consensus_key, Digest(bytes(32)), two_commits(height))
+    return accuse(validator, founder(len(validator)).consensus_key, Digest(bytes(32)), two_commits(height))
 
 
 def test_who_contradicts_itself_at_every_height_takes_no_room_of_others() -> None:
@@ -171,11 +171,19 @@ def test_who_contradicts_itself_at_every_height_takes_no_room_of_others() -> Non
     findings = Findings(store)
     kept = [findings.keep_evidence(0, _evidence("ann", height)) for height in range(1, 100)]
     assert sum(kept) == EVIDENCE_PER_VALIDATOR_MAX
-    assert findings.keep_evidence(1, _evidence("bob", 100))
+    assert findings.keep_evidence(1, _evidence("otto", 100))
     restarted = Findings(store)
     assert restarted.evidence() == findings.evidence()
     assert not restarted.keep_evidence(2, _evidence("ann", 101)), "whatever its index is by now"
-    assert restarted.keep_evidence(1, _evidence("bob", 101))
+    assert restarted.keep_evidence(1, _evidence("otto", 101))
+
+
+def test_a_new_key_has_room_of_its_own_for_what_it_contradicts() -> None:
+    findings = Findings(MemoryStore())
+    for height in range(1, 100):
+        findings.keep_evidence(0, _evidence("ann", height))
+    renewed = accuse("ann", founder(7).consensus_key, Digest(bytes(32)), two_commits(200))
+    assert findings.keep_evidence(0, renewed), "it was re-keyed for that, and does it again"
 
 
 def test_records_of_another_chain_are_kept_once_and_few() -> None:
