@@ -18,6 +18,7 @@ from ledger.governance.activation import unknown_rules
 from ledger.governance.impact import impact
 from ledger.governance.proposals import decided_set_change
 from ledger.governance.reach import reach
+from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.parameters import PROTOCOL_VERSION
 from ledger.state import State
 from ledger.validators import Tolerance
@@ -49,6 +50,7 @@ class FindingCode(StrEnum):
     HALTED = "halted"
     NOT_VOTING = "not_voting"
     NOT_IN_SET = "not_in_set"
+    CHAINS_CONFLICT = "chains_conflict"
     PROTOCOL_VERSION_UNKNOWN = "protocol_version_unknown"
     BEHIND = "behind"
     ISOLATED = "isolated"
@@ -86,6 +88,11 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     FindingCode.NOT_IN_SET: (
         Severity.NOTICE,
         "To join: submit its ready statement (quorum-node ready), and have it proposed. Otherwise nothing is needed.",
+    ),
+    FindingCode.CHAINS_CONFLICT: (
+        Severity.ERROR,
+        "Compare the block of that height with other operators before relying on either chain: who signed both is "
+        "named by the evidence (GET /v1/evidence and /v1/evidence/unrecorded).",
     ),
     FindingCode.PROTOCOL_VERSION_UNKNOWN: (
         Severity.ERROR,
@@ -150,7 +157,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Accusation:
-    """Evidence that `validator` signed two contradictory statements of `height`."""
+    """Evidence that `validator` signed two contradictory statements of `height`: this node's own, or the ledger's."""
 
     validator: str
     height: int
@@ -209,6 +216,12 @@ def _own_standing(status: ReplicaStatus, state: State) -> Iterator[Finding]:
         yield Finding(FindingCode.NOT_VOTING, f"{status.validator}, this node, does not vote: {status.reason}")
     elif status.role is Role.FOLLOWING:
         yield Finding(FindingCode.NOT_IN_SET, f"this node follows: {status.reason}")
+    if status.unfit is not None:
+        yield Finding(FindingCode.VOTE_STATE_LOST, f"this node could not vote if it joined: {status.unfit}")
+    if (height := status.conflict_height) is not None:
+        yield Finding(
+            FindingCode.CHAINS_CONFLICT, f"a quorum signed another block of height {height} than this node has"
+        )
     if (rules := unknown_rules(state, status.height)) is not None:
         yield Finding(
             FindingCode.PROTOCOL_VERSION_UNKNOWN,
@@ -291,10 +304,12 @@ def _accused(state: State, accusations: Collection[Accusation]) -> Iterator[Find
     """Who signed two things with the key that it has now."""
     for validator in state.validators().validators:
         row = state.validator_key(validator.consensus_key)
-        heights = [item.height for item in accusations if item.validator == validator.name]
-        heights = sorted(height for height in heights if row is None or row.in_force_at(height))
+        found = {item.height for item in accusations if item.validator == validator.name}
+        heights = sorted(height for height in found if row is None or row.in_force_at(height))
         if heights:
-            where = f"height {heights[0]}" if len(heights) == 1 else f"{len(heights)} heights, first at {heights[0]}"
+            more = "" if len(heights) < EVIDENCE_PER_VALIDATOR_MAX else " or more"
+            count = f"{len(heights)} heights{more}, first at {heights[0]}"
+            where = f"height {heights[0]}" if len(heights) == 1 else count
             yield Finding(
                 FindingCode.EVIDENCE_FOUND,
                 f"{validator.name} signed two different things at {where}; the proof is its own signatures",

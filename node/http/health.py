@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from itertools import islice
 
+from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.refusals import Code
 from ledger.state import State
 from node.doctor import BLOCKS_BEHIND_MAX_DEFAULT, Accusation, claimed_height, examine
@@ -64,15 +67,27 @@ def status(call: Call) -> Answer:
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
-    accused = (Accusation(item.validator, item.height) for item in node.evidence())
+    state = State(chain.state)
+    accused = [Accusation(item.validator, item.height) for item in node.evidence()]
+    accused += _recorded(call, state)
     findings = examine(
         node.status(),
-        State(chain.state),
-        accusations=tuple(accused),
+        state,
+        accusations=accused,
         storage_low=node.storage_low,
         now_ms=time.time_ns() // 1_000_000,
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
+
+
+def _recorded(call: Call, state: State) -> Iterator[Accusation]:
+    """What the ledger has against the keys in force, whoever found it: the first heights of each."""
+    for validator in state.validators().validators:
+        row = state.validator_key(validator.consensus_key)
+        since = 0 if row is None else row.since
+        heights = call.queries.accused_heights(validator.name, since)
+        for height in islice(heights, EVIDENCE_PER_VALIDATOR_MAX):
+            yield Accusation(validator.name, height)
 
 
 def metrics(call: Call) -> Answer:

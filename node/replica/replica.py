@@ -46,7 +46,7 @@ from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.replica.reports import Reports
-from node.replica.standing import note_change, standing, warn
+from node.replica.standing import note_change, standing, unfit, warn
 from node.replica.status import PeerStatus, ReplicaStatus, Role
 from node.replica.syncing import Conflict, Syncing
 from node.storage.chain_store import ChainStore
@@ -314,6 +314,8 @@ class Replica:
             mempool_transactions=len(mempool),
             mempool_bytes=mempool.bytes,
             evidence_count=len(parts.findings.evidence()),
+            conflict_height=parts.findings.first_conflict,
+            unfit=unfit(parts) if role is Role.FOLLOWING else None,
             explanation=explaining.explain(
                 deciding,
                 status,

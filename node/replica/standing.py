@@ -30,12 +30,21 @@ def standing(parts: Parts) -> tuple[Role, str]:
 def _role(parts: Parts) -> tuple[Role, str]:
     deciding = parts.deciding
     if deciding.me is None:
-        return Role.FOLLOWING, _without_seat(parts)
+        conflict = parts.findings.first_conflict
+        why = _without_seat(parts)
+        return Role.FOLLOWING, why if conflict is None else f"{why}; two chains exist from height {conflict} on"
     if parts.silence is not None:
         return Role.OBSERVING, parts.silence
     if deciding.height < parts.vote_state.newest_height:
         return Role.OBSERVING, f"fetching blocks up to height {parts.vote_state.newest_height}, where it has voted"
     return Role.VOTING, "its consensus key is in the validator set"
+
+
+def unfit(parts: Parts) -> str | None:
+    """Why a node whose consensus key was never in a validator set could not vote if it joined; None for any other."""
+    if parts.key is None or parts.deciding.state.validator_key(parts.key.public_key) is not None:
+        return None
+    return parts.silence
 
 
 def warn(parts: Parts) -> None:

@@ -65,5 +65,9 @@ class ReplicaStatus:
     mempool_transactions: int
     mempool_bytes: int
     evidence_count: int
+    conflict_height: int | None
+    """The lowest height at which a peer proved another block final than ours, if one did: two chains exist."""
+    unfit: str | None
+    """Why the key of a node that is not in the validator set could not vote if it joined; None when it could."""
     explanation: str
     """One sentence for people: what the node waits for."""

@@ -19,10 +19,11 @@ from typing import Generic, TypeVar
 from ledger.block import Header, Leaf
 from ledger.errors import MalformedError
 from ledger.governance.proposals import as_of
-from ledger.limits import NAME_BYTES_MAX, QUERY_SEEKS_MAX
+from ledger.limits import INTEGER_MAX, NAME_BYTES_MAX, QUERY_SEEKS_MAX
 from ledger.primitives import Digest, successor
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.assets import ASSET_PREFIX, Balance, balances_prefix
+from ledger.rows.evidence import evidence_key
 from ledger.rows.governance import CANDIDATE_PREFIX, Proposal, ProposalState
 from ledger.rows.streams import STREAM_PREFIX
 from ledger.state import State
@@ -113,6 +114,12 @@ class Queries:
         if found is None:
             raise DamagedError(f"evidence {evidence_digest.hex()} is recorded, and its transaction is nowhere")
         return found
+
+    def accused_heights(self, validator: str, from_height: int) -> Iterator[int]:
+        """The heights, from `from_height` on, about which the ledger has evidence against a validator, ascending."""
+        start, stop = evidence_key(validator, from_height), evidence_key(validator, INTEGER_MAX) + b"\0"
+        for key, _ in self.chain.state.range(start, stop):
+            yield int(key.rpartition(b"/")[2])
 
     def transactions(
         self,

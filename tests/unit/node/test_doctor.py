@@ -99,11 +99,26 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
         ),
         ({"later_ms": 121_000}, "stalled", "nothing was appended for 121 s"),
         ({"storage_low": True}, "storage_low", "nearly full"),
+        (
+            {"role": Role.FOLLOWING, "validator": None, "peers": peers("v1"), "conflict_height": 5},
+            "chains_conflict",
+            "a quorum signed another block of height 5 than this node has",
+        ),
+        (
+            {"role": Role.FOLLOWING, "validator": None, "peers": peers("v1"), "unfit": "its guard is gone"},
+            "vote_state_lost",
+            "this node could not vote if it joined: its guard is gone",
+        ),
         ({"accusations": (Accusation("v2", 7),)}, "evidence_found", "v2 signed two different things at height 7;"),
         (
             {"accusations": (Accusation("v2", 9), Accusation("v2", 7))},
             "evidence_found",
             "v2 signed two different things at 2 heights, first at 7;",
+        ),
+        (
+            {"accusations": tuple(Accusation("v2", height) for height in range(7, 23)) * 2},
+            "evidence_found",
+            "v2 signed two different things at 16 heights or more, first at 7;",
         ),
         ({"quorum": 4}, "tolerance_stopped_none", "the quorum is all 4 validators"),
         (

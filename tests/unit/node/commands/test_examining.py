@@ -125,6 +125,8 @@ def test_who_is_not_ready_makes_no_statement(tmp_path: Path) -> None:
         assert_refused(
             quorum_node("ready", "--home", joiner.home), 1, "dock-1 is not ready: 8 blocks behind. do better"
         )
+        joiner.found = diagnosis(("vote_state_lost", "error", "its guard is gone"))
+        assert_refused(quorum_node("ready", "--home", joiner.home), 1, "dock-1 is not ready: its guard is gone")
         joiner.found = diagnosis(("storage_low", "error", "full"))
         assert quorum_node("ready", "--home", joiner.home).code == 0, "its own affair"
         joiner.status["validator"] = "dock-1"

@@ -97,6 +97,8 @@ class FakeNode:
             mempool_transactions=len(self.mempool),
             mempool_bytes=sum(len(item.envelope) for item in self.mempool.values()),
             evidence_count=len(self.found),
+            conflict_height=None,
+            unfit=None,
             explanation="waiting for v1 to propose",
         )
 

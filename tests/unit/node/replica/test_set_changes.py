@@ -125,9 +125,11 @@ def test_a_joiner_that_could_not_vote_says_so_before_it_joins(monkeypatch: pytes
     cluster.start(joiner)
     status = joiner.running.status()
     assert status.role is Role.FOLLOWING
+    assert status.unfit == joiner.running._parts.silence
     assert "could not vote: the guard file is missing" in status.reason
     grow_to(cluster, 4)
     assert joiner.running.status().role is Role.OBSERVING
+    assert joiner.running.status().unfit is None, "its role says it from then on"
     assert voted_at(joiner) == set()
 
 

@@ -242,6 +242,25 @@ def test_a_conflicting_valid_record_is_kept_and_stops_the_vote() -> None:
     one.restart(node)
     assert "two chains exist" in node.running.status().reason
     assert node.running._parts.findings.conflict(1) == foreign.record
+    assert node.running.status().conflict_height == 1
+
+
+def test_a_follower_that_was_shown_two_chains_says_so() -> None:
+    one, other = Cluster(3, followers=1), Cluster(3)
+    other.transaction()
+    for cluster in (one, other):
+        cluster.run(1)
+        _grow(cluster, 1)
+    follower = one.nodes[3]
+    assert (follower.running.status().conflict_height, follower.running.status().reason) == (None, "no consensus key")
+    chain = open_chain(other.nodes[0].disk)
+    foreign = CertifiedBlock(chain.record(1), chain.envelopes(1))
+    one.step(follower, PeerMessageReceived(one.nodes[1].peer, Records((foreign,))))
+    for _ in range(2):
+        status = follower.running.status()
+        assert (status.role, status.conflict_height) == (Role.FOLLOWING, 1)
+        assert status.reason == "no consensus key; two chains exist from height 1 on"
+        one.restart(follower)
 
 
 def test_a_conflicting_record_that_does_not_verify_is_only_blamed() -> None:
