@@ -11,7 +11,7 @@ from ledger.errors import LedgerError
 from node.commands.asking import ask, chosen_target, not_a_ledger
 from node.commands.failures import CommandError, ExitCode
 from node.commands.findings_text import Diagnosis, FindingAnswer, describe_findings, parse_findings
-from node.commands.options import api_options, home_option, load_config, output_option
+from node.commands.options import api_options, echo_json, home_option, load_config, output_option
 from node.config import Config, ConfigError
 from node.doctor import Finding, FindingCode
 from node.home import VoteState, vote_state
@@ -48,7 +48,7 @@ def doctor(home: Path, url: str | None, ca: Path | None, timeout: float, output:
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise not_a_ledger(target, "its answer is no doctor's") from None
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
+        echo_json(msgspec.json.format(msgspec.json.encode(diagnosis)))
     else:
         click.echo(describe_findings(diagnosis))
     return 0 if diagnosis.healthy else 1

@@ -98,6 +98,11 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def printable(line: str) -> str:
+    """`line` without what could move a terminal's cursor: whoever answered, or wrote a file, may be hostile."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
+
+
 class Group(click.Group):
     """A family of commands, listed in the order in which they are needed."""
 
@@ -135,7 +140,7 @@ class Root(Group):
             if os.environ.get("QUORUM_DEBUG"):
                 raise
             ended = as_command_error(failure)
-            click.echo(f"error: {ended}", err=True)
+            click.echo(f"error: {printable(str(ended))}", err=True)
             sys.exit(ended.code)
         sys.exit(result if isinstance(result, int) else 0)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from node.commands.failures import printable
+
 
 class FindingAnswer(msgspec.Struct):
     """One finding of an answer."""
@@ -34,5 +36,4 @@ def describe_findings(diagnosis: Diagnosis) -> str:
         lines.append(f"{'':<8} -> {finding.remedy}")
     if diagnosis.healthy:
         lines.append("nothing is wrong")
-    # Whoever answers may be hostile: nothing that could move a terminal's cursor.
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    return "\n".join(map(printable, lines))

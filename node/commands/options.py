@@ -68,7 +68,20 @@ file_argument = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def print_json(document: dict[str, Json]) -> None:
     """One JSON document on stdout, for a script."""
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    echo_json(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def echo_json(data: bytes) -> None:
+    r"""The JSON text `data` on stdout in printable ASCII: what else its strings have is escaped (`\u009b`)."""
+    text = data.decode()
+    click.echo("".join(c if c == "\n" or (c.isascii() and c.isprintable()) else _escaped(c) for c in text))
+
+
+def _escaped(character: str) -> str:
+    if character in "\t\r":
+        return " "  # white space between values; in a string it stands escaped already
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def load_config(home: Path) -> Config:

@@ -13,7 +13,7 @@ from ledger.limits import VALIDATORS_MAX
 from ledger.parameters import Parameters
 from ledger.validators import Quorum
 from node.commands.failures import CommandError, ExitCode
-from node.commands.options import QuorumType, api_options, home_option, load_config, output_option
+from node.commands.options import QuorumType, api_options, echo_json, home_option, load_config, output_option
 
 
 @click.command()
@@ -65,7 +65,10 @@ def status(home: Path, url: str | None, ca: Path | None, timeout: float, output:
         text = describe(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise not_a_ledger(target, "its answer is no status of a node") from None
-    click.echo(body.decode() if output == "json" else text)
+    if output == "json":
+        echo_json(body)
+    else:
+        click.echo(text)
 
 
 @click.command()

@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from ledger.validators import Tolerance
+from node.commands.failures import printable
 from node.commands.tolerance import beyond
 
 
@@ -102,8 +103,7 @@ def describe(body: bytes) -> str:
             for peer in status.peers
         ),
     ]
-    # Whoever answers may be hostile: nothing that could move a terminal's cursor.
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    return "\n".join(map(printable, lines))
 
 
 def _coming(change: _SetChange | None) -> list[str]:

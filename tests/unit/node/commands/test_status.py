@@ -134,6 +134,30 @@ def test_text_for_people_and_json_for_scripts() -> None:
             assert json.loads(shown.stdout) == json.loads(linked_to("v1"))
 
 
+def test_nothing_that_is_answered_moves_the_cursor_of_a_terminal() -> None:
+    hostile = "\x9b2J\u202e\U0001f512\x7f\u00e9"
+    status = {**STATUS, "explanation": hostile, "more": [hostile]}
+    body = json.dumps(status, ensure_ascii=False, separators=(",\r\t", ":")).encode()
+    with serving(answering(body)) as port:
+        shown = quorum_node("status", "--url", f"http://127.0.0.1:{port}", "--output", "json").stdout
+        assert json.loads(shown) == json.loads(body)
+        assert shown.isascii()
+        assert shown.rstrip("\n").isprintable()
+    found = {"code": "stalled", "severity": "error", "sentence": hostile, "remedy": hostile}
+    with serving(answering(json.dumps({"healthy": False, "findings": [found]}).encode())) as port:
+        shown = quorum_node("doctor", "--url", f"http://127.0.0.1:{port}", "--output", "json").stdout
+        assert json.loads(shown)["findings"] == [found]
+        assert shown.replace("\n", "").isprintable()
+
+    def refuse(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.0 500 \x1b]0;pwned\x07\x9b2J\r\n\r\n")
+
+    with serving(refuse) as port:
+        ended = quorum_node("status", "--url", f"http://127.0.0.1:{port}")
+        assert_refused(ended, 14, "it answered 500 ?]0;pwned??2J")
+        assert ended.stderr.rstrip("\n").isprintable()
+
+
 def test_the_node_of_a_home_is_asked_without_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy")
     with serving(answering(linked_to())) as port:
