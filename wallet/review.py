@@ -2,7 +2,8 @@
 
 The arithmetic is the wallet's own (`ledger.governance.impact`); which set is in force, who is ready and who is linked
 to whom is what nodes state. Every node of the profile is asked: a validator counts as reachable when one of them is it,
-or is linked to it, and a joiner when one is linked to the node key of its candidate.
+or is linked to it, and a joiner when one is linked to the node key of its candidate. A candidate is who the change says
+only when its entry has the digest that is signed; then it is shown, and any other is not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from wallet.output import inline_json
 if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.governance.changes import Change
+    from ledger.primitives import Digest
     from ledger.validators import Validator
     from wallet.client import Client
     from wallet.drafts import Draft
@@ -52,6 +54,12 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
             remedy="See quorum-wallet validator list; changes of the set and its quorum may stand in one proposal.",
         ) from None
     lines, warnings = [found.sentence()], []
+    candidates = _candidates(session, changes)
+    for name, (digest, entry) in candidates.items():
+        if entry is None:
+            warnings.append(f"Nobody shows the entry {digest.hex()} of {name}: who would be {name} is not known.")
+        else:
+            lines.append(f"{_candidate_sentence(entry)}.")
     if current.coming is not None:
         warnings.append(f"{current.coming} No other change of the set can be decided before.")
     names, node_keys, silent = _links(session)
@@ -63,8 +71,7 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
     now = reach(found.before, (item.name for item in current.validators.validators), names)
     (warnings if now.unreachable else lines).append(f"Now, by {_count(session, silent)}, {now.sentence()}.")
     if found.validators != tuple(item.name for item in current.validators.validators) or found.renewed:
-        candidates = {name: find_candidate(session, name) for name in found.renewed}
-        renewed = {name for name, entry in candidates.items() if entry and entry.node_key.hex() in node_keys}
+        renewed = {name for name, (_, entry) in candidates.items() if entry and entry.node_key.hex() in node_keys}
         then = reach(found.after, found.validators, (names - set(found.renewed)) | renewed)
         (warnings if then.unreachable else lines).append(f"Of the set then, {then.sentence()}.")
     elif found.before != found.after:
@@ -129,7 +136,10 @@ def find_proposal(session: Session, number: int) -> tuple[ProposalView, dict[str
 
 
 def find_candidate(session: Session, name: str) -> Validator | None:
-    """Who is ready to be the validator `name`; None when nobody is. Raises `WalletError` (14)."""
+    """Who is ready to be the validator `name`; None when nobody is.
+
+    Raises `WalletError`: the node answers with another (10), no node (14).
+    """
     from wallet.commands.account import path_part
     from wallet.governance_answers import parse_candidate
     from wallet.submission import ask
@@ -138,11 +148,18 @@ def find_candidate(session: Session, name: str) -> Validator | None:
         return await client.get(f"/v1/candidates/{path_part(name)}", parse_candidate)
 
     try:
-        return ask(session, work)
+        found = ask(session, work)
     except WalletError as error:
         if error.exit_code is not ExitCode.NOT_FOUND:
             raise
         return None
+    if found.name != name:
+        raise verification_error(
+            f"Asked for the candidate {name}, the node answers with {found.name}.",
+            code="candidate_unverified",
+            remedy="Ask another node.",
+        )
+    return found
 
 
 def review_draft(session: Session, draft: Draft) -> Iterator[str]:
@@ -166,6 +183,24 @@ def review_draft(session: Session, draft: Draft) -> Iterator[str]:
                 yield from (f"Warning: {warning}" for warning in reviewed.warnings)
             case _:
                 continue
+
+
+def _candidates(session: Session, changes: Sequence[Change]) -> dict[str, tuple[Digest, Validator | None]]:
+    """By the name of each validator that gets an entry: its digest, and the entry, if a node shows just that one."""
+    from ledger.governance.changes import ValidatorAdd, ValidatorRekey
+
+    found: dict[str, tuple[Digest, Validator | None]] = {}
+    for change in changes:
+        if isinstance(change, ValidatorAdd | ValidatorRekey):
+            entry = find_candidate(session, change.validator)
+            matches = entry is not None and entry.digest == change.entry
+            found[change.validator] = change.entry, entry if matches else None
+    return found
+
+
+def _candidate_sentence(entry: Validator) -> str:
+    keys = ", ".join(f"{purpose} key {key.hex()}" for purpose, key in entry.keys)
+    return f"Candidate {entry.name}, operated by {entry.operator} at {entry.address}: {keys}"
 
 
 def _set_in_force(session: Session) -> SetView:

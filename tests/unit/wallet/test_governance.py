@@ -11,7 +11,7 @@ from aiohttp import web
 from click.testing import Result
 
 from ledger.governance.readiness import ReadyStatement, encode_ready_statement, sign_ready
-from ledger.rows.governance import Proposal, ProposalState
+from ledger.rows.governance import Candidate, Proposal, ProposalState
 from ledger.validators import Validator
 from node.http import governance_documents as documents
 from tests.unit.ledger.founders import founder
@@ -191,6 +191,27 @@ def test_a_node_that_shows_another_proposal_gets_no_vote(people: People) -> None
         assert ended.exit_code == ExitCode.VERIFICATION_FAILED, changed
         assert "proposal_unverified" in ended.stderr
     assert len(people.node.network.blocks) == before
+
+
+def test_who_joins_is_shown_only_as_it_is_signed(people: People) -> None:
+    people.ready()
+    imposter = documents.candidate(Candidate(replace(ENTRY, address="evil.example:1", name="v6"), 1, 1), 1)
+    other = documents.candidate(Candidate(replace(ENTRY, address="evil.example:1"), 1, 1), 1)
+    people.node.next("GET", "/v1/candidates/v5", always(lambda: web.json_response(imposter)))
+    ended = people.run("proposal", "create", "add-validator", "v5", "--yes")
+    assert ended.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Asked for the candidate v5, the node answers with v6." in ended.stderr
+    assert len(people.node.network.blocks) == 1
+
+    people.done("proposal", "create", "add-validator", "v5", "--entry", ENTRY.digest.hex())
+    shown = f"Candidate v5, operated by org1 at {ENTRY.address}: consensus key {ENTRY.consensus_key.hex()}"
+    assert shown in people.done("proposal", "approve", "1").stderr
+    people.node.peers.append(people.node.peer(None, ENTRY.node_key.hex()))
+    people.node.next("GET", "/v1/candidates/v5", always(lambda: web.json_response(other)))
+    lied = people.run("proposal", "approve", "1", stdin="n\n")
+    assert "evil.example" not in lied.stderr
+    assert f"Warning: Nobody shows the entry {ENTRY.digest.hex()} of v5" in lied.stderr
+    assert "all but v5" in lied.stderr, "so it is not known whether it can be reached"
 
 
 def test_a_vote_on_a_digest_that_was_seen_elsewhere(people: People) -> None:
