@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wallet.client import Client
     from wallet.session import Session
 
+NOT_PROVED = "as the node states, not proved"
 DECIMALS_RANGE = click.IntRange(0, 18)
 
 _DECIMAL = re.compile(r"([0-9]{1,39})(?:\.([0-9]{1,39}))?")
@@ -42,22 +43,26 @@ def amount_options(command: Decorated) -> Decorated:
 
 
 def units_of(session: Session, asset: str, amount: str, *, decimals: int | None, offline: bool) -> str:
-    """`amount` of `asset` in smallest units, as an operation states it; says on stderr what it makes of it.
+    """`amount` of `asset` in smallest units, as an operation states it; says on stderr what it makes of it, with
+    `--quiet` only what rests on a node's word.
 
     Raises `WalletError`: no such amount, or offline without decimals (2), no such asset (12), a false proof (10).
     """
-    if decimals is not None:
-        units, source = to_units(amount, decimals, what=asset), "as you say"
-    elif offline:
+    stated = decimals
+    if decimals is None and offline:
         raise usage_error(
             f"Offline no node is asked how many decimals {asset} has.",
             code="decimals_unknown",
             remedy=f"Say it: --decimals 2, or --decimals 0 if {amount} is in smallest units.",
         )
+    if decimals is None:
+        decimals = find_decimals(session, asset)
+    units = to_units(amount, decimals, what=asset)
+    said = f"{amount} of {asset} is {units} in smallest units ({decimals} decimals"
+    if stated is None and not decimals_proved(session):
+        session.output.warning(f"{said}, {NOT_PROVED})")
     else:
-        decimals, source = find_decimals(session, asset), _source(session)
-        units = to_units(amount, decimals, what=asset)
-    session.output.hint(f"{amount} of {asset} is {units} in smallest units ({decimals} decimals, {source})")
+        session.output.hint(f"{said}, {'as you say' if stated is not None else 'proved by its definition'})")
     return units
 
 
@@ -125,10 +130,11 @@ def stated_amount(item: Mapping[str, Json], field: str) -> str:
     return to_text(parse_total(value, field), expect_integer(item.get("decimals"), what="decimals", maximum=18))
 
 
-def _source(session: Session) -> str:
+def decimals_proved(session: Session) -> bool:
+    """Whether `find_decimals` proves what it finds: only with a pinned genesis file."""
     from wallet.pinning import has_pinned_genesis
 
-    return "proved by its definition" if has_pinned_genesis(session.settings) else "as the node states, not proved"
+    return has_pinned_genesis(session.settings)
 
 
 async def _decimals(client: Client, asset: str, genesis: Genesis | None) -> int:

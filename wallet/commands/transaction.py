@@ -145,7 +145,7 @@ def show(session: Session, file: str, online: bool) -> int:
     draft = read_draft(file)
     accounts = _accounts(session, draft) if online else None
     decimals = _decimals(session, draft) if online else {}
-    reviewed = tuple(review_draft(session, draft)) if online else ()
+    reviewed = (*_unproved(session, decimals), *review_draft(session, draft)) if online else ()
     _explain(session, draft, accounts, decimals, reviewed=reviewed, to_stderr=False)
     check(draft)
     return ExitCode.OK
@@ -304,6 +304,15 @@ def _decimals(session: Session, draft: Draft) -> dict[str, int]:
             if error.exit_code is not ExitCode.NOT_FOUND:
                 raise
     return found
+
+
+def _unproved(session: Session, decimals: Mapping[str, int]) -> tuple[str, ...]:
+    """What is to be said of decimals that rest on a node's word: whoever misstates them misstates every amount."""
+    from wallet.amounts import NOT_PROVED, decimals_proved
+
+    if not decimals or decimals_proved(session):
+        return ()
+    return (f"Warning: the decimals of {', '.join(decimals)} are {NOT_PROVED}; what is signed are smallest units.",)
 
 
 def _explain(

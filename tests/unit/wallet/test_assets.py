@@ -182,6 +182,15 @@ def test_without_a_genesis_file_it_is_said_that_decimals_are_not_proved(run: Run
     assert sent.exit_code == ExitCode.OK, sent.stderr
     assert "(2 decimals, as the node states, not proved)" in sent.stderr
     assert balances(node) == {"org1": 3_900, "org2": 100}
+    lie = {"name": "euro", "decimals": 4}
+    node.next("GET", "/v1/assets/euro", always(lambda: web.json_response(lie)))
+    quiet = as_org1(run, euro, "transfer", "euro", "--to", "org2", "--amount", "0.01", "--quiet")
+    said = "Warning: 0.01 of euro is 100 in smallest units (4 decimals, as the node states, not proved)\n"
+    assert quiet.stderr == said, "what a node may lie about is said even to who wants no hints"
+    arguments = ("transfer", "euro", "--to", "org2", "--amount", "1", "--decimals", "2", "--account", "org1")
+    assert run(*arguments, "--out", "t.json").exit_code == ExitCode.OK
+    shown = run("tx", "show", "t.json", "--online", "--node", euro).stdout
+    assert "Warning: the decimals of euro are as the node states, not proved; what is signed are smallest" in shown
 
 
 @pytest.mark.usefixtures("offline", "profile")
@@ -207,6 +216,7 @@ def test_online_an_explanation_says_amounts_as_people_write_them(run: Run, euro:
     assert run(*arguments, "--out", "t.json").exit_code == ExitCode.OK
     shown = run("tx", "show", "t.json", "--online", "--node", euro)
     assert "1. org1 transfers 0.01 euro (1 smallest unit of euro) to org2" in shown.stdout
+    assert "Warning" not in shown.stdout
     operations = [
         {"type": "asset.define", "name": "tin", "decimals": 1},
         {"type": "asset.issue", "asset": "tin", "to": "org1", "amount": "15"},
