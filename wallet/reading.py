@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 PAGE_ITEMS_MAX = 200
+EMPTY_PAGES_MAX = 1_000
+"""A node that searched for long gives a page with nothing on it, and where to go on; one that lies does so for ever."""
 
 
 def limit_option(command: Decorated) -> Decorated:
@@ -66,22 +68,29 @@ def show_list(
     empty: str,
     row: Callable[[dict[str, Json]], dict[str, Json]] | None = None,
 ) -> int:
-    """Print up to `limit` items of the list at `path`, following its cursors; `row` prepares items for text only."""
+    """Print up to `limit` items of the list at `path`, following its cursors; `row` prepares items for text only.
+
+    Warns when the node has not come to an end of its search after EMPTY_PAGES_MAX pages with nothing on them.
+    """
     from wallet.answers import parse_page
     from wallet.submission import ask
 
-    async def work(client: Client) -> list[dict[str, Json]]:
+    async def work(client: Client) -> tuple[list[dict[str, Json]], bool]:
         items: list[dict[str, Json]] = []
         cursor: str | None = None
-        while len(items) < limit:
+        empty_pages = 0
+        while len(items) < limit and empty_pages < EMPTY_PAGES_MAX:
             size = min(PAGE_ITEMS_MAX, limit - len(items))
             page, cursor = await client.get(path, parse_page, {**query, "limit": size, "cursor": cursor})
             items += page
-            if cursor is None or not page:
+            empty_pages += not page
+            if cursor is None:
                 break
-        return items[:limit]
+        return items[:limit], empty_pages == EMPTY_PAGES_MAX
 
-    items = ask(session, work)
+    items, given_up = ask(session, work)
+    if given_up:
+        session.output.warning("The node searches on and finds nothing more: there may be more than is shown.")
     shown = [row(item) for item in items] if row is not None and not session.output.structured else items
     session.output.items(shown, columns, empty=empty)
     return ExitCode.OK

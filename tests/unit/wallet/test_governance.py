@@ -17,6 +17,7 @@ from node.http import governance_documents as documents
 from tests.unit.ledger.founders import founder
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode, always
+from wallet import reading
 from wallet.commands.change import CHANGES as VERBS
 from wallet.exit_codes import ExitCode
 
@@ -142,6 +143,18 @@ def test_a_set_change_that_is_decided_is_said(people: People) -> None:
     made = people.done("proposal", "create", "set-quorum", "bft")
     assert "Warning: proposal 1 is decided and changes the set from height 504 on: Now 4 validators" in made.stderr
     assert "No other change of the set can be decided before." in made.stderr
+
+
+def test_a_page_with_nothing_on_it_is_not_the_end(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.done("proposal", "create", "suspend", "org3")
+    on = {"items": [], "next_cursor": "AAAA", "head": {}}
+    people.node.next("GET", "/v1/proposals", *[always(lambda: web.json_response(on))] * 3)
+    assert "org3 is suspended" in people.read("proposal", "list", "--state", "open").stdout
+    monkeypatch.setattr(reading, "EMPTY_PAGES_MAX", 3)
+    people.node.next("GET", "/v1/proposals", *[always(lambda: web.json_response(on))] * 4)
+    ended = people.read("proposal", "list", "--state", "open")
+    assert "there may be more than is shown" in ended.stderr
+    assert len(people.node.script["GET", "/v1/proposals"]) == 1, "and it is asked no more"
 
 
 def test_its_proposer_takes_it_back(people: People) -> None:
