@@ -13,7 +13,7 @@ Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (t
 `committing`; then what is kept: `parts` (all of it), `deciding` (of one height), `blocks` (its candidates), `postbox`
 (messages of the next), `findings` (durable notes); then what comes in and goes out: `door` (envelopes), `hearing`
 (peers), `fetching`, `serving`, `peers` and `syncing` (catching up); and `opening` (restart, and who may vote),
-`status`, `explaining`.
+`standing` (which seat its key has, as the set changes), `status`, `explaining`.
 """
 
 from node.replica.actions import (
