@@ -11,8 +11,8 @@ from aiohttp import web
 from click.testing import Result
 
 from ledger.governance.readiness import ReadyStatement, encode_ready_statement, sign_ready
+from ledger.primitives import Digest
 from ledger.rows.governance import Proposal, ProposalState
-from ledger.validators import Validator
 from node.http import governance_documents as documents
 from tests.unit.ledger.founders import founder
 from tests.unit.wallet.conftest import Run
@@ -27,10 +27,11 @@ ENTRY = replace(JOINER.card.validator, name="v5", operator="org1")
 DIGEST = "ab" * 32
 
 
-def statement(node: FakeNode, entry: Validator = ENTRY, height: int = 0) -> bytes:
-    chain = node.network.genesis.chain
+def statement(node: FakeNode, chain: Digest | None = None) -> bytes:
+    """v5 says that it is ready at height 0 of the node's chain, or of another."""
+    chain = chain or node.network.genesis.chain
     keys = {"consensus_key": JOINER.consensus_key, "node_key": JOINER.node_key, "cosigning_key": JOINER.cosigning_key}
-    return encode_ready_statement(ReadyStatement(chain, entry, height, sign_ready(chain, entry, height, **keys)))
+    return encode_ready_statement(ReadyStatement(chain, ENTRY, 0, sign_ready(chain, ENTRY, 0, **keys)))
 
 
 class People:
@@ -372,6 +373,10 @@ def test_a_ready_statement_is_checked_before_it_is_sent(people: People, run: Run
     Path("bent.json").write_bytes(statement(people.node).replace(b"127.0.0.1", b"127.0.0.2"))
     bent = people.run("validator", "ready", "bent.json", by=1)
     assert bent.exit_code == ExitCode.VERIFICATION_FAILED
+    Path("elsewhere.json").write_bytes(statement(people.node, Digest(bytes(32))))
+    elsewhere = people.run("validator", "ready", "elsewhere.json", by=1)
+    assert elsewhere.exit_code == ExitCode.USAGE
+    assert "Error [chain_wrong]" in elsewhere.stderr
     Path("other.json").write_bytes(b"{}")
     assert people.run("validator", "ready", "other.json", by=1).exit_code == ExitCode.USAGE
     assert people.node.network.blocks == []
