@@ -53,5 +53,6 @@ def _keep(parts: Parts, first: SignedStatement, second: SignedStatement, validat
     accused = validators.validators[first.validator]
     evidence = evidence_of(accused.name, accused.consensus_key, first, second)
     if parts.findings.keep_evidence(first.validator, evidence):
-        parts.reports.wait(evidence)
+        if parts.deciding.state.evidence(evidence.validator, evidence.height) is None:
+            parts.reports.wait(evidence)
         parts.out.log("evidence_found", height=evidence.height, validator=accused.name, kind=str(evidence.kind))

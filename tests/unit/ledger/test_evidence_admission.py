@@ -76,7 +76,7 @@ EVIDENCE_BODY: dict[str, Json] = {
     "valid_until": VALID_UNTIL_MS,
     "operations": [{"type": "evidence.record", "by": SENDER, "evidence": GOOD.to_json()}],
 }
-OPERATION: Json = EVIDENCE_BODY["operations"][0]  # type: ignore[index,call-overload]
+OPERATION: Json = EVIDENCE_BODY["operations"][0]  # type: ignore[index]
 RECORD: Json = {"type": "record.append", "by": SENDER, "stream": "invoices", "content": 1}
 LIMITED, MALFORMED = Code.VALIDATOR_SENDER_LIMITED, Code.TRANSACTION_MALFORMED
 

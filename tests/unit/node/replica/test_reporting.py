@@ -392,8 +392,8 @@ def test_who_passes_on_what_came_late_is_not() -> None:
 # ---- two chains
 
 
-def test_two_records_of_one_height_accuse_whoever_signed_both() -> None:
-    """A majority of 2 of 3 forks with one double-signer: it is named, kept, and recorded where the chain goes on."""
+def forked() -> tuple[Cluster, CertifiedBlock]:
+    """A majority of 2 of 3 that forked because v1 signed both: one side, without v0, and the other side's block 1."""
     one, other = Cluster(3), Cluster(3)
     for cluster, absent in ((one, 0), (other, 2)):
         nodes = [node for node in cluster.nodes if node.index != absent]
@@ -403,12 +403,31 @@ def test_two_records_of_one_height_accuse_whoever_signed_both() -> None:
             cluster.transaction()  # another one, so another block
         made = cluster.submit_one(nodes[0])
         cluster.run_until(lambda c=cluster, m=made: c.committed(m), within_ms=SOON_MS)  # type: ignore[misc]
-    node, chain = one.nodes[2], open_chain(other.nodes[0].disk)
-    foreign = CertifiedBlock(chain.record(1), chain.envelopes(1))
-    one.step(node, PeerMessageReceived(one.nodes[1].peer, Records((foreign,))))
+    chain = open_chain(other.nodes[0].disk)
+    return one, CertifiedBlock(chain.record(1), chain.envelopes(1))
+
+
+def test_two_records_of_one_height_accuse_whoever_signed_both() -> None:
+    """It is named, kept, and recorded where the chain goes on."""
+    cluster, foreign = forked()
+    node = cluster.nodes[2]
+    cluster.step(node, PeerMessageReceived(cluster.nodes[1].peer, Records((foreign,))))
     assert [(item.validator, item.height) for item in node.running.evidence()] == [("v1", 1)]
     assert node.running.status().role is Role.OBSERVING
-    one.start(one.nodes[0])
-    until_recorded(one, ("v1", 1))
-    one.restart(node)
+    cluster.start(cluster.nodes[0])
+    until_recorded(cluster, ("v1", 1))
+    cluster.restart(node)
     assert [(item.validator, item.height) for item in node.running.evidence()] == [("v1", 1)]
+
+
+def test_a_fork_whose_culprit_is_on_the_ledger_already_is_kept_and_not_reported() -> None:
+    cluster, foreign = forked()
+    cluster.start(cluster.nodes[0])
+    late = cluster.nodes[2]
+    made = parse_transaction(report_of(cluster, "v1", 1, by=0))
+    assert isinstance(made, Transaction)
+    cluster.submit(cluster.nodes[0], made)
+    until_recorded(cluster, ("v1", 1))
+    cluster.step(late, PeerMessageReceived(cluster.nodes[1].peer, Records((foreign,))))
+    assert [(item.validator, item.height) for item in late.running.evidence()] == [("v1", 1)]
+    assert late.running._parts.reports.waiting() == ()
