@@ -29,7 +29,7 @@ from ledger.governance.changes import (
 )
 from ledger.governance.electorate import electorate_of
 from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN, VALIDATORS_MAX
-from ledger.parameters import parse_parameters
+from ledger.parameters import PARAMETERS, parse_parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.roles import Permission
@@ -185,6 +185,11 @@ class _Draft:
         return entry
 
     def _set_parameter(self, name: str, value: int) -> Refusal | None:
+        if value < (minimum := PARAMETERS[name].proposed_minimum):
+            return Refusal(
+                Code.PARAMETER_IMPOSSIBLE,
+                f"{name} may not be set below {minimum}: the chain could stop for good, or nobody change it back",
+            )
         if name == "protocol_version":
             version = self._state.parameters().protocol_version
             if value != version + 1:
