@@ -6,8 +6,9 @@ per turn, so that nobody waits for another's backlog; it removes nothing, becaus
 told what was committed, moves the senders that were served to the end of the ring.
 
 The first envelope of an id stays: another one with the same id (the same body, other signatures) never evicts it, so
-that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes, in all and per
-sender (design section 6), so that nobody can fill it alone; what is beyond is refused and may be submitted again.
+that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes, in all, per sender
+and per member (design section 6), so that nobody can fill it alone, also not with accounts below its own, of which it
+adds as many as it likes; what is beyond is refused and may be submitted again.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from collections.abc import Set as AbstractSet
 
 from ledger.limits import (
     MEMPOOL_BYTES_MAX,
+    MEMPOOL_MEMBER_BYTES_MAX,
+    MEMPOOL_MEMBER_TRANSACTIONS_MAX,
     MEMPOOL_SENDER_BYTES_MAX,
     MEMPOOL_SENDER_TRANSACTIONS_MAX,
     MEMPOOL_TRANSACTIONS_MAX,
     MEMPOOL_VALIDATOR_TRANSACTIONS_MAX,
 )
+from ledger.names import top_account
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
@@ -37,6 +41,15 @@ class _Queue(dict[Digest, Transaction]):
         self.bytes = 0
 
 
+class _Share:
+    """How many transactions of one member wait, and their bytes together."""
+
+    __slots__ = ("bytes", "count")
+
+    def __init__(self) -> None:
+        self.count = self.bytes = 0
+
+
 class Mempool:
     """Pending transactions by id and by envelope hash."""
 
@@ -47,15 +60,20 @@ class Mempool:
         bytes_max: int = MEMPOOL_BYTES_MAX,
         sender_transactions_max: int = MEMPOOL_SENDER_TRANSACTIONS_MAX,
         sender_bytes_max: int = MEMPOOL_SENDER_BYTES_MAX,
+        member_transactions_max: int = MEMPOOL_MEMBER_TRANSACTIONS_MAX,
+        member_bytes_max: int = MEMPOOL_MEMBER_BYTES_MAX,
     ) -> None:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._sender_transactions_max = sender_transactions_max
         self._validator_transactions_max = min(MEMPOOL_VALIDATOR_TRANSACTIONS_MAX, sender_transactions_max)
         self._sender_bytes_max = sender_bytes_max
+        self._member_transactions_max = member_transactions_max
+        self._member_bytes_max = member_bytes_max
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
         self._ring: dict[str, _Queue] = {}  # no sender without a transaction
+        self._shares: dict[str, _Share] = {}  # by top-level account; none without a transaction
         self._bytes = 0
         # (valid_until, id) of every transaction, and of some that are gone: see `_compact`.
         self._expiries: list[tuple[int, Digest]] = []
@@ -94,6 +112,15 @@ class Mempool:
                     Code.SENDER_MEMPOOL_FULL,
                     f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending",
                 )
+        member = top_account(sender)
+        share = self._shares.get(member)
+        if share is not None and (
+            share.count >= self._member_transactions_max or share.bytes + size > self._member_bytes_max
+        ):
+            return Refusal(
+                Code.SENDER_MEMPOOL_FULL,
+                f"{share.count} transactions of {member} and accounts below it, of {share.bytes} bytes, are pending",
+            )
         return None
 
     def add(self, transaction: Transaction) -> Refusal | None:
@@ -108,6 +135,9 @@ class Mempool:
             queue = self._ring[transaction.body.sender] = _Queue()
         queue[transaction.id] = transaction
         queue.bytes += size
+        share = self._shares.setdefault(top_account(transaction.body.sender), _Share())
+        share.count += 1
+        share.bytes += size
         self._by_id[transaction.id] = transaction
         self._by_envelope_hash[transaction.envelope_hash] = transaction
         self._bytes += size
@@ -187,6 +217,12 @@ class Mempool:
         queue.bytes -= len(transaction.envelope)
         if not queue:
             del self._ring[transaction.body.sender]
+        member = top_account(transaction.body.sender)
+        share = self._shares[member]
+        share.count -= 1
+        share.bytes -= len(transaction.envelope)
+        if not share.count:
+            del self._shares[member]
 
     def _compact(self) -> None:
         """Rebuild the heap of expiries when most of it is about transactions that are gone: it stays bounded."""
