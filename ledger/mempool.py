@@ -32,22 +32,25 @@ from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
 
 
-class _Queue(dict[Digest, Transaction]):
-    """One sender's transactions by id, in the order of their arrival, and their bytes together."""
-
-    __slots__ = ("bytes",)
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
-
 class _Share:
     """How many transactions of one member wait, and their bytes together."""
 
-    __slots__ = ("bytes", "count")
+    __slots__ = ("bytes", "count", "member")
 
-    def __init__(self) -> None:
+    def __init__(self, member: str) -> None:
+        self.member = member
         self.count = self.bytes = 0
+
+
+class _Queue(dict[Digest, Transaction]):
+    """One sender's transactions by id, in the order of their arrival, their bytes together, and the member's share."""
+
+    __slots__ = ("bytes", "count_max", "share")
+
+    def __init__(self, share: _Share, count_max: int) -> None:
+        self.bytes = 0
+        self.count_max = count_max
+        self.share = share
 
 
 class Mempool:
@@ -105,21 +108,20 @@ class Mempool:
             return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
         sender = transaction.body.sender
         queue = self._ring.get(sender)
-        if queue is not None:
-            count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
-            if len(queue) >= count_max or queue.bytes + size > self._sender_bytes_max:
-                return Refusal(
-                    Code.SENDER_MEMPOOL_FULL,
-                    f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending",
-                )
-        member = top_account(sender)
-        share = self._shares.get(member)
+        if queue is None:
+            share = self._shares.get(top_account(sender))
+        elif len(queue) >= queue.count_max or queue.bytes + size > self._sender_bytes_max:
+            return Refusal(
+                Code.SENDER_MEMPOOL_FULL, f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending"
+            )
+        else:
+            share = queue.share
         if share is not None and (
             share.count >= self._member_transactions_max or share.bytes + size > self._member_bytes_max
         ):
             return Refusal(
                 Code.SENDER_MEMPOOL_FULL,
-                f"{share.count} transactions of {member} and accounts below it, of {share.bytes} bytes, are pending",
+                f"{share.count} transactions of {share.member} and its accounts, of {share.bytes} bytes, are pending",
             )
         return None
 
@@ -127,22 +129,34 @@ class Mempool:
         """Take in a verified transaction; refuse when full. One whose id is pending already changes nothing."""
         if transaction.id in self._by_id:
             return None
-        if refusal := self.room_for(transaction):
-            return refusal
+        refusal = self.room_for(transaction)
+        if refusal is None:
+            self.put(transaction)
+        return refusal
+
+    def put(self, transaction: Transaction) -> None:
+        """Take in a verified transaction that is not pending and for which there is room, as was just asked."""
         size = len(transaction.envelope)
-        queue = self._ring.get(transaction.body.sender)
-        if queue is None:
-            queue = self._ring[transaction.body.sender] = _Queue()
+        sender = transaction.body.sender
+        queue = self._ring.get(sender) or self._queue_of(sender)
         queue[transaction.id] = transaction
         queue.bytes += size
-        share = self._shares.setdefault(top_account(transaction.body.sender), _Share())
-        share.count += 1
-        share.bytes += size
+        queue.share.count += 1
+        queue.share.bytes += size
         self._by_id[transaction.id] = transaction
         self._by_envelope_hash[transaction.envelope_hash] = transaction
         self._bytes += size
         heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
-        return None
+
+    def _queue_of(self, sender: str) -> _Queue:
+        """A new queue for `sender`, of whom nothing waits."""
+        member = top_account(sender)
+        share = self._shares.get(member)
+        if share is None:
+            share = self._shares[member] = _Share(member)
+        count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
+        queue = self._ring[sender] = _Queue(share, count_max)
+        return queue
 
     def add_all(self, transactions: Iterable[Transaction]) -> tuple[Refusal | None, ...]:
         """`add` each, in order."""
@@ -211,18 +225,18 @@ class Mempool:
     def _forget(self, transaction: Transaction) -> None:
         del self._by_id[transaction.id]
         del self._by_envelope_hash[transaction.envelope_hash]
-        self._bytes -= len(transaction.envelope)
+        size = len(transaction.envelope)
+        self._bytes -= size
         queue = self._ring[transaction.body.sender]
         del queue[transaction.id]
-        queue.bytes -= len(transaction.envelope)
+        queue.bytes -= size
+        share = queue.share
+        share.count -= 1
+        share.bytes -= size
         if not queue:
             del self._ring[transaction.body.sender]
-        member = top_account(transaction.body.sender)
-        share = self._shares[member]
-        share.count -= 1
-        share.bytes -= len(transaction.envelope)
-        if not share.count:
-            del self._shares[member]
+            if not share.count:
+                del self._shares[share.member]
 
     def _compact(self) -> None:
         """Rebuild the heap of expiries when most of it is about transactions that are gone: it stays bounded."""
