@@ -96,7 +96,7 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     ),
     FindingCode.PROTOCOL_VERSION_UNKNOWN: (
         Severity.ERROR,
-        "Update the software of this node before that height; until then it votes as ever, afterwards not.",
+        "Update its software: up to the height before it votes as ever, from then on it only serves what it has.",
     ),
     FindingCode.BEHIND: (
         Severity.WARNING,
@@ -307,9 +307,9 @@ def _accused(state: State, accusations: Collection[Accusation]) -> Iterator[Find
         found = {item.height for item in accusations if item.validator == validator.name}
         heights = sorted(height for height in found if row is None or row.in_force_at(height))
         if heights:
-            more = "" if len(heights) < EVIDENCE_PER_VALIDATOR_MAX else " or more"
-            count = f"{len(heights)} heights{more}, first at {heights[0]}"
-            where = f"height {heights[0]}" if len(heights) == 1 else count
+            where = f"height {heights[0]}" if len(heights) == 1 else f"{len(heights)} heights, first at {heights[0]}"
+            if len(heights) >= EVIDENCE_PER_VALIDATOR_MAX:
+                where = f"{len(heights)} heights or more"  # only so many of them are looked at
             yield Finding(
                 FindingCode.EVIDENCE_FOUND,
                 f"{validator.name} signed two different things at {where}; the proof is its own signatures",

@@ -2,8 +2,7 @@
 
 The arithmetic is the wallet's own (`ledger.governance.impact`); which set is in force, who is ready and who is linked
 to whom is what nodes state. Every node of the profile is asked: a validator counts as reachable when one of them is it,
-or is linked to it, and a joiner when one is linked to the node key of its candidate. A candidate is who the change says
-only when its entry has the digest that is signed; then it is shown, and any other is not.
+or is linked to it, and a joiner when one is linked to the node key of its candidate.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from wallet.output import inline_json
 if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.governance.changes import Change
-    from ledger.primitives import Digest
     from ledger.validators import Validator
     from wallet.client import Client
     from wallet.drafts import Draft
@@ -53,13 +51,8 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
             code="impossible",
             remedy="See quorum-wallet validator list; changes of the set and its quorum may stand in one proposal.",
         ) from None
-    lines, warnings = [found.sentence()], []
-    candidates = _candidates(session, changes)
-    for name, (digest, entry) in candidates.items():
-        if entry is None:
-            warnings.append(f"Nobody shows the entry {digest.hex()} of {name}: who would be {name} is not known.")
-        else:
-            lines.append(f"{_candidate_sentence(entry)}.")
+    joining = candidates(session, changes)
+    lines, warnings = [found.sentence(), *joining.lines], [*joining.warnings]
     if current.coming is not None:
         warnings.append(f"{current.coming} No other change of the set can be decided before.")
     names, node_keys, silent = _links(session)
@@ -71,13 +64,47 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
     now = reach(found.before, (item.name for item in current.validators.validators), names)
     (warnings if now.unreachable else lines).append(f"Now, by {_count(session, silent)}, {now.sentence()}.")
     if found.validators != tuple(item.name for item in current.validators.validators) or found.renewed:
-        renewed = {name for name, (_, entry) in candidates.items() if entry and entry.node_key.hex() in node_keys}
+        renewed = {entry.name for entry in joining.entries if entry.node_key.hex() in node_keys}
         then = reach(found.after, found.validators, (names - set(found.renewed)) | renewed)
         (warnings if then.unreachable else lines).append(f"Of the set then, {then.sentence()}.")
     elif found.before != found.after:
         then = reach(found.after, found.validators, names)
         (warnings if then.unreachable else lines).append(f"With the quorum then, {then.sentence()}.")
     return Review(tuple(lines), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The entries that changes name by their digests, as far as somebody is ready with them; and that in words."""
+
+    entries: tuple[Validator, ...]
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def candidates(session: Session, changes: Sequence[Change]) -> Candidates:
+    """Who would join or get new keys by `changes`: the whole entry, which must have the digest that is voted on.
+
+    A validator's name says nothing about who operates it. Raises `WalletError` (14).
+    """
+    from ledger.governance.changes import ValidatorAdd, ValidatorRekey
+    from wallet.explain_governance import entry_sentence
+
+    entries: list[Validator] = []
+    lines, warnings = [], []
+    for change in changes:
+        if not isinstance(change, ValidatorAdd | ValidatorRekey):
+            continue
+        entry = find_candidate(session, change.validator)
+        if entry is None or entry.digest != change.entry:
+            warnings.append(
+                f"Nobody is ready to be {change.validator} with the entry {change.entry.hex()}: who would operate it, "
+                "and with which keys, cannot be shown."
+            )
+        else:
+            entries.append(entry)
+            lines.append(f"Candidate {entry.name}, {entry_sentence(entry)}")
+    return Candidates(tuple(entries), tuple(lines), tuple(warnings))
 
 
 def say(session: Session, reviewed: Review) -> None:
@@ -183,24 +210,6 @@ def review_draft(session: Session, draft: Draft) -> Iterator[str]:
                 yield from (f"Warning: {warning}" for warning in reviewed.warnings)
             case _:
                 continue
-
-
-def _candidates(session: Session, changes: Sequence[Change]) -> dict[str, tuple[Digest, Validator | None]]:
-    """By the name of each validator that gets an entry: its digest, and the entry, if a node shows just that one."""
-    from ledger.governance.changes import ValidatorAdd, ValidatorRekey
-
-    found: dict[str, tuple[Digest, Validator | None]] = {}
-    for change in changes:
-        if isinstance(change, ValidatorAdd | ValidatorRekey):
-            entry = find_candidate(session, change.validator)
-            matches = entry is not None and entry.digest == change.entry
-            found[change.validator] = change.entry, entry if matches else None
-    return found
-
-
-def _candidate_sentence(entry: Validator) -> str:
-    keys = ", ".join(f"{purpose} key {key.hex()}" for purpose, key in entry.keys)
-    return f"Candidate {entry.name}, operated by {entry.operator} at {entry.address}: {keys}"
 
 
 def _set_in_force(session: Session) -> SetView:

@@ -115,8 +115,8 @@ def parse_ready_statement(data: bytes) -> ReadyStatement:
         what="ready statement",
         required=frozenset({"kind", "version", "chain", "entry", "height", "proofs"}),
     )
-    kind, version = fields["kind"], fields["version"]
-    if kind != READY_KIND or version != VERSION or type(version) is not int:  # True == 1
+    version = fields["version"]
+    if fields["kind"] != READY_KIND or version != VERSION or type(version) is not int:  # True == 1: a second form
         raise MalformedError(f"not a {READY_KIND} document of version {VERSION}")
     statement = ReadyStatement(
         chain=parse_digest(fields["chain"], "chain"),

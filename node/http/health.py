@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from itertools import islice
 
 from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.refusals import Code
@@ -68,26 +66,18 @@ def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
     state = State(chain.state)
-    accused = [Accusation(item.validator, item.height) for item in node.evidence()]
-    accused += _recorded(call, state)
+    accusations = {Accusation(item.validator, item.height) for item in node.evidence()}
+    for validator in state.validators().validators:
+        recorded = call.queries.recorded_evidence(validator.name, limit=EVIDENCE_PER_VALIDATOR_MAX)
+        accusations |= {Accusation(item.validator, item.height) for item in recorded}
     findings = examine(
         node.status(),
         state,
-        accusations=accused,
+        accusations=accusations,
         storage_low=node.storage_low,
         now_ms=time.time_ns() // 1_000_000,
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
-
-
-def _recorded(call: Call, state: State) -> Iterator[Accusation]:
-    """What the ledger has against the keys in force, whoever found it: the first heights of each."""
-    for validator in state.validators().validators:
-        row = state.validator_key(validator.consensus_key)
-        since = 0 if row is None else row.since
-        heights = call.queries.accused_heights(validator.name, since)
-        for height in islice(heights, EVIDENCE_PER_VALIDATOR_MAX):
-            yield Accusation(validator.name, height)
 
 
 def metrics(call: Call) -> Answer:
