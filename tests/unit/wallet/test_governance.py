@@ -85,9 +85,12 @@ def test_a_joiner_is_proposed_and_voted_in(people: People) -> None:
     assert "It is proposal 1. Next, the operators: quorum-wallet proposal approve 1" in made.stderr
     assert people.proposal(1).memo == "it joins"
     for by in (0, 1):
-        assert "Then 5 validators, quorum 4" in people.done("proposal", "approve", "1", by=by).stderr
+        approved = people.done("proposal", "approve", "1", by=by)
+        assert "Then 5 validators, quorum 4" in approved.stderr
+        assert f"Candidate v5, operated by org1 at {ENTRY.address}: consensus key" in approved.stderr
     people.done("proposal", "reject", "1", by=2)
     shown = people.read("proposal", "show", "1").stdout
+    assert f"Candidate v5, operated by org1 at {ENTRY.address}: consensus key {ENTRY.consensus_key.hex()}" in shown
     assert f"1. validator v5 joins the set, with the entry {ENTRY.digest.hex()}" in shown
     assert "validators that approve: 2 of 4, that reject: 1; the quorum is 3, 1 more is needed" in shown
     assert "  v0 (org0) approves\n  v1 (org1) approves\n  v2 (org2) rejects\n  v3 (org3) has not voted\n" in shown
@@ -96,6 +99,21 @@ def test_a_joiner_is_proposed_and_voted_in(people: People) -> None:
     listed = people.read("validator", "list").stdout
     assert "After block 6: 4 validators, quorum 3" in listed
     assert "From height 506 on, by proposal 1: " in " ".join(listed.split())
+
+
+def test_whoever_votes_sees_who_would_operate_a_joiner_or_that_nobody_can_say(people: People) -> None:
+    """Its name is what its operator chose: `dock-1` may be anybody's."""
+    people.ready()
+    people.done("proposal", "create", "add-validator", "v5")
+    other = replace(ENTRY, operator="org2")
+    answer = {"name": "v5", "digest": ENTRY.digest.hex(), "entry": other.to_json()}
+    for status, document in ((200, answer), (404, {"code": "not_found"})):
+        reply = always(lambda status=status, document=document: web.json_response(document, status=status))
+        people.node.next("GET", "/v1/candidates/v5", reply)
+        asked = people.run("proposal", "approve", "1", stdin="n\n")
+        assert f"Warning: Nobody is ready to be v5 with the entry {ENTRY.digest.hex()}" in asked.stderr
+        assert "operated by org2" not in asked.stderr
+    assert people.proposal(1).approvals == ()
 
 
 def test_who_cannot_be_reached_is_named_before_anything_is_signed(people: People) -> None:
