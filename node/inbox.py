@@ -6,8 +6,9 @@ for: consensus messages, requests, and bodies that were asked for. *Prompt* is g
 links first, then a slice of one lane, the most urgent that has something; within a lane one source after the other, so
 that no peer can crowd out another, and among submissions one sender after the other, so that nobody waits for another's
 backlog. Many envelopes are cut into slices, because their signatures are verified within the step and a vote should not
-wait for a thousand of them; a message of certified blocks, or a request for some, is the last of its step for the same
-reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all the same.
+wait for a thousand of them; a message of certified blocks, or a request for some or for bodies, is the last of its step
+for the same reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all
+the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
 a submission beyond the bound, of all or of its sender, is refused.
@@ -33,7 +34,7 @@ from ledger.limits import (
 )
 from ledger.transaction import claimed_sender
 from node.replica.inputs import Elapsed, PeerConnected, PeerDisconnected, PeerMessageReceived, ReplicaInput, Submitted
-from node.wire import FetchRecords, Haste, PeerMessage, Records, Transactions
+from node.wire import FetchRecords, FetchTransactions, Haste, PeerMessage, Records, Transactions
 
 _STEPS_IN_A_ROW_MAX = 8
 
@@ -268,8 +269,10 @@ def _lane(message: PeerMessage) -> Lane:
 
 
 def _fills_step(item: PeerMessageReceived | Submitted) -> bool:
-    """Whether it may cost megabytes of reading or verifying."""
-    return isinstance(item, PeerMessageReceived) and isinstance(item.message, FetchRecords | Records)
+    """Whether it may cost megabytes of reading, copying or verifying."""
+    return isinstance(item, PeerMessageReceived) and isinstance(
+        item.message, FetchTransactions | FetchRecords | Records
+    )
 
 
 def _envelopes(item: PeerMessageReceived | Submitted) -> tuple[bytes, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.consensus.inputs import PeerId
 from ledger.limits import STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
+from ledger.primitives import Digest
 from node import inbox as inbox_module
 from node.inbox import Inbox
 from node.replica.inputs import (
@@ -20,7 +21,16 @@ from node.replica.inputs import (
     ReplicaInput,
     Submitted,
 )
-from node.wire import Consensus, FetchRecords, Haste, PeerMessage, Records, Status, Transactions
+from node.wire import (
+    Consensus,
+    FetchRecords,
+    FetchTransactions,
+    Haste,
+    PeerMessage,
+    Records,
+    Status,
+    Transactions,
+)
 
 A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
 
@@ -107,6 +117,19 @@ async def test_certified_blocks_are_served_and_taken_in_one_message_per_step() -
     assert inputs == [Submitted(1, (b"own",)), PeerMessageReceived(A, FetchRecords(1, 64))]
     assert received(inbox.take()) == [(A, FetchRecords(2, 64))]
     assert inbox.take() == []
+
+
+async def test_requests_for_bodies_are_served_one_per_step_and_votes_come_between() -> None:
+    """Each may cost megabytes of copying, and it takes few bytes to ask."""
+    inbox = Inbox()
+    asked = FetchTransactions((Digest(bytes(32)),))
+    for _ in range(STEP_MESSAGES_MAX):
+        await inbox.put(A, asked, 33)
+    assert received(inbox.take()) == [(A, asked)]
+    for number in range(3):
+        await inbox.put(B, Consensus(number, b"vote"), 10)
+        assert received(inbox.take()) == [(A, asked)]
+        assert received(inbox.take()) == [(B, Consensus(number, b"vote")), (A, asked)]
 
 
 async def test_endless_urgent_work_does_not_starve_the_rest() -> None:
