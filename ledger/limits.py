@@ -26,12 +26,14 @@ RECORD_CONTENT_DEPTH_MAX = JSON_DEPTH_MAX - 4  # it stands in an operation, in a
 RECORD_KEY_BYTES_MAX = 128
 
 # ---- rules: accounts, streams and assets
+# These lists stand in rows that an operation of 60 bytes rewrites, and a block of 2 MiB has room for 29,000 of those:
+# with 256 writers it made every validator write 500 MB.
 KEYS_PER_ACCOUNT_MAX = 32
 ROLES_PER_ACCOUNT_MAX = 16
 ADMINISTRATORS_MAX = 64
-WRITERS_PER_STREAM_MAX = 256
+WRITERS_PER_STREAM_MAX = 32
 NAME_BYTES_MAX = 64
-ISSUERS_PER_ASSET_MAX = 64
+ISSUERS_PER_ASSET_MAX = 32
 AMOUNT_MAX = 2**128 - 1  # of one operation, and of all that there is of an asset
 DECIMALS_MAX = 18
 
@@ -103,6 +105,8 @@ MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FUL
 MEMPOOL_BYTES_MAX = 256 * MIB
 MEMPOOL_SENDER_TRANSACTIONS_MAX = 20_000  # of one sender, and its bytes: SENDER_MEMPOOL_FULL, retry later
 MEMPOOL_SENDER_BYTES_MAX = 64 * MIB
+MEMPOOL_MEMBER_TRANSACTIONS_MAX = 25_000  # of a top-level account and all below it, who adds them itself; likewise
+MEMPOOL_MEMBER_BYTES_MAX = 128 * MIB
 MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
@@ -179,8 +183,10 @@ assert FRAME_BYTES_MAX <= PEER_OUTBOX_BYTES_MAX, "any frame must fit an empty ou
 assert ENVELOPE_BYTES_MAX + KIB <= GOSSIP_FRAME_BYTES_MAX, "any transaction must fit a gossip frame"
 assert BLOCK_TRANSACTIONS_MAX * 68 + 64 * KIB <= FRAME_BYTES_MAX, "a proposal of hashes must fit a frame"
 assert RECORD_CONTENT_BYTES_MAX < ENVELOPE_BYTES_MAX, "a record must fit its transaction"
-assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one sender must not fill the mempool"
-assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one sender must not fill the mempool"
+assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_MEMBER_TRANSACTIONS_MAX, "one sender must not take its member's room"
+assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_MEMBER_BYTES_MAX, "one sender must not take its member's room"
+assert MEMPOOL_MEMBER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one member must not fill the mempool"
+assert MEMPOOL_MEMBER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one member must not fill the mempool"
 assert ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any transaction must fit a step"
 assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
 assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"

@@ -6,8 +6,9 @@ per turn, so that nobody waits for another's backlog; it removes nothing, becaus
 told what was committed, moves the senders that were served to the end of the ring.
 
 The first envelope of an id stays: another one with the same id (the same body, other signatures) never evicts it, so
-that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes, in all and per
-sender (design section 6), so that nobody can fill it alone; what is beyond is refused and may be submitted again.
+that a stranger cannot exchange signatures under a validator's hands. Bounds: transactions and bytes, in all, per sender
+and per member (design section 6), so that nobody can fill it alone, also not with accounts below its own, of which it
+adds as many as it likes; what is beyond is refused and may be submitted again.
 """
 
 from __future__ import annotations
@@ -18,23 +19,38 @@ from collections.abc import Set as AbstractSet
 
 from ledger.limits import (
     MEMPOOL_BYTES_MAX,
+    MEMPOOL_MEMBER_BYTES_MAX,
+    MEMPOOL_MEMBER_TRANSACTIONS_MAX,
     MEMPOOL_SENDER_BYTES_MAX,
     MEMPOOL_SENDER_TRANSACTIONS_MAX,
     MEMPOOL_TRANSACTIONS_MAX,
     MEMPOOL_VALIDATOR_TRANSACTIONS_MAX,
 )
+from ledger.names import top_account
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
 
 
+class _Share:
+    """How many transactions of one member wait, and their bytes together."""
+
+    __slots__ = ("bytes", "count", "member")
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.count = self.bytes = 0
+
+
 class _Queue(dict[Digest, Transaction]):
-    """One sender's transactions by id, in the order of their arrival, and their bytes together."""
+    """One sender's transactions by id, in the order of their arrival, their bytes together, and the member's share."""
 
-    __slots__ = ("bytes",)
+    __slots__ = ("bytes", "count_max", "share")
 
-    def __init__(self) -> None:
+    def __init__(self, share: _Share, count_max: int) -> None:
         self.bytes = 0
+        self.count_max = count_max
+        self.share = share
 
 
 class Mempool:
@@ -47,15 +63,20 @@ class Mempool:
         bytes_max: int = MEMPOOL_BYTES_MAX,
         sender_transactions_max: int = MEMPOOL_SENDER_TRANSACTIONS_MAX,
         sender_bytes_max: int = MEMPOOL_SENDER_BYTES_MAX,
+        member_transactions_max: int = MEMPOOL_MEMBER_TRANSACTIONS_MAX,
+        member_bytes_max: int = MEMPOOL_MEMBER_BYTES_MAX,
     ) -> None:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._sender_transactions_max = sender_transactions_max
         self._validator_transactions_max = min(MEMPOOL_VALIDATOR_TRANSACTIONS_MAX, sender_transactions_max)
         self._sender_bytes_max = sender_bytes_max
+        self._member_transactions_max = member_transactions_max
+        self._member_bytes_max = member_bytes_max
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
         self._ring: dict[str, _Queue] = {}  # no sender without a transaction
+        self._shares: dict[str, _Share] = {}  # by top-level account; none without a transaction
         self._bytes = 0
         # (valid_until, id) of every transaction, and of some that are gone: see `_compact`.
         self._expiries: list[tuple[int, Digest]] = []
@@ -87,32 +108,55 @@ class Mempool:
             return Refusal(Code.MEMPOOL_FULL, f"{len(self._by_id)} transactions of {self._bytes} bytes are pending")
         sender = transaction.body.sender
         queue = self._ring.get(sender)
-        if queue is not None:
-            count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
-            if len(queue) >= count_max or queue.bytes + size > self._sender_bytes_max:
-                return Refusal(
-                    Code.SENDER_MEMPOOL_FULL,
-                    f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending",
-                )
+        if queue is None:
+            share = self._shares.get(top_account(sender))
+        elif len(queue) >= queue.count_max or queue.bytes + size > self._sender_bytes_max:
+            return Refusal(
+                Code.SENDER_MEMPOOL_FULL, f"{len(queue)} transactions of {sender}, of {queue.bytes} bytes, are pending"
+            )
+        else:
+            share = queue.share
+        if share is not None and (
+            share.count >= self._member_transactions_max or share.bytes + size > self._member_bytes_max
+        ):
+            return Refusal(
+                Code.SENDER_MEMPOOL_FULL,
+                f"{share.count} transactions of {share.member} and its accounts, of {share.bytes} bytes, are pending",
+            )
         return None
 
     def add(self, transaction: Transaction) -> Refusal | None:
         """Take in a verified transaction; refuse when full. One whose id is pending already changes nothing."""
         if transaction.id in self._by_id:
             return None
-        if refusal := self.room_for(transaction):
-            return refusal
+        refusal = self.room_for(transaction)
+        if refusal is None:
+            self.put(transaction)
+        return refusal
+
+    def put(self, transaction: Transaction) -> None:
+        """Take in a verified transaction that is not pending and for which there is room, as was just asked."""
         size = len(transaction.envelope)
-        queue = self._ring.get(transaction.body.sender)
-        if queue is None:
-            queue = self._ring[transaction.body.sender] = _Queue()
+        sender = transaction.body.sender
+        queue = self._ring.get(sender) or self._queue_of(sender)
         queue[transaction.id] = transaction
         queue.bytes += size
+        queue.share.count += 1
+        queue.share.bytes += size
         self._by_id[transaction.id] = transaction
         self._by_envelope_hash[transaction.envelope_hash] = transaction
         self._bytes += size
         heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
-        return None
+
+    def _queue_of(self, sender: str) -> _Queue:
+        """A new queue for `sender`, of whom nothing waits."""
+        member = top_account(sender)
+        share = self._shares.get(member)
+        if share is None:
+            share = self._shares[member] = _Share(member)
+        count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
+        queue = self._ring[sender] = _Queue(share, count_max)
+        return queue
 
     def add_all(self, transactions: Iterable[Transaction]) -> tuple[Refusal | None, ...]:
         """`add` each, in order."""
@@ -181,12 +225,18 @@ class Mempool:
     def _forget(self, transaction: Transaction) -> None:
         del self._by_id[transaction.id]
         del self._by_envelope_hash[transaction.envelope_hash]
-        self._bytes -= len(transaction.envelope)
+        size = len(transaction.envelope)
+        self._bytes -= size
         queue = self._ring[transaction.body.sender]
         del queue[transaction.id]
-        queue.bytes -= len(transaction.envelope)
+        queue.bytes -= size
+        share = queue.share
+        share.count -= 1
+        share.bytes -= size
         if not queue:
             del self._ring[transaction.body.sender]
+            if not share.count:
+                del self._shares[share.member]
 
     def _compact(self) -> None:
         """Rebuild the heap of expiries when most of it is about transactions that are gone: it stays bounded."""

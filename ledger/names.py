@@ -44,6 +44,14 @@ def parent_account(name: str) -> str | None:
     return name.partition(".")[2] or None
 
 
+def top_account(name: str) -> str:
+    """The account at the top of the hierarchy that `name` stands in: `acme` for `alice.acme` and for `acme`.
+
+    Only who may add any account adds one there, so whoever shares something out between members counts by it.
+    """
+    return name.rpartition(".")[2]
+
+
 def _parse_name(value: object, what: str) -> str:
     if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and _is_name(value):
         return value

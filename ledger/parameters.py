@@ -1,7 +1,8 @@
 """The governed parameters of a chain: one table of names, bounds and defaults, and the value that holds them all.
 
-Genesis sets them, a governance proposal changes one; either is refused when a value is out of its bounds. Times are
-milliseconds.
+Genesis sets them, a governance proposal changes one; either is refused when a value is out of its bounds. Some may be
+lower in genesis than a proposal can make them: founders who chose a value with which nothing is ever appended lose
+nothing by it, a chain that runs loses the only way to change it again. Times are milliseconds.
 """
 
 from __future__ import annotations
@@ -32,17 +33,26 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ParameterKind:
-    """A row of the table: bounds (both included), default, and what the parameter decides."""
+    """A row of the table: bounds (both included), default, and what the parameter decides.
+
+    `proposed_minimum` is the lowest value that a proposal may set. [safety]
+    """
 
     minimum: int
     maximum: int
     default: int
     description: str
+    proposed_minimum: int = 0
 
 
 PARAMETERS: dict[str, ParameterKind] = {
     "valid_window_ms": ParameterKind(
-        1_000, 720 * _HOUR_MS, VALID_WINDOW_MS_DEFAULT, "How far ahead of ledger time valid_until may lie."
+        1_000,
+        720 * _HOUR_MS,
+        VALID_WINDOW_MS_DEFAULT,
+        "How far ahead of ledger time valid_until may lie.",
+        # Operators whose accounts need several people's signatures must still be able to vote.
+        proposed_minimum=600_000,
     ),
     "sender_quota": ParameterKind(
         1, BLOCK_TRANSACTIONS_MAX, SENDER_QUOTA_DEFAULT, "Transactions of one sender that a block may have."
@@ -54,9 +64,21 @@ PARAMETERS: dict[str, ParameterKind] = {
         ENVELOPE_BYTES_MAX, BLOCK_BYTES_MAX, BLOCK_BYTES_MAX, "Bytes that the envelopes of a block may have together."
     ),
     "base_timeout_ms": ParameterKind(
-        10, _HOUR_MS, BASE_TIMEOUT_MS_DEFAULT, "Time that round 0 of a height has before validators give it up."
+        10,
+        _HOUR_MS,
+        BASE_TIMEOUT_MS_DEFAULT,
+        "Time that round 0 of a height has before validators give it up.",
+        # Everything is sent again twice in that time, by every validator to every other.
+        proposed_minimum=500,
     ),
-    "timeout_ms_max": ParameterKind(10, _HOUR_MS, TIMEOUT_MS_MAX_DEFAULT, "Time that any later round has at most."),
+    "timeout_ms_max": ParameterKind(
+        10,
+        _HOUR_MS,
+        TIMEOUT_MS_MAX_DEFAULT,
+        "Time that any later round has at most.",
+        # The largest block must come round the world, and be executed and synced, in one of the rounds of its height.
+        proposed_minimum=10_000,
+    ),
     "heartbeat_ms": ParameterKind(
         10, 24 * _HOUR_MS, HEARTBEAT_MS_DEFAULT, "Idle time after which an empty block is committed."
     ),

@@ -89,7 +89,7 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     ),
     FindingCode.PROTOCOL_VERSION_UNKNOWN: (
         Severity.ERROR,
-        "Update the software of this node before that height; until then it votes as ever, afterwards not.",
+        "Update its software: up to the height before it votes as ever, from then on it only serves what it has.",
     ),
     FindingCode.BEHIND: (
         Severity.WARNING,

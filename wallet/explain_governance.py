@@ -21,6 +21,7 @@ from ledger.operations.governance import ProposalCreate, ProposalVote, ProposalW
 from ledger.operations.kinds import Operation
 from ledger.operations.members import AccountReinstate, AccountSuspend, RoleGrant, RoleRevoke
 from ledger.operations.validators import ValidatorReady
+from ledger.validators import Validator
 from wallet.moments import rfc3339
 from wallet.output import inline_json
 
@@ -76,6 +77,12 @@ def change_sentence(change: Change) -> str:
             return f"{account} loses its keys and gets others, of which {threshold} must sign: {listed}"
         case _:
             assert_never(change)
+
+
+def entry_sentence(entry: Validator) -> str:
+    """A validator's entry: who operates it, where it is, and its keys."""
+    keys = ", ".join(f"{purpose} key {key.hex()}" for purpose, key in entry.keys)
+    return f"operated by {entry.operator} at {entry.address}: {keys}"
 
 
 def _proposal_sentence(operation: ProposalCreate) -> str:

@@ -51,7 +51,8 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
             code="impossible",
             remedy="See quorum-wallet validator list; changes of the set and its quorum may stand in one proposal.",
         ) from None
-    lines, warnings = [found.sentence()], []
+    joining = candidates(session, changes)
+    lines, warnings = [found.sentence(), *joining.lines], [*joining.warnings]
     if current.coming is not None:
         warnings.append(f"{current.coming} No other change of the set can be decided before.")
     names, node_keys, silent = _links(session)
@@ -63,14 +64,47 @@ def review(session: Session, changes: Sequence[Change]) -> Review:
     now = reach(found.before, (item.name for item in current.validators.validators), names)
     (warnings if now.unreachable else lines).append(f"Now, by {_count(session, silent)}, {now.sentence()}.")
     if found.validators != tuple(item.name for item in current.validators.validators) or found.renewed:
-        candidates = {name: find_candidate(session, name) for name in found.renewed}
-        renewed = {name for name, entry in candidates.items() if entry and entry.node_key.hex() in node_keys}
+        renewed = {entry.name for entry in joining.entries if entry.node_key.hex() in node_keys}
         then = reach(found.after, found.validators, (names - set(found.renewed)) | renewed)
         (warnings if then.unreachable else lines).append(f"Of the set then, {then.sentence()}.")
     elif found.before != found.after:
         then = reach(found.after, found.validators, names)
         (warnings if then.unreachable else lines).append(f"With the quorum then, {then.sentence()}.")
     return Review(tuple(lines), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The entries that changes name by their digests, as far as somebody is ready with them; and that in words."""
+
+    entries: tuple[Validator, ...]
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def candidates(session: Session, changes: Sequence[Change]) -> Candidates:
+    """Who would join or get new keys by `changes`: the whole entry, which must have the digest that is voted on.
+
+    A validator's name says nothing about who operates it. Raises `WalletError` (14).
+    """
+    from ledger.governance.changes import ValidatorAdd, ValidatorRekey
+    from wallet.explain_governance import entry_sentence
+
+    entries: list[Validator] = []
+    lines, warnings = [], []
+    for change in changes:
+        if not isinstance(change, ValidatorAdd | ValidatorRekey):
+            continue
+        entry = find_candidate(session, change.validator)
+        if entry is None or (entry.name, entry.digest) != (change.validator, change.entry):
+            warnings.append(
+                f"Nobody is ready to be {change.validator} with the entry {change.entry.hex()}: who would operate it, "
+                "and with which keys, cannot be shown."
+            )
+        else:
+            entries.append(entry)
+            lines.append(f"Candidate {entry.name}, {entry_sentence(entry)}")
+    return Candidates(tuple(entries), tuple(lines), tuple(warnings))
 
 
 def say(session: Session, reviewed: Review) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
-from ledger.governance.changes import ParameterSet
+from ledger.governance.changes import ParameterSet, RecoverAccount
 from ledger.governance.draft import apply_changes
 from ledger.parameters import PROTOCOL_VERSION
 from ledger.refusals import Refusal
@@ -25,15 +26,36 @@ def activate(state: Overlay, height: int) -> None:
         proposal = state.proposal(number)
         assert proposal is not None, "a pending proposal has its row"
         savepoint = state.savepoint()
-        outcome = apply_changes(state, proposal.changes, delay=proposal.delay, activation_height=height + 1)
+        outcome = apply_changes(
+            state,
+            proposal.changes,
+            created_height=proposal.created_height,
+            delay=proposal.delay,
+            activation_height=height + 1,
+        )
         if isinstance(outcome, Refusal):
             state.roll_back(savepoint)
             proposal = replace(proposal, state=ProposalState.FAILED, code=outcome.code)
         else:
+            _forget_votes(state, {change.account for change in proposal.changes if isinstance(change, RecoverAccount)})
             proposal = replace(proposal, state=ProposalState.ACTIVE)
         state.put(proposal_key(number), proposal)
     left = tuple(item for item in governance.pending if item.number not in due)
     state.put(GOVERNANCE_KEY, replace(governance, pending=left))
+
+
+def _forget_votes(state: Overlay, recovered: Set[str]) -> None:
+    """Take the votes of accounts that were recovered out of open proposals: whoever had their keys cast them. Their
+    owners vote again."""
+    for item in state.governance().open if recovered else ():
+        proposal = state.proposal(item.number)
+        assert proposal is not None, "an open proposal has its row"
+        approvals, rejections = (
+            tuple(name for name in names if name not in recovered)
+            for names in (proposal.approvals, proposal.rejections)
+        )
+        if (approvals, rejections) != (proposal.approvals, proposal.rejections):
+            state.put(proposal_key(item.number), replace(proposal, approvals=approvals, rejections=rejections))
 
 
 @dataclass(frozen=True, slots=True)

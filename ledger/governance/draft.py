@@ -29,7 +29,7 @@ from ledger.governance.changes import (
 )
 from ledger.governance.electorate import electorate_of
 from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN, VALIDATORS_MAX
-from ledger.parameters import parse_parameters
+from ledger.parameters import PARAMETERS, parse_parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.roles import Permission
@@ -41,20 +41,26 @@ from ledger.state import Overlay
 from ledger.validators import Validator, ValidatorSet
 
 
-def check_changes(state: Overlay, changes: tuple[Change, ...], *, delay: int, activation_height: int) -> Refusal | None:
+def check_changes(
+    state: Overlay, changes: tuple[Change, ...], *, created_height: int, delay: int, activation_height: int
+) -> Refusal | None:
     """Why `changes` could not come into force on `state` as it is now, or None. Leaves `state` as it was."""
     savepoint = state.savepoint()
-    refusal = apply_changes(state, changes, delay=delay, activation_height=activation_height)
+    refusal = apply_changes(
+        state, changes, created_height=created_height, delay=delay, activation_height=activation_height
+    )
     state.roll_back(savepoint)
     return refusal
 
 
-def apply_changes(state: Overlay, changes: tuple[Change, ...], *, delay: int, activation_height: int) -> Refusal | None:
+def apply_changes(
+    state: Overlay, changes: tuple[Change, ...], *, created_height: int, delay: int, activation_height: int
+) -> Refusal | None:
     """Put `changes`, in force from `activation_height` on, on `state`; or say why not (the caller rolls back).
 
-    `delay` is that of their proposal.
+    `created_height` and `delay` are those of their proposal.
     """
-    draft = _Draft(state, delay)
+    draft = _Draft(state, created_height, delay)
     for change in changes:
         if refusal := draft.apply(change):
             return refusal
@@ -64,8 +70,9 @@ def apply_changes(state: Overlay, changes: tuple[Change, ...], *, delay: int, ac
 class _Draft:
     """A proposal's changes under way: accounts on the state itself, the set and the parameters beside it."""
 
-    def __init__(self, state: Overlay, delay: int) -> None:
+    def __init__(self, state: Overlay, created_height: int, delay: int) -> None:
         self._state = state
+        self._created_height = created_height
         self._delay = delay
         self._before = state.validators()
         self._validators = list(self._before.validators)
@@ -147,6 +154,14 @@ class _Draft:
         index = self._index(name)
         if index is None:
             return Refusal(Code.VALIDATOR_UNKNOWN, f"there is no validator {name}")
+        # A name may have come back with another operator and other keys: what was voted on has left already.
+        row = self._state.validator_key(self._validators[index].consensus_key)
+        if row is not None and row.since > self._created_height:
+            return Refusal(
+                Code.VALIDATOR_UNKNOWN,
+                f"the validator {name} of height {self._created_height}, in which this was proposed, has left or has "
+                f"got other keys; this one came at height {row.since}",
+            )
         del self._validators[index]
         return None
 
@@ -185,6 +200,11 @@ class _Draft:
         return entry
 
     def _set_parameter(self, name: str, value: int) -> Refusal | None:
+        if value < (minimum := PARAMETERS[name].proposed_minimum):
+            return Refusal(
+                Code.PARAMETER_IMPOSSIBLE,
+                f"{name} may not be set below {minimum}: the chain could stop for good, or nobody change it back",
+            )
         if name == "protocol_version":
             version = self._state.parameters().protocol_version
             if value != version + 1:

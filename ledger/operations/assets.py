@@ -47,7 +47,7 @@ class AssetDefine:
             return Refusal(Code.ASSET_EXISTS, f"asset {self.name} exists")
         issuers = (self.by,) if self.issuers is None else self.issuers
         for issuer in issuers:
-            if state.account(issuer) is None:
+            if not state.has_account(issuer):
                 return Refusal(Code.ACCOUNT_UNKNOWN, f"issuer {issuer} is no account")
         state.put(asset_key(self.name), Asset(self.name, self.by, self.decimals, self.cap, issuers))
         return (AssetTouched(self.name, place.transaction_index, place.operation_index),)

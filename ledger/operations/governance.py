@@ -67,7 +67,13 @@ class ProposalCreate:
         if refusal := _check_room(still_open, self.by, operates=operates):
             return refusal
         activation_height = place.height + self.delay
-        if refusal := check_changes(state, self.changes, delay=self.delay, activation_height=activation_height):
+        if refusal := check_changes(
+            state,
+            self.changes,
+            created_height=place.height,
+            delay=self.delay,
+            activation_height=activation_height,
+        ):
             return refusal
         for item in governance.open:
             if item not in still_open:
@@ -198,7 +204,13 @@ def _decide(state: Overlay, proposal: Proposal, place: Place) -> tuple[Event, ..
             Code.SET_CHANGE_PENDING, f"proposal {other.number} changes the set at height {other.activation_height}"
         )
     activation_height = place.height + proposal.delay
-    if refusal := check_changes(state, proposal.changes, delay=proposal.delay, activation_height=activation_height):
+    if refusal := check_changes(
+        state,
+        proposal.changes,
+        created_height=proposal.created_height,
+        delay=proposal.delay,
+        activation_height=activation_height,
+    ):
         return refusal
     state.put(proposal_key(proposal.number), replace(proposal, activation_height=activation_height))
     _close(state, proposal.number, ProposalState.APPROVED, place)

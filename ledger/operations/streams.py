@@ -139,7 +139,7 @@ def _own_stream(state: Overlay, name: str, by: str) -> Stream | Refusal:
 
 def _check_writers(state: Overlay, writers: tuple[str, ...]) -> Refusal | None:
     for writer in writers:
-        if state.account(writer) is None:
+        if not state.has_account(writer):
             return Refusal(Code.ACCOUNT_UNKNOWN, f"writer {writer} is no account")
     return None
 

@@ -45,7 +45,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     ),
     Code.VALIDATOR_UNKNOWN: Entry(
         Kind.FAILED,
-        "No validator in the set has this name.",
+        "No validator in the set has this name, or another had it when the proposal was made.",
         "Check the name against the validator set.",
     ),
     Code.VALIDATOR_NOT_READY: Entry(

@@ -15,7 +15,7 @@ ENTRIES: Final[Mapping[Code, Entry]] = {
     ),
     Code.SENDER_MEMPOOL_FULL: Entry(
         Kind.BUSY,
-        "The node holds as many pending transactions of this sender as it may.",
+        "The node holds as many pending transactions of this sender, or of all accounts of its member, as it may.",
         "Submit the same bytes again after the time in Retry-After; they never act twice.",
     ),
     Code.STORAGE_LOW: Entry(

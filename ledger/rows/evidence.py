@@ -38,9 +38,14 @@ class RecordedEvidence:
         }
 
 
+def evidence_prefix(validator: str) -> bytes:
+    """What the state keys of all evidence against a validator start with; they ascend as heights do."""
+    return b"%b%b/" % (EVIDENCE_PREFIX, validator.encode())
+
+
 def evidence_key(validator: str, height: int) -> bytes:
     """The state key of the evidence against a validator about a height."""
-    return b"%b%b/%020d" % (EVIDENCE_PREFIX, validator.encode(), height)
+    return b"%b%020d" % (evidence_prefix(validator), height)
 
 
 def parse_evidence_row(data: bytes) -> RecordedEvidence:

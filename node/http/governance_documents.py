@@ -133,7 +133,13 @@ def _obstacle(state: State, value: Proposal, height: int) -> Document | None:
             activation_height = value.activation_height
         case _:
             return None
-    refusal = check_changes(Overlay(state), value.changes, delay=value.delay, activation_height=activation_height)
+    refusal = check_changes(
+        Overlay(state),
+        value.changes,
+        created_height=value.created_height,
+        delay=value.delay,
+        activation_height=activation_height,
+    )
     if refusal is None:
         return None
     return {"code": refusal.code.value, "detail": refusal.detail, "remedy": TABLE[refusal.code].remedy}

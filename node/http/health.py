@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.refusals import Code
 from ledger.state import State
 from node.doctor import BLOCKS_BEHIND_MAX_DEFAULT, Accusation, claimed_height, examine
@@ -64,11 +65,15 @@ def status(call: Call) -> Answer:
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
-    accused = (Accusation(item.validator, item.height) for item in node.evidence())
+    state = State(chain.state)
+    accusations = {Accusation(item.validator, item.height) for item in node.evidence()}
+    for validator in state.validators().validators:
+        recorded = call.queries.recorded_evidence(validator.name, limit=EVIDENCE_PER_VALIDATOR_MAX)
+        accusations |= {Accusation(item.validator, item.height) for item in recorded}
     findings = examine(
         node.status(),
-        State(chain.state),
-        accusations=tuple(accused),
+        state,
+        accusations=accusations,
         storage_low=node.storage_low,
         now_ms=time.time_ns() // 1_000_000,
     )

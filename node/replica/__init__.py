@@ -12,8 +12,9 @@ in one function (design section 2):
 Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (the engine's effects), `voice`,
 `committing`; then what is kept: `parts` (all of it), `deciding` (of one height), `blocks` (its candidates), `postbox`
 (messages of the next), `findings` (durable notes), `reports` (those that the ledger shall have); then what comes in and
-goes out: `door` (envelopes), `hearing` (peers), `fetching`, `serving`, `peers` and `syncing` (catching up), `accusing`
-(contradictions); and `opening` (restart, and who may vote), `status`, `explaining`.
+goes out: `door` (envelopes), `reading` (the tip that blocks are judged on), `hearing` (peers), `fetching`, `serving`,
+`peers` and `syncing` (catching up), `accusing` (contradictions); and `opening` (restart, and who may vote), `standing`
+(which seat its key has, as the set changes), `status`, `explaining`.
 """
 
 from node.replica.actions import (

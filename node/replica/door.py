@@ -150,10 +150,10 @@ class Door:
             return Pending(transaction.id)
         if self._committed(transaction.id):
             return Committed(transaction.id)
-        refusal = (
-            self.mempool.room_for(transaction) or self._refusal(transaction, deciding) or self.mempool.add(transaction)
-        )
-        return refusal or Pending(transaction.id)
+        if refusal := self.mempool.room_for(transaction) or self._refusal(transaction, deciding):
+            return refusal
+        self.mempool.put(transaction)
+        return Pending(transaction.id)
 
     def _refusal(self, transaction: Transaction, deciding: Deciding) -> Refusal | None:
         """Authority at the tip, then signatures unless this very envelope was verified before."""

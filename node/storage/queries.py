@@ -23,6 +23,7 @@ from ledger.limits import NAME_BYTES_MAX, QUERY_SEEKS_MAX
 from ledger.primitives import Digest, successor
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.assets import ASSET_PREFIX, Balance, balances_prefix
+from ledger.rows.evidence import RecordedEvidence, evidence_prefix
 from ledger.rows.governance import CANDIDATE_PREFIX, Proposal, ProposalState
 from ledger.rows.streams import STREAM_PREFIX
 from ledger.state import State
@@ -181,6 +182,13 @@ class Queries:
         rows = self.chain.reader.range(*_behind(prefix, page), reverse=page.reverse)
         accounts = (key[len(prefix) :].decode() for key, _ in rows)
         return _sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
+
+    def recorded_evidence(self, validator: str, *, limit: int) -> tuple[RecordedEvidence, ...]:
+        """What the ledger has recorded against a validator: of the newest heights at which it contradicted itself."""
+        prefix, state = evidence_prefix(validator), State(self.chain.state)
+        newest = islice(self.chain.state.keys(prefix, successor(prefix), reverse=True), limit)
+        rows = (state.evidence(validator, int(key[len(prefix) :])) for key, _ in newest)
+        return tuple(row for row in rows if row is not None)
 
     def candidate_names(self, page: PageRequest, *, height: int | None = None) -> Page[str]:
         """The names of all candidates that are ready to be validators, at a height or now."""

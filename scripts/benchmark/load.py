@@ -21,7 +21,7 @@ from ledger.transaction import assemble, build_body, sign_body
 
 CLIENTS = 64
 BATCH = 100
-STREAM = "bench"
+STREAMS = 2  # to share the clients between: a stream has at most 32 writers
 _VALID_MS = 3_600_000
 
 
@@ -57,20 +57,26 @@ class Load:
         for number in range(count):
             client = number % CLIENTS
             content = {"number": number, "text": "one line of an ordinary delivery note"}
-            operation = RecordAppend(by=f"client{client}", stream=STREAM, content=Content(content))
+            operation = RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=Content(content))
             made.append(self.sign(f"client{client}", keys[client], [operation]))
         return made
 
     async def prepare(self, session: aiohttp.ClientSession) -> None:
-        """Register the clients and the stream that they write to."""
+        """Register the clients and the streams that they write to."""
         accounts = [
             AccountAdd(by="council", name=f"client{index}", keys=(self.client_key(index).public_key,), threshold=1)
             for index in range(CLIENTS)
         ]
         await self.commit_one(session, self.urls[0], self.sign("council", self.council, accounts))
-        writers = tuple(sorted(f"client{index}" for index in range(CLIENTS)))
-        stream = StreamCreate(by="council", name=STREAM, writers=writers)
-        await self.commit_one(session, self.urls[0], self.sign("council", self.council, [stream]))
+        streams = [
+            StreamCreate(
+                by="council",
+                name=f"bench{first}",
+                writers=tuple(sorted(f"client{index}" for index in range(first, CLIENTS, STREAMS))),
+            )
+            for first in range(STREAMS)
+        ]
+        await self.commit_one(session, self.urls[0], self.sign("council", self.council, streams))
 
     async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> float:
         """Submit one transaction, wait until it is committed, and return the seconds that took."""

@@ -232,6 +232,4 @@ def _candidate(session: Session, validator: str, *, offline: bool) -> str:
             f"Nobody has said that it is ready to be the validator {validator}.",
             remedy="Its operator submits a ready statement: quorum-wallet validator ready FILE (of quorum-node ready)",
         )
-    keys = ", ".join(f"{purpose} key {key.hex()}" for purpose, key in found.keys)
-    session.output.hint(f"Candidate {found.name}, operated by {found.operator} at {found.address}: {keys}")
     return found.digest.hex()

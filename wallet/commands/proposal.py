@@ -149,13 +149,18 @@ def show(session: Session, number: int) -> int:
 
     Its digest is computed from what is shown. Next: quorum-wallet proposal approve 3, or reject 3
     """
-    from wallet.review import find_proposal, proposal_lines
+    from wallet.review import candidates, find_proposal, proposal_lines
 
     view, answer = find_proposal(session, number)
     if session.output.structured:
         session.output.record(answer)
         return ExitCode.OK
     session.output.paragraph(proposal_lines(view))
+    if view.state in ("open", "approved"):
+        joining = candidates(session, view.changes)
+        session.output.paragraph(joining.lines)
+        for warning in joining.warnings:
+            session.output.warning(warning)
     session.output.paragraph(f"  {vote}" for vote in view.votes)
     session.output.paragraph([view.impact])
     if view.obstacle is not None:

@@ -21,7 +21,8 @@ from ledger.encoding import encode
 from ledger.governance.changes import QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
 from ledger.parameters import Parameters
 from ledger.primitives import Digest, PublicKey
-from ledger.receipt import anchor_of, verify_receipt
+from ledger.receipt import verify_receipt
+from ledger.trail import anchor_of
 from ledger.validators import Quorum, QuorumRule
 from node.config import FILE_NAME, load
 from node.home import data_paths

@@ -9,10 +9,17 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import click
+import pytest
+
+from ledger.governance.changes import CHANGES
 from ledger.operations.table import OPERATIONS
+from ledger.roles import ROLES
 from ledger.validators import Quorum, QuorumRule, Tolerance
+from node.cli import main as node_main
 from tests.integration.processes.network import free_base_port
 from tests.integration.processes.test_devnet import ROOT, devnet, running
+from wallet.cli import main as wallet_main
 from wallet.exit_codes import MEANINGS
 
 README = (ROOT / "README.md").read_text()
@@ -102,6 +109,40 @@ def test_the_table_of_exit_codes_is_the_wallets() -> None:
 def test_the_table_of_operations_is_the_codes() -> None:
     stated = [tuple(row) for row in rows_of("| operation | what it does |")]
     assert stated == [(kind.type, kind.summary, kind.permission) for kind in OPERATIONS.values()]
+
+
+def test_the_table_of_changes_is_the_codes() -> None:
+    stated = [tuple(row) for row in rows_of("| change | what it does |")]
+    assert stated == [(kind.type, kind.summary) for kind in CHANGES.values()]
+
+
+def test_the_table_of_roles_is_the_codes() -> None:
+    stated = [tuple(row) for row in rows_of("| role | what it is for |")]
+    assert stated == [(role, entry.sentence) for role, entry in ROLES.items()]
+    for role, entry in ROLES.items():
+        assert (f"| **{role}** |" in README) == entry.governed
+
+
+LINES = [
+    line
+    for block in re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("quorum-")
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_command_that_is_shown_exists(line: str) -> None:
+    """Its verbs and options; a remark stands behind a wide gap."""
+    program, *words = re.split(r" {3,}", line)[0].split()
+    command: click.Command = {"quorum-node": node_main, "quorum-wallet": wallet_main}[program]
+    known: set[str] = set()
+    for word in words:
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+            known |= {name for item in command.params for name in item.opts}
+        assert not word.startswith("--") or word in known, f"{word} is no option of {command.name}"
+    assert not isinstance(command, click.Group), f"{command.name} is a family of commands"
 
 
 def test_every_dependency_says_why_it_is_there() -> None:

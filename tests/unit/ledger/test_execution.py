@@ -28,6 +28,15 @@ def test_an_empty_block_does_nothing() -> None:
     assert run() == Execution((), {}, ())
 
 
+def test_governance_costs_a_block_that_has_none_one_row_to_read() -> None:
+    view = rows()
+    run(over=State(view))
+    assert view.reads == [b"governance"]
+    view.reads.clear()
+    run(*(sent([note()], nonce=nonce) for nonce in range(20)), over=State(view))
+    assert sorted(view.reads) == [b"governance", b"stream/invoices"]
+
+
 def test_a_block_is_executed_in_order() -> None:
     create = sent([StreamCreate("acme", "news")], nonce=1)
     append = sent([note(stream="news")], nonce=2)

@@ -26,6 +26,7 @@ from ledger.governance.proposals import Tally, tally
 from ledger.limits import PROPOSALS_OPEN_MAX
 from ledger.operations.governance import ProposalCreate, ProposalWithdraw
 from ledger.operations.members import AccountSuspend
+from ledger.parameters import Parameters
 from ledger.primitives import Digest
 from ledger.refusals import Code
 from ledger.rows.accounts import Administrators
@@ -38,6 +39,7 @@ from ledger.rows.governance import (
     ProposalState,
     proposal_key,
 )
+from ledger.rows.settings import PARAMETERS_KEY
 from ledger.rows.validator_keys import ValidatorKey
 from ledger.state import Overlay
 from ledger.validators import KeyPurpose, parse_quorum
@@ -346,6 +348,18 @@ def test_parameters_change_together() -> None:
     council.decide(alone, ParameterSet("timeout_ms_max", 200_000))
     parameters = council.state.parameters()
     assert (parameters.base_timeout_ms, parameters.timeout_ms_max) == (100_000, 200_000)
+
+
+def test_no_parameter_can_be_set_so_low_that_it_could_not_be_changed_again() -> None:
+    """Founders may choose less: they see at once whether it works, and have no chain to lose."""
+    council = Council()
+    lowest = {"base_timeout_ms": 500, "timeout_ms_max": 10_000, "valid_window_ms": 600_000}
+    council.decide(*(ParameterSet(name, value) for name, value in lowest.items()))
+    assert council.state.parameters() == Parameters(**lowest)
+    founded = Parameters(base_timeout_ms=50, timeout_ms_max=200)
+    council.view = council.view.after({PARAMETERS_KEY: encode_trusted(founded.to_json())})
+    council.decide(ParameterSet("sender_quota", 5))
+    assert council.state.parameters() == replace(founded, sender_quota=5)
 
 
 def test_a_chain_goes_on_to_rules_that_this_software_does_not_know_and_it_says_from_when() -> None:

@@ -204,3 +204,16 @@ def test_the_bytes_of_one_sender_are_bounded_whatever_room_there_is() -> None:
     pool.remove([one.id])
     assert pool.room_for(transaction("a", 3)) is None
     assert pool.add(transaction("a", 3)) is None
+
+
+def test_a_member_does_not_fill_it_with_accounts_of_its_own() -> None:
+    """Else others, and the operators among them, could submit nothing for as long as it goes on."""
+    items = [transaction(name, 1) for name in ("a.acme", "b.acme", "acme", "c.a.acme", "globex")]
+    pool = Mempool(member_transactions_max=3)
+    outcomes = pool.add_all(items)
+    assert [None if item is None else item.code for item in outcomes] == [None] * 3 + [Code.SENDER_MEMPOOL_FULL, None]
+    pool.remove([items[0].id])
+    assert pool.add(items[3]) is None, "what is gone makes room"
+    for room, refused in ((0, False), (-1, True)):
+        pool = Mempool(member_bytes_max=sum(len(item.envelope) for item in items[:2]) + room)
+        assert (pool.add_all(items[:2])[1] is not None) == refused

@@ -10,7 +10,17 @@ import pytest
 from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
 from ledger.governance.changes import QuorumSet, SuspendAccount
-from ledger.limits import AMOUNT_MAX, DECIMALS_MAX, ISSUERS_PER_ASSET_MAX, STATE_ROWS_CACHED_MAX
+from ledger.limits import (
+    AMOUNT_MAX,
+    DECIMALS_MAX,
+    INTEGER_MAX,
+    ISSUERS_PER_ASSET_MAX,
+    KEYS_PER_ACCOUNT_MAX,
+    KIB,
+    NAME_BYTES_MAX,
+    STATE_ROWS_CACHED_MAX,
+    WRITERS_PER_STREAM_MAX,
+)
 from ledger.parameters import PARAMETERS, Parameters, parse_parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.refusals import Code
@@ -197,6 +207,33 @@ def test_a_row_is_read_and_decoded_once() -> None:
     assert state.account("nobody") is None
     assert state.account("nobody") is None
     assert view.reads == [b"account/acme", b"account/nobody"]
+
+
+def test_whether_there_is_an_account_is_asked_without_reading_it() -> None:
+    """A block can name 170,000 writers, and an account of many keys takes 50 us to read."""
+    view = rows()
+    view.rows[b"account/acme"] = b"never looked at"
+    state = State(view)
+    assert state.has_account("acme")
+    assert not state.has_account("nobody")
+    assert state.account("nobody") is None
+    assert not state.has_account("nobody")
+    overlay = Overlay(state)
+    assert (overlay.has_account("acme"), overlay.has_account("new")) == (True, False)
+    overlay.put(account_key("new"), account("new"))
+    assert overlay.has_account("new")
+
+
+def test_a_row_that_a_short_operation_rewrites_is_short() -> None:
+    """Else one member, in one block, makes every validator write hundreds of times what the block has."""
+    longest = "n" * NAME_BYTES_MAX
+    keys = tuple(PublicKey(bytes([number]) * 32) for number in range(KEYS_PER_ACCOUNT_MAX))
+    for row in (
+        Account(longest, keys, KEYS_PER_ACCOUNT_MAX, tuple(ROLES)),
+        Stream(longest, longest, (longest,) * WRITERS_PER_STREAM_MAX, INTEGER_MAX),
+        Asset(longest, longest, 18, AMOUNT_MAX, (longest,) * ISSUERS_PER_ASSET_MAX, AMOUNT_MAX),
+    ):
+        assert len(encode_trusted(row.to_json())) <= 3 * KIB
 
 
 def test_what_a_state_remembers_is_bounded() -> None:

@@ -257,6 +257,29 @@ def test_votes_of_the_suspended_and_of_the_removed_are_not_counted() -> None:
     assert not member.governs
 
 
+def test_votes_that_a_thief_cast_are_gone_when_the_account_is_recovered() -> None:
+    council = Council()
+    evil = council.propose(GrantRole("member", "operator"), by="op1")
+    council.block(*votes(evil, "op1", "op4"), vote("op2", evil, approve=False))
+    council.decide(RecoverAccount("op4", (key_of("new").public_key,), 1), by="op3")
+    assert (council.proposal(1).approvals, council.proposal(1).rejections) == (("op1",), ("op2",))
+    council.block(vote("op3", evil))
+    assert council.proposal(1).state == "open"
+
+
+def test_votes_to_remove_a_validator_are_not_on_another_that_has_its_name() -> None:
+    council = Council()
+    removal = council.propose(ValidatorRemove("v4"), by="op1")
+    council.block(*votes(removal, "op1", "op2"))
+    council.decide(ValidatorRemove("v4"), by="op3")
+    entry = council.ready(4, generation=" new", by="op5")
+    council.decide(ValidatorAdd("v4", entry), by="op3")
+    assert council.block(vote("op3", removal)) == [Code.VALIDATOR_UNKNOWN]
+    assert [item.operator for item in council.state.validators().validators] == ["op1", "op2", "op3", "op5"]
+    council.decide(ValidatorRemove("v4"), by="op3")
+    assert [item.operator for item in council.state.validators().validators] == ["op1", "op2", "op3"]
+
+
 def test_an_attacker_takes_the_name_of_a_validator_to_come_or_of_one_that_wants_new_keys() -> None:
     council = Council()
     council.ready(5)

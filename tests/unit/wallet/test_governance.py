@@ -11,8 +11,8 @@ from aiohttp import web
 from click.testing import Result
 
 from ledger.governance.readiness import ReadyStatement, encode_ready_statement, sign_ready
+from ledger.primitives import Digest
 from ledger.rows.governance import Proposal, ProposalState
-from ledger.validators import Validator
 from node.http import governance_documents as documents
 from tests.unit.ledger.founders import founder
 from tests.unit.wallet.conftest import Run
@@ -27,10 +27,11 @@ ENTRY = replace(JOINER.card.validator, name="v5", operator="org1")
 DIGEST = "ab" * 32
 
 
-def statement(node: FakeNode, entry: Validator = ENTRY, height: int = 0) -> bytes:
-    chain = node.network.genesis.chain
+def statement(node: FakeNode, chain: Digest | None = None) -> bytes:
+    """v5 says that it is ready at height 0 of the node's chain, or of another."""
+    chain = chain or node.network.genesis.chain
     keys = {"consensus_key": JOINER.consensus_key, "node_key": JOINER.node_key, "cosigning_key": JOINER.cosigning_key}
-    return encode_ready_statement(ReadyStatement(chain, entry, height, sign_ready(chain, entry, height, **keys)))
+    return encode_ready_statement(ReadyStatement(chain, ENTRY, 0, sign_ready(chain, ENTRY, 0, **keys)))
 
 
 class People:
@@ -84,9 +85,12 @@ def test_a_joiner_is_proposed_and_voted_in(people: People) -> None:
     assert "It is proposal 1. Next, the operators: quorum-wallet proposal approve 1" in made.stderr
     assert people.proposal(1).memo == "it joins"
     for by in (0, 1):
-        assert "Then 5 validators, quorum 4" in people.done("proposal", "approve", "1", by=by).stderr
+        approved = people.done("proposal", "approve", "1", by=by)
+        assert "Then 5 validators, quorum 4" in approved.stderr
+        assert f"Candidate v5, operated by org1 at {ENTRY.address}: consensus key" in approved.stderr
     people.done("proposal", "reject", "1", by=2)
     shown = people.read("proposal", "show", "1").stdout
+    assert f"Candidate v5, operated by org1 at {ENTRY.address}: consensus key {ENTRY.consensus_key.hex()}" in shown
     assert f"1. validator v5 joins the set, with the entry {ENTRY.digest.hex()}" in shown
     assert "validators that approve: 2 of 4, that reject: 1; the quorum is 3, 1 more is needed" in shown
     assert "  v0 (org0) approves\n  v1 (org1) approves\n  v2 (org2) rejects\n  v3 (org3) has not voted\n" in shown
@@ -95,6 +99,21 @@ def test_a_joiner_is_proposed_and_voted_in(people: People) -> None:
     listed = people.read("validator", "list").stdout
     assert "After block 6: 4 validators, quorum 3" in listed
     assert "From height 506 on, by proposal 1: " in " ".join(listed.split())
+
+
+def test_whoever_votes_sees_who_would_operate_a_joiner_or_that_nobody_can_say(people: People) -> None:
+    """Its name is what its operator chose: `dock-1` may be anybody's."""
+    people.ready()
+    people.done("proposal", "create", "add-validator", "v5")
+    other = replace(ENTRY, operator="org2")
+    answer = {"name": "v5", "digest": ENTRY.digest.hex(), "entry": other.to_json()}
+    for status, document in ((200, answer), (404, {"code": "not_found"})):
+        reply = always(lambda status=status, document=document: web.json_response(document, status=status))
+        people.node.next("GET", "/v1/candidates/v5", reply)
+        asked = people.run("proposal", "approve", "1", stdin="n\n")
+        assert f"Warning: Nobody is ready to be v5 with the entry {ENTRY.digest.hex()}" in asked.stderr
+        assert "operated by org2" not in asked.stderr
+    assert people.proposal(1).approvals == ()
 
 
 def test_who_cannot_be_reached_is_named_before_anything_is_signed(people: People) -> None:
@@ -372,6 +391,10 @@ def test_a_ready_statement_is_checked_before_it_is_sent(people: People, run: Run
     Path("bent.json").write_bytes(statement(people.node).replace(b"127.0.0.1", b"127.0.0.2"))
     bent = people.run("validator", "ready", "bent.json", by=1)
     assert bent.exit_code == ExitCode.VERIFICATION_FAILED
+    Path("elsewhere.json").write_bytes(statement(people.node, Digest(bytes(32))))
+    elsewhere = people.run("validator", "ready", "elsewhere.json", by=1)
+    assert elsewhere.exit_code == ExitCode.USAGE
+    assert "Error [chain_wrong]" in elsewhere.stderr
     Path("other.json").write_bytes(b"{}")
     assert people.run("validator", "ready", "other.json", by=1).exit_code == ExitCode.USAGE
     assert people.node.network.blocks == []

@@ -115,3 +115,14 @@ async def test_a_report_is_a_transaction_like_others(api: Api, node: FakeNode) -
     assert (status["state"], status["result"]) == ("committed", "applied")
     found = await api.ok("/v1/transactions", type="evidence.record")
     assert [item["sender"] for item in found["items"]] == ["validator:v0"]
+
+
+async def test_the_doctor_names_who_was_caught_here_or_on_the_ledger(api: Api, node: FakeNode) -> None:
+    node.grow(1, 1)
+    node.append(report(accuse(2, 1)), report(accuse(2, 2)))
+    node.found = (accuse(2, 1), accuse(3, 2))
+    findings = [item for item in (await api.ok("/v1/doctor"))["findings"] if item["code"] == "evidence_found"]
+    assert [item["sentence"] for item in findings] == [
+        "v2 signed two different things at 2 heights, first at 1; the proof is its own signatures",
+        "v3 signed two different things at height 2; the proof is its own signatures",
+    ]

@@ -123,3 +123,18 @@ async def test_what_is_of_this_moment_is_not_cached(api: Api, path: str) -> None
     assert reply.headers["Cache-Control"] == "no-store"
     assert "ETag" not in reply.headers
     assert reply.headers["Ledger-Height"] == "0"
+
+
+async def test_the_doctor_says_the_worst_first(api: Api, node: FakeNode) -> None:
+    node.peers = tuple(PeerStatus(PeerId(f"{number:064x}"), f"v{number}", 1, 0) for number in (1, 2, 3))
+    answer = await api.ok("/v1/doctor")
+    assert (answer["healthy"], answer["findings"], answer["head"]["height"]) == (True, [], 0)
+    node.peers = node.peers[:2]
+    node.storage_low = True
+    answer = await api.ok("/v1/doctor")
+    assert answer["healthy"] is False
+    assert [(item["code"], item["severity"]) for item in answer["findings"]] == [
+        ("storage_low", "error"),
+        ("quorum_without_spare", "warning"),
+    ]
+    assert all(item["sentence"] and item["remedy"] for item in answer["findings"])

@@ -68,7 +68,7 @@ def test_what_waits_is_judged_again_by_new_parameters() -> None:
     """Else every node would wait at each height for a proposal that cannot come, and blame its leader."""
     cluster = Cluster(3, parameters=replace(PARAMETERS, block_transactions_max=1))
     node, council = cluster.nodes[0], Council(cluster, cluster.nodes[0])
-    narrower = (ParameterSet("valid_window_ms", 60_000),)
+    narrower = (ParameterSet("valid_window_ms", 600_000),)
     expires_ms = node.running.status().time_ms + 3_600_000
     assert council.do(ProposalCreate("org0", narrower, expires_ms, 1)) == APPLIED
     proposal = council.state.proposal(1)
