@@ -145,6 +145,7 @@ INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take
 INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
+STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
 
 # ---- HTTP
 HTTP_BODY_BYTES_MAX = 8 * MIB
@@ -186,6 +187,7 @@ assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_MEMBER_TRANSACTIONS_MAX, "one s
 assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_MEMBER_BYTES_MAX, "one sender must not take its member's room"
 assert MEMPOOL_MEMBER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one member must not fill the mempool"
 assert MEMPOOL_MEMBER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one member must not fill the mempool"
+assert ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any transaction must fit a step"
 assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
 assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
 assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX

@@ -25,7 +25,7 @@ from node.log import EventLog, configure
 from node.membership import Membership
 from node.net.peers import Peers
 from node.preflight import OPEN_FILES, allow_open_files
-from node.replica import BlockAppended, Replica
+from node.replica import Replica
 from node.runtime import HaltedError, Runtime, read_clocks
 from node.storage.chain_store import ChainStore
 from node.storage.durable import disk_is_low
@@ -85,7 +85,7 @@ async def _run_parts(
         now=read_clocks(),
     )
 
-    def follow(_: BlockAppended) -> None:
+    def follow() -> None:
         if membership.follow(replica.claimed_height):
             peers.set_members(membership.members)
 
@@ -94,7 +94,8 @@ async def _run_parts(
         inbox=inbox,
         sender=peers,
         queries=Queries(chain),
-        appended=follow,
+        appended=lambda _: follow(),
+        watched=follow,
         disk_is_low=lambda: disk_is_low(config.data_path),
         log=EventLog("replica"),
     )

@@ -5,9 +5,10 @@ for: consensus messages, requests, and bodies that were asked for. *Prompt* is g
 *Bulk* is other gossip, submissions and catch-up. `take` gives what one step of the replica shall do: everything about
 links first, then a slice of one lane, the most urgent that has something; within a lane one source after the other, so
 that no peer can crowd out another, and among submissions one sender after the other, so that nobody waits for another's
-backlog. Many envelopes are cut into slices, because their signatures are verified within the step and a vote should not
-wait for a thousand of them; a message of certified blocks, or a request for some, is the last of its step for the same
-reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all the same.
+backlog. Many envelopes are cut into slices, because they are read and verified within the step and a vote should not
+wait for a thousand of them; a message of certified blocks, or a request for some or for bodies, is the last of its step
+for the same reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all
+the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
 a submission beyond the bound, of all or of its sender, is refused.
@@ -28,12 +29,13 @@ from ledger.limits import (
     INBOX_SENDER_SUBMISSIONS_MAX,
     INBOX_SUBMISSION_BYTES_MAX,
     INBOX_SUBMISSIONS_MAX,
+    STEP_ENVELOPE_BYTES_MAX,
     STEP_ENVELOPES_MAX,
     STEP_MESSAGES_MAX,
 )
 from ledger.transaction import claimed_sender
 from node.replica.inputs import Elapsed, PeerConnected, PeerDisconnected, PeerMessageReceived, ReplicaInput, Submitted
-from node.wire import FetchRecords, Haste, PeerMessage, Records, Transactions
+from node.wire import FetchRecords, FetchTransactions, Haste, PeerMessage, Records, Transactions
 
 _STEPS_IN_A_ROW_MAX = 8
 
@@ -48,6 +50,22 @@ class Lane(IntEnum):
 
 
 _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many envelopes a step may still take, and of how many bytes."""
+
+    envelopes_left: int = STEP_ENVELOPES_MAX
+    bytes_left: int = STEP_ENVELOPE_BYTES_MAX
+
+    def admit(self, envelope: bytes) -> bool:
+        """Whether there was room for `envelope`, which has it now."""
+        if self.envelopes_left == 0 or len(envelope) > self.bytes_left:
+            return False
+        self.envelopes_left -= 1
+        self.bytes_left -= len(envelope)
+        return True
 
 
 class _Waiting:
@@ -65,9 +83,13 @@ class _Waiting:
         self.offset = 0
         self.envelopes = _envelopes(item)
 
-    def take(self, room: int) -> ReplicaInput:
-        """The whole of it, or the next envelopes, at most `room`."""
-        start, self.offset = self.offset, min(self.offset + room, len(self.envelopes))
+    def take(self, room: _Room) -> ReplicaInput | None:
+        """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
+        start = self.offset
+        while self.offset < len(self.envelopes) and room.admit(self.envelopes[self.offset]):
+            self.offset += 1
+        if start == self.offset < len(self.envelopes):
+            return None
         if start == 0 and self.offset == len(self.envelopes):
             return self.item
         envelopes = self.envelopes[start : self.offset]
@@ -222,17 +244,20 @@ class Inbox:
     def _serve(self, lane: Lane, inputs: list[ReplicaInput]) -> None:
         """Move messages of one lane into `inputs`, from one source after the other, up to the size of a step."""
         order = self._order[lane]
-        envelopes_left = STEP_ENVELOPES_MAX
+        room = _Room()
         for _ in range(STEP_MESSAGES_MAX):
-            if not order or envelopes_left == 0:
+            if not order or room.envelopes_left == 0:
                 return
-            source = order.popleft()
+            source = order[0]
             turns = source.lanes[lane]
             waiting = turns.first()
             before = waiting.offset
-            inputs.append(waiting.take(envelopes_left))
+            given = waiting.take(room)
+            if given is None:
+                return  # it is the first of the next step
+            inputs.append(given)
+            order.popleft()
             taken = waiting.offset - before
-            envelopes_left -= taken
             if source is self._own:
                 self._own_envelopes -= taken
                 self._sender_envelopes[waiting.sender] -= taken
@@ -268,8 +293,10 @@ def _lane(message: PeerMessage) -> Lane:
 
 
 def _fills_step(item: PeerMessageReceived | Submitted) -> bool:
-    """Whether it may cost megabytes of reading or verifying."""
-    return isinstance(item, PeerMessageReceived) and isinstance(item.message, FetchRecords | Records)
+    """Whether it may cost megabytes of reading, copying or verifying."""
+    return isinstance(item, PeerMessageReceived) and isinstance(
+        item.message, FetchTransactions | FetchRecords | Records
+    )
 
 
 def _envelopes(item: PeerMessageReceived | Submitted) -> tuple[bytes, ...]:

@@ -43,7 +43,7 @@ class _Removed:
 
 
 class Membership:
-    """Whom to link at the tip of one chain; told of each block that is appended."""
+    """Whom to link at the tip of one chain; asked at each block that is appended, and now and then."""
 
     def __init__(self, chain: ChainStore, pinned: tuple[PinnedPeer, ...]) -> None:
         self._chain = chain
@@ -60,7 +60,8 @@ class Membership:
         return self._members
 
     def follow(self, claimed_height: ClaimedHeight) -> bool:
-        """A block was appended. Returns whether others are to be linked now, or the same in another way.
+        """A block was appended, or peers may have said what they had not. Returns whether others are to be linked now,
+        or the same in another way.
 
         Raises `StorageFailedError` and `DamagedError`, when the set has changed and cannot be read.
         """
@@ -77,6 +78,8 @@ class Membership:
     def _note_changes(self) -> bool:
         """Take in the changes of the set since the height of the last call. Returns whether there were any."""
         chain, height = self._chain, self._chain.tip.header.height
+        if height == self._height:
+            return False
         if height == self._height + 1 and not changes_set(chain.tip.header):
             self._height = height
             return False  # as after nearly every block: nothing is read

@@ -123,18 +123,21 @@ class Runtime:
         sender: Sender,
         queries: Queries,
         appended: Callable[[BlockAppended], None],
+        watched: Callable[[], None],
         disk_is_low: Callable[[], bool],
         log: EventLog,
         clocks: Callable[[], Now] = read_clocks,
     ) -> None:
         """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits, and
-        may read it, too: a `StorageError` that it raises ends the run."""
+        `watched` is called once a second, block or not. Both may read it, too: a `StorageError` that they raise ends
+        the run."""
         self._replica = replica
         self._inbox = inbox
         self._sender = sender
         self._queries = queries
         self._height = queries.chain.tip.header.height
         self._appended = appended
+        self._watched = watched
         self._disk_is_low = disk_is_low
         self._storage_low = disk_is_low()
         self._log = log
@@ -311,10 +314,14 @@ class Runtime:
             del self._waiters[name]
 
     async def _watch(self) -> None:
-        """Once a second: is the disk nearly full, and has anything that somebody waits for expired?"""
+        """Once a second: is the disk nearly full, and has anything expired that somebody waits for? `watched`, too."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self._storage_low = self._disk_is_low()
+            try:
+                self._watched()
+            except StorageError as error:
+                raise HaltedError(str(error)) from error
             for name in [name for name in self._waiters if self._replica.expired(name)]:
                 self._decided(name)
 

@@ -48,6 +48,7 @@ from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
     FRAME_BYTES_MAX,
+    HEADER_BYTES_MAX,
     INTEGER_MAX,
     JUSTIFICATION_CHAIN_MAX,
     RECORD_BYTES_MAX,
@@ -345,9 +346,14 @@ def _parse_block(value: Json) -> ProposedBlock:
 
 
 def _parse_header(value: Json) -> bytes:
+    """The header's bytes. Their bound is that of a header, not of a message: who signs a proposal of megabytes could
+    otherwise send it again and again, and everybody would have to read it each time, with nobody to blame."""
     if not isinstance(value, dict):
         raise MalformedError("a block header must be a JSON object")
-    return encode_trusted(value)
+    header = encode_trusted(value)
+    if len(header) > HEADER_BYTES_MAX:
+        raise MalformedError(f"a block header has {len(header)} bytes, more than {HEADER_BYTES_MAX}")
+    return header
 
 
 def _parse_signatures(fields: dict[str, Json]) -> tuple[VoteSignature, ...]:

@@ -1,8 +1,9 @@
 """What connected peers say of themselves, and whom to ask for blocks.
 
 A peer's height is a claim. It decides whom this node asks, and nothing else: a claim too high costs its peer a place
-in the queue after the first request it leaves unanswered, a claim too low brings it one block per tick, and a claim
-that flaps does both. No claim ever keeps this node from voting (design section 4, consensus research 2, row 14).
+in the queue after the first request that it leaves unanswered, or answers with what nobody wanted; a claim too low
+brings it one block per tick, and a claim that flaps does both. No claim ever keeps this node from voting (design
+section 4, consensus research 2, row 14).
 
 A request that is not answered within a tick is overdue: others are asked too, but the same peer not yet: its link may
 be slow, and more of the same would queue up behind the answer. It is asked again after twice as long each time.
@@ -24,13 +25,15 @@ class Peer:
     """A connected peer: the height it says it decides (0: nothing said yet) and its round there.
 
     `asked_at_ms` is when a request for records was sent whose answer may still come, or None; `overdue` is whether it
-    should have come by now; `failures` counts the requests it left unanswered in time, or answered uselessly, since the
-    last useful answer; `served` is whether it was given a block unasked since the last tick.
+    should have come by now; `asked_height` is the first height of the newest request; `failures` counts the requests
+    it left unanswered in time, or answered uselessly, since the last useful answer; `served` is whether it was given a
+    block unasked since the last tick.
     """
 
     height: int = 0
     round: int = 0
     asked_at_ms: int | None = None
+    asked_height: int = 0
     overdue: bool = False
     failures: int = 0
     served: bool = False
@@ -62,11 +65,11 @@ class Peers:
         """The peer, if it is connected."""
         return self._peers.get(peer)
 
-    def choose(self, above_height: int, now_ms: int) -> list[PeerId]:
-        """Whom to ask now for records from `above_height` on: peers that claim to be further, the reliable first.
+    def choose(self, height: int, above_height: int, now_ms: int) -> list[PeerId]:
+        """Whom to ask now for records from `height` on: peers that claim to be above `above_height`.
 
-        At most `RECORD_REQUESTS_MAX` requests are under way in all, besides those overdue, and one per peer; those
-        chosen are counted.
+        The reliable come first. At most `RECORD_REQUESTS_MAX` requests are under way in all, besides those overdue, and
+        one per peer; those chosen are counted.
         """
         under_way = [peer for peer in self._peers.values() if peer.asked_at_ms is not None and not peer.overdue]
         room = RECORD_REQUESTS_MAX - len(under_way)
@@ -77,7 +80,7 @@ class Peers:
         ]
         chosen = [name for _, name in sorted(able)[: max(room, 0)]]
         for name in chosen:
-            self._peers[name].asked_at_ms = now_ms
+            self._peers[name].asked_at_ms, self._peers[name].asked_height = now_ms, height
         return chosen
 
     def answered(self, peer: PeerId) -> bool:
@@ -98,6 +101,13 @@ class Peers:
         """Note that an answer of this peer brought nothing."""
         known = self._peers.get(peer)
         if known is not None:
+            known.failures += 1
+
+    def beside(self, peer: PeerId, height: int) -> None:
+        """Note that a record of this peer was of `height`, which is decided. What it was asked for, somebody else may
+        have brought before; but what is below that, nobody wanted."""
+        known = self._peers.get(peer)
+        if known is not None and height < known.asked_height:
             known.failures += 1
 
     def tick(self, now_ms: int, patience_ms: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ledger.consensus.codec import encode_timeout_certificate
 from ledger.consensus.inputs import PeerId
-from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX
+from ledger.limits import BLOCK_BYTES_MAX, CERTIFIED_BLOCKS_PER_REPLY_MAX
 from node.replica.deciding import Deciding
 from node.replica.door import Door
 from node.replica.outbox import Outbox
@@ -28,10 +28,19 @@ from node.wire import (
 
 
 def send_transactions(peer: PeerId, asked: FetchTransactions, deciding: Deciding, door: Door, out: Outbox) -> None:
-    """The envelopes that are here, of those asked for."""
+    """The envelopes that are here, of those asked for, in order, as many as a block may hold: who completes one needs
+    no more, and who lacks more asks again."""
     others = deciding.blocks.transactions()
-    found = (door.mempool.get(name) or others.get(name) for name in asked.hashes)
-    for message in split_transactions(item.envelope for item in found if item is not None):
+    found = []
+    room = BLOCK_BYTES_MAX
+    for name in asked.hashes:
+        item = door.mempool.get(name) or others.get(name)
+        if item is not None:
+            room -= len(item.envelope)
+            if room < 0:
+                break
+            found.append(item.envelope)
+    for message in split_transactions(found):
         out.send(peer, message)
 
 

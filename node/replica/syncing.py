@@ -68,7 +68,7 @@ class Syncing:
     def ask(self, height: int, above_height: int, now_ms: int, out: Outbox) -> None:
         """Ask peers that claim to decide a height above `above_height` for records from `height` on."""
         if not self._queue:
-            for peer in self._peers.choose(above_height, now_ms):
+            for peer in self._peers.choose(height, above_height, now_ms):
                 out.send(peer, FetchRecords(height, CERTIFIED_BLOCKS_PER_REPLY_MAX))
 
     def receive(self, peer: PeerId, items: tuple[CertifiedBlock, ...]) -> None:
@@ -103,12 +103,14 @@ class Syncing:
         record = decode_commit_record(item.record)
         header = parse_header(record.header)
         if header.height < deciding.height:
+            self._peers.beside(peer, header.height)
             try:
                 return self._compare(record, header, item.record, deciding, chain)
             except DamagedError as error:  # ours, not the peer's: as when it is to be served
                 out.log("block_damaged", height=header.height, reason=str(error))
                 return None
         if header.height > deciding.height:
+            self._peers.useless(peer)
             return None  # the block below it was refused, or somebody skipped it
         verify_commit_record(record, keys=deciding.keys, parent_hash=None)
         if header.parent_hash != chain.tip.block_hash:

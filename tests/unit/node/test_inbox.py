@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.consensus.inputs import PeerId
-from ledger.limits import STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
+from ledger.limits import ENVELOPE_BYTES_MAX, STEP_ENVELOPE_BYTES_MAX, STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
+from ledger.primitives import Digest
 from node import inbox as inbox_module
 from node.inbox import Inbox
 from node.replica.inputs import (
@@ -20,7 +21,16 @@ from node.replica.inputs import (
     ReplicaInput,
     Submitted,
 )
-from node.wire import Consensus, FetchRecords, Haste, PeerMessage, Records, Status, Transactions
+from node.wire import (
+    Consensus,
+    FetchRecords,
+    FetchTransactions,
+    Haste,
+    PeerMessage,
+    Records,
+    Status,
+    Transactions,
+)
 
 A, B, C = PeerId("a"), PeerId("b"), PeerId("c")
 
@@ -80,6 +90,30 @@ async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> No
     assert tuple(seen) == envelopes(1_000)
 
 
+async def test_slices_of_large_envelopes_are_cut_by_their_bytes() -> None:
+    """Reading one of 64 kilobytes costs milliseconds, whoever sent it, and nobody need have asked for it."""
+    inbox = Inbox()
+    large = tuple(bytes([number]) * ENVELOPE_BYTES_MAX for number in range(6))
+    each = STEP_ENVELOPE_BYTES_MAX // ENVELOPE_BYTES_MAX
+    await inbox.put(A, Transactions(large, Haste.REQUESTED), 6 * ENVELOPE_BYTES_MAX)
+    await inbox.put(C, Transactions((b"c", *large[:1]), Haste.REQUESTED), ENVELOPE_BYTES_MAX)
+    await inbox.put(B, Consensus(1, b"vote"), 10)
+    steps = []
+    while inputs := inbox.take():
+        steps.append(received(inputs))
+        assert count_envelopes(inputs) > 0
+    assert [peer for step in steps[:2] for peer, _ in step] == [A, C, B], "in two steps, everybody has had a turn"
+    taken: dict[PeerId, list[bytes]] = {A: [], C: []}
+    for step in steps:
+        messages = [(peer, message) for peer, message in step if isinstance(message, Transactions)]
+        assert sum(len(item) for _, message in messages for item in message.envelopes) <= STEP_ENVELOPE_BYTES_MAX
+        for peer, message in messages:
+            assert message.haste is Haste.REQUESTED
+            taken[peer] += message.envelopes
+    assert len(steps[0][0][1].envelopes) == each  # type: ignore[union-attr]  # transactions
+    assert (tuple(taken[A]), tuple(taken[C])) == (large, (b"c", large[0]))
+
+
 async def test_answers_are_sliced_too_and_stay_answers() -> None:
     inbox = Inbox()
     await inbox.put(A, Transactions(envelopes(100), Haste.REQUESTED), 1_000)
@@ -107,6 +141,19 @@ async def test_certified_blocks_are_served_and_taken_in_one_message_per_step() -
     assert inputs == [Submitted(1, (b"own",)), PeerMessageReceived(A, FetchRecords(1, 64))]
     assert received(inbox.take()) == [(A, FetchRecords(2, 64))]
     assert inbox.take() == []
+
+
+async def test_requests_for_bodies_are_served_one_per_step_and_votes_come_between() -> None:
+    """Each may cost megabytes of copying, and it takes few bytes to ask."""
+    inbox = Inbox()
+    asked = FetchTransactions((Digest(bytes(32)),))
+    for _ in range(STEP_MESSAGES_MAX):
+        await inbox.put(A, asked, 33)
+    assert received(inbox.take()) == [(A, asked)]
+    for number in range(3):
+        await inbox.put(B, Consensus(number, b"vote"), 10)
+        assert received(inbox.take()) == [(A, asked)]
+        assert received(inbox.take()) == [(B, Consensus(number, b"vote")), (A, asked)]
 
 
 async def test_endless_urgent_work_does_not_starve_the_rest() -> None:

@@ -99,6 +99,20 @@ def test_who_was_removed_is_linked_until_it_says_that_it_has_a_block_of_the_set_
     assert listed(who) == ({0, 1, 2, 4}, set())
 
 
+def test_what_it_says_counts_without_another_block(chain: ChainStore) -> None:
+    """Two that were removed by one block get no more blocks from anybody, and would stay linked to each other."""
+    who = Membership(chain, ())
+    change_set(chain, set_of(0, 1))  # at height 1
+    who.follow(nobody)
+    commit(chain)
+    assert not who.follow(nobody)
+    assert listed(who) == ({0, 1}, {2, 3})
+    claims = {PeerId(node_key(2).hex()): 3}
+    assert who.follow(lambda peer: claims.get(peer, 0))
+    assert listed(who) == ({0, 1}, {3})
+    assert not who.follow(lambda peer: claims.get(peer, 0))
+
+
 def test_who_never_says_so_is_linked_for_so_many_heights(chain: ChainStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership, "REMOVED_PEER_HEIGHTS", 5)
     who = Membership(chain, ())

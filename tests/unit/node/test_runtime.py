@@ -110,6 +110,7 @@ class World:
     task: asyncio.Task[None]
     committed: set[Digest]
     disk_low: list[bool]
+    watched: list[int]
 
     def wake(self) -> None:
         self.inbox.connected(PEER)
@@ -120,7 +121,7 @@ async def running(
     reaction: Callable[[Sequence[ReplicaInput]], Sequence[Action]] = lambda _: (),
 ) -> AsyncIterator[World]:
     replica, inbox, sender, appended, committed = ScriptedReplica(reaction), Inbox(), Sender(), [], set()
-    disk_low = [False]
+    disk_low, watched = [False], list[int]()
     chain = SimpleNamespace(
         tip=SimpleNamespace(header=SimpleNamespace(height=4)), transaction_committed=lambda name: name in committed
     )
@@ -130,12 +131,13 @@ async def running(
         sender=sender,
         queries=cast("Queries", SimpleNamespace(chain=chain)),
         appended=appended.append,
+        watched=lambda: watched.append(len(appended)),
         disk_is_low=lambda: disk_low[0],
         log=EventLog("test"),
     )
     task = asyncio.create_task(runtime.run())
     try:
-        yield World(replica, runtime, inbox, sender, appended, task, committed, disk_low)
+        yield World(replica, runtime, inbox, sender, appended, task, committed, disk_low, watched)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -346,6 +348,26 @@ async def test_a_disk_that_cannot_be_asked_ends_the_process(monkeypatch: pytest.
             with pytest.raises(IndexError):
                 await world.task
         assert await world.runtime.submit([b"late"]) == (Refusal(Code.NOT_READY, "the node is stopping"),)
+
+
+async def test_who_follows_the_chain_is_asked_also_while_no_block_is_appended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_module, "_WATCH_SECONDS", 0.01)
+    async with running() as world:
+        await until(lambda: len(world.watched) >= 2)
+        assert world.appended == []
+
+
+async def test_storage_that_fails_whoever_is_asked_then_ends_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_module, "_WATCH_SECONDS", 0.01)
+
+    def fail() -> None:
+        raise StorageFailedError("the disk is gone")
+
+    async with running() as world:
+        world.runtime._watched = fail
+        async with asyncio.timeout(20):
+            with pytest.raises(HaltedError, match="the disk is gone"):
+                await world.task
 
 
 async def test_stopping_answers_those_who_wait_for_an_answer() -> None:

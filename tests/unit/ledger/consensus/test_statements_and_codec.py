@@ -25,7 +25,7 @@ from ledger.consensus.statements import (
 )
 from ledger.encoding import Json, encode
 from ledger.errors import MalformedError
-from ledger.limits import BLOCK_TRANSACTIONS_MAX, VALIDATORS_MAX
+from ledger.limits import BLOCK_TRANSACTIONS_MAX, HEADER_BYTES_MAX, VALIDATORS_MAX
 from ledger.primitives import ZERO_DIGEST, Digest
 from tests.unit.ledger.consensus.signed import (
     CONTEXT,
@@ -115,6 +115,11 @@ MALFORMED: list[tuple[str, str, Change]] = [
     ("timeout certificate", "1 to 100", lambda m: m.update(entries=[])),
     ("timeout certificate", "1 to 100", lambda m: m.update(entries=m["entries"] * 40)),  # type: ignore[operator]
     ("proposal, fresh", "block header", lambda m: m.update(block={"header": "x", "envelope_hashes": []})),
+    (
+        "proposal, fresh",
+        "block header has",
+        lambda m: m.update(block={"header": {"a": "x" * HEADER_BYTES_MAX}, "envelope_hashes": []}),
+    ),
     (
         "proposal, fresh",
         "envelope hashes",

@@ -64,6 +64,7 @@ async def runtime() -> AsyncIterator[Runtime]:
         sender=NoPeers(),
         queries=Queries(chain),
         appended=lambda block: None,
+        watched=lambda: None,
         disk_is_low=lambda: False,
         log=EventLog("replica"),
     )

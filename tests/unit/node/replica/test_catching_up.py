@@ -14,6 +14,7 @@ from ledger.limits import (
     CERTIFIED_BLOCKS_PER_REPLY_MAX,
     CONTENTS_PER_BLOCK_MAX,
     INTEGER_MAX,
+    RECORD_REQUESTS_MAX,
 )
 from ledger.primitives import Digest
 from node.replica import BlockAppended, PeerMessageReceived, PeerMisbehaved, Role
@@ -111,6 +112,24 @@ def test_a_liar_that_never_answers_delays_catching_up_by_no_tick() -> None:
     for _ in range(3):
         cluster.step(away, PeerMessageReceived(cluster.nodes[0].peer, Status(INTEGER_MAX, 0)))
     cluster.run_until(lambda: _level(cluster), within_ms=BASE_TIMEOUT_MS)
+
+
+@pytest.mark.parametrize("height", [1, 9], ids=["below", "above"])
+def test_liars_that_answer_at_once_with_another_height_are_asked_last(height: int) -> None:
+    """As many as requests are under way at once: whoever else is further must get its turn."""
+    cluster, away = _behind(9, count=5)
+    liars = sorted(cluster.nodes[:4], key=lambda node: node.peer)[:RECORD_REQUESTS_MAX]
+    chain = open_chain(cluster.nodes[0].disk)
+    useless = Records((CertifiedBlock(chain.record(height), chain.envelopes(height)),))
+
+    def lie(sender: int, receiver: int, message: PeerMessage) -> PeerMessage:
+        from_a_liar = receiver == away.index and cluster.nodes[sender] in liars
+        return useless if from_a_liar and isinstance(message, Records) else message
+
+    cluster.alter = lie
+    cluster.start(away)
+    cluster.run_until(lambda: _level(cluster), within_ms=2 * BASE_TIMEOUT_MS)
+    assert not [action for action in away.actions if isinstance(action, PeerMisbehaved)]
 
 
 def test_a_slow_answer_is_waited_for_and_not_asked_for_again_at_every_tick() -> None:

@@ -11,8 +11,11 @@ from ledger.chain import BuiltBlock, build_block
 from ledger.consensus.codec import decode_message, encode_message
 from ledger.consensus.messages import CommitVote, PrepareVote, Proposal, ProposedBlock
 from ledger.consensus.statements import PrepareStatement, SigningContext, signed_bytes
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, RECORD_CONTENT_BYTES_MAX
+from ledger.operations.fields import Content
+from ledger.operations.streams import RecordAppend
 from ledger.primitives import ZERO_DIGEST, Digest
-from node.replica import PeerMessageReceived, PeerMisbehaved, driving
+from node.replica import PeerMessageReceived, PeerMisbehaved, SendTo, driving
 from node.wire import Consensus, FetchBlock, FetchTransactions, PeerMessage, Records, Status, Transactions
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, Cluster
 
@@ -84,6 +87,22 @@ def test_who_says_it_is_behind_is_given_the_block_it_lacks_once_per_tick() -> No
         cluster.step(node, PeerMessageReceived(peer, Status(1, 0)))
     given = [message for message in node.sent()[before:] if isinstance(message, Records)]
     assert [len(message.items) for message in given] == [1]
+
+
+def test_one_request_for_bodies_is_answered_with_no_more_than_a_block_has() -> None:
+    """A request can name one transaction a thousand times: 32 kilobytes that would cost 64 megabytes of copying."""
+    cluster = Cluster(3)
+    cluster.deliver = lambda sender, receiver, message: False
+    node, peer = cluster.nodes[0], cluster.nodes[1].peer
+    append = RecordAppend(by="org0", stream="any", content=Content({"text": "x" * (RECORD_CONTENT_BYTES_MAX - 100)}))
+    large, small = cluster.sign(append, sender=0), cluster.transaction()
+    cluster.submit(node, large, small)
+    request = FetchTransactions((small.envelope_hash, *(large.envelope_hash,) * (BLOCK_TRANSACTIONS_MAX - 1)))
+    actions = cluster.step(node, PeerMessageReceived(peer, request))
+    sent = [action.message for action in actions if isinstance(action, SendTo)]
+    given = [item for message in sent if isinstance(message, Transactions) for item in message.envelopes]
+    assert given[:2] == [small.envelope, large.envelope]
+    assert BLOCK_BYTES_MAX - len(large.envelope) < sum(map(len, given)) <= BLOCK_BYTES_MAX
 
 
 def test_an_envelope_that_was_verified_once_is_not_verified_for_a_block() -> None:

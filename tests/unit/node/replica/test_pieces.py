@@ -74,23 +74,23 @@ def _peers(*heights: int) -> Peers:
 
 def test_only_peers_that_are_further_are_asked_and_few_at_once() -> None:
     peers = _peers(5, 9, 7)
-    assert peers.choose(5, 0) == [B, C]
-    assert peers.choose(5, 0) == [], f"{RECORD_REQUESTS_MAX} requests are under way"
+    assert peers.choose(6, 5, 0) == [B, C]
+    assert peers.choose(6, 5, 0) == [], f"{RECORD_REQUESTS_MAX} requests are under way"
     assert peers.answered(B)
     assert not peers.answered(B)
-    assert peers.choose(5, 0) == [B]
+    assert peers.choose(6, 5, 0) == [B]
 
 
 def test_who_leaves_requests_unanswered_is_asked_last() -> None:
     peers = _peers(9, 9, 9)
-    assert peers.choose(5, 0) == [A, B]
+    assert peers.choose(6, 5, 0) == [A, B]
     peers.answered(B)
     peers.useful(B)
     peers.tick(99, 100)
-    assert peers.choose(5, 99) == [B]
+    assert peers.choose(6, 5, 99) == [B]
     peers.answered(B)
     peers.tick(100, 100)
-    assert peers.choose(5, 100) == [B, C]
+    assert peers.choose(6, 5, 100) == [B, C]
 
 
 def test_links_are_bounded() -> None:
