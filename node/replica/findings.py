@@ -73,11 +73,6 @@ class Findings:
         self._conflicts.add(key)
         return True
 
-    @property
-    def conflict_height(self) -> int | None:
-        """The lowest height at which a conflicting commit record was kept, or None."""
-        return _CONFLICT.unpack(min(self._conflicts))[1] if self._conflicts else None
-
     def conflict(self, height: int) -> bytes | None:
         """The conflicting commit record of `height`, if one was found."""
         return self._store.get(_CONFLICT.pack(_CONFLICT_PREFIX, height))

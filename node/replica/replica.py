@@ -176,7 +176,13 @@ class Replica:
             return
         finding = parts.syncing.next(parts.deciding, chain=parts.chain, door=parts.door, out=parts.out)
         if isinstance(finding, Conflict):
-            accusing.note_conflict(parts, finding)
+            if parts.findings.keep_conflict(finding.height, finding.encoded):
+                parts.out.log("chains_conflict", height=finding.height)
+                accusing.keep_evidence_of_conflict(parts, finding)
+            parts.keep_silent(
+                f"a peer proves another block final at height {finding.height}: two chains exist; the conflicting "
+                "record is kept as evidence against the validators that signed both"
+            )
         elif finding is not None:
             parts.deciding.decided = finding
 

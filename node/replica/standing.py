@@ -37,18 +37,7 @@ def _role(parts: Parts) -> tuple[Role, str]:
         return Role.OBSERVING, parts.silence
     if deciding.height < parts.vote_state.newest_height:
         return Role.OBSERVING, f"fetching blocks up to height {parts.vote_state.newest_height}, where it has voted"
-    return Role.VOTING, "its consensus key is in the validator set" + _fork(parts)
-
-
-def _fork(parts: Parts) -> str:
-    """What is said of two chains while the set in force is safe (see `accusing`)."""
-    height = parts.findings.conflict_height
-    if height is None:
-        return ""
-    return (
-        f"; a peer proved another block final at height {height}, as the validators of then could have it: two chains "
-        "exist, and what this node has from that height on may differ from what others have"
-    )
+    return Role.VOTING, "its consensus key is in the validator set"
 
 
 def unfit(parts: Parts) -> str | None:
