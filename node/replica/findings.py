@@ -8,9 +8,8 @@ Rows of this module, beside those of `node.storage.keys` (the checksums are the 
 
 Evidence is one row per validator and height: the first pair found, of each key for few heights, so that who
 contradicts itself at every height fills neither the disk nor the room of others, nor that of the keys which replace
-its own or of who comes to have its name. Conflicts are bounded likewise. A
-silenced node stays silent: its key has signed what it does not remember, or two chains exist. The operator replaces the
-key by a change of the validator set.
+its own or of who comes to have its name. Conflicts are bounded likewise. A silenced node stays silent: its key has
+signed what it does not remember, or two chains exist. The operator replaces the key by a change of the validator set.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from node.ports import Store
 
 _EVIDENCE = struct.Struct(">2sQH")
 _CONFLICT = struct.Struct(">2sQ")
-_HEIGHT_BYTES = 8
 _EVIDENCE_PREFIX, _CONFLICT_PREFIX, _SILENCE_KEY = b"e\x01", b"e\x02", b"e\x03"
 
 
@@ -80,7 +78,7 @@ class Findings:
     @property
     def first_conflict(self) -> int | None:
         """The lowest height at which a conflicting commit record was found, or None."""
-        return min((int.from_bytes(key[-_HEIGHT_BYTES:], "big") for key in self._conflicts), default=None)
+        return _CONFLICT.unpack(min(self._conflicts))[1] if self._conflicts else None
 
     def keep_silent(self, reason: str) -> None:
         """Note, durably, that this node's key must not sign any more. The first reason stands."""
