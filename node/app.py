@@ -117,10 +117,7 @@ async def _run_parts(
                 await http.close()
                 for task in reversed(running):
                     task.cancel()
-    except* HaltedError as group_of:
-        _LOG.error("ended", reason=str(group_of.exceptions[0]))
-        return_code = 1
-    except* OSError as group_of:  # an address taken since it was checked, a network that went away
+    except* (HaltedError, OSError) as group_of:  # or an address taken since it was checked, a network that went away
         _LOG.error("ended", reason=str(group_of.exceptions[0]))
         return_code = 1
     except* Exception as group_of:

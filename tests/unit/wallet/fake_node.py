@@ -128,48 +128,57 @@ class FakeNode:
                 return web.Response(body=b"".join(item.envelope + b"\n" for item in transactions))
             case ("GET", "genesis"):
                 return web.Response(body=self.network.genesis.document)
-            case ("GET", "accounts", name):
+            case ("GET", "transactions"):
+                return self._page(self._search(request.query["asset"], request.query["type"]))
+            case ("GET", *_):
+                return self._answer_from_state(request, parts)
+            case _:
+                return problem(404, "path_unknown", request.path)
+
+    def _answer_from_state(self, request: web.Request, parts: list[str]) -> web.Response:
+        match parts:
+            case ("accounts", name):
                 account = self.network.state.account(name)
                 if account is None:
                     return problem(404, "account_unknown", f"no account {name}")
                 return web.json_response({**account.to_json(), "height": len(self.network.blocks)})
-            case ("GET", "accounts", account, "balances", asset):
+            case ("accounts", account, "balances", asset):
                 found = self.network.state.balance(account, asset) or Balance(account, asset)
                 return web.json_response(self._balance(found))
-            case ("GET", "accounts", account, "balances"):
+            case ("accounts", account, "balances"):
                 return self._page(map(self._balance, self._balances(account, lambda item: item.account)))
-            case ("GET", "assets", asset, "holders"):
+            case ("assets", asset, "holders"):
                 return self._page(map(self._balance, self._balances(asset, lambda item: item.asset)))
-            case ("GET", "assets"):
+            case ("assets",):
                 return self._page(self._asset(item) for item in self._rows(ASSET_PREFIX, parse_asset_row))
-            case ("GET", "assets", name):
+            case ("assets", name):
                 asset = self.network.state.asset(name)
                 if asset is None:
                     return problem(404, "asset_unknown", f"no asset {name}")
                 return web.json_response(self._asset(asset))
-            case ("GET", "streams"):
+            case ("streams",):
                 return self._page(item.to_json() for item in self._rows(STREAM_PREFIX, parse_stream_row))
-            case ("GET", "validators"):
+            case ("validators",):
                 found, pending = self.network.state.validators(), documents.pending_set_change(self.network.state)
                 shown = render.validators(found, len(self.network.blocks), {})
                 return web.json_response({**shown, "pending_set_change": pending})
-            case ("GET", "status"):
+            case ("status",):
                 return web.json_response({"role": "voting", "validator": "v0", "peers": self.peers})
-            case ("GET", "candidates"):
+            case ("candidates",):
                 rows = self._rows(CANDIDATE_PREFIX, parse_candidate_row)
                 return self._page(dict(documents.candidate(item, len(self.network.blocks))) for item in rows)
-            case ("GET", "candidates", name):
+            case ("candidates", name):
                 candidate = self.network.state.candidate(name)
                 if candidate is None:
                     return problem(404, "candidate_unknown", f"no candidate {name}")
                 return web.json_response(documents.candidate(candidate, len(self.network.blocks)))
-            case ("GET", "proposals"):
+            case ("proposals",):
                 proposals = self._rows(PROPOSAL_PREFIX, parse_proposal_row)[::-1]
                 wanted = request.query.get("state")
                 return self._page(
                     dict(documents.proposal(item, 0)) for item in proposals if wanted in (None, item.state)
                 )
-            case ("GET", "proposals", number):
+            case ("proposals", number):
                 proposal = self.network.state.proposal(int(number))
                 if proposal is None:
                     return problem(404, "proposal_unknown", f"no proposal {number}")
@@ -177,8 +186,6 @@ class FakeNode:
                 return web.json_response(
                     documents.proposal_details(proposal, height, voted=state, voted_height=height, state=state)
                 )
-            case ("GET", "transactions"):
-                return self._page(self._search(request.query["asset"], request.query["type"]))
             case _:
                 return problem(404, "path_unknown", request.path)
 
