@@ -150,10 +150,15 @@ _LEAF_FIELDS = frozenset(Leaf.__dataclass_fields__)
 
 def encode_leaf(leaf: Leaf) -> bytes:
     """The canonical bytes of `leaf`: the log entry."""
-    # Hexadecimal, integers and a code: nothing needs escaping. Made once per transaction of every block.
+    return leaf_bytes(leaf.height, leaf.index, leaf.transaction_id, leaf.envelope_hash, leaf.result)
+
+
+def leaf_bytes(height: int, index: int, transaction_id: Digest, envelope_hash: Digest, result: str) -> bytes:
+    """The canonical bytes of the leaf with these fields: made once per transaction of every block."""
+    # Hexadecimal, integers and a code: nothing needs escaping.
     return (
-        f'{{"envelope_hash":"{leaf.envelope_hash.hex()}","height":{leaf.height},"index":{leaf.index},'
-        f'"result":"{leaf.result}","transaction_id":"{leaf.transaction_id.hex()}"}}'
+        f'{{"envelope_hash":"{envelope_hash.hex()}","height":{height},"index":{index},'
+        f'"result":"{result}","transaction_id":"{transaction_id.hex()}"}}'
     ).encode("ascii")
 
 

@@ -25,8 +25,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
+from ledger import merkle
 from ledger.admission import AdmissionContext, BlockAdmission
-from ledger.block import HEADER_VERSION, Header, Leaf, block_hash, encode_header, leaf_hash, parse_header
+from ledger.block import HEADER_VERSION, Header, block_hash, encode_header, leaf_bytes, parse_header
 from ledger.encoding import encode_trusted
 from ledger.errors import MalformedError
 from ledger.events import Event
@@ -241,9 +242,12 @@ def _compute(
         next_validators = parse_validators_row(changed)
     if round:
         writes[LEADERS_KEY] = encode_trusted(_leaders_after(state, next_validators, height, round).to_json())
+    results = zip(transactions, execution.results, strict=True)
     leaf_hashes = tuple(
-        leaf_hash(Leaf(height, index, transaction.id, transaction.envelope_hash, result))
-        for index, (transaction, result) in enumerate(zip(transactions, execution.results, strict=True))
+        [
+            merkle.leaf_hash(leaf_bytes(height, index, transaction.id, transaction.envelope_hash, result))
+            for index, (transaction, result) in enumerate(results)
+        ]
     )
     log = tip.log.extend(leaf_hashes)
     trie = update(tip.trie_root, writes, height, reader.trie_node)

@@ -53,15 +53,17 @@ def top_account(name: str) -> str:
 
 
 def _parse_name(value: object, what: str) -> str:
-    if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and _is_name(value):
-        return value
+    if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and (name := _known(value)) is not None:
+        return name
     raise MalformedError(
         f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
         f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
     )
 
 
-# The same few names are in every transaction, and the expression costs more than the memory of its answers.
+# The same few names are in every transaction, and the expression costs more than the memory of its answers. What is
+# returned is the string that was seen first: its hash is known, and a lookup by it compares no letters.
 @lru_cache(maxsize=4_096)
-def _is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None
+def _known(text: str) -> str | None:
+    """`text` if it is a name."""
+    return text if _NAME.fullmatch(text) else None

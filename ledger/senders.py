@@ -24,7 +24,7 @@ VALIDATOR_SENDER_PATTERN: Final = VALIDATOR_SENDER_PREFIX + VALIDATOR_NAME_PATTE
 
 def parse_sender(value: Json) -> str:
     """`value` as the sender of a transaction. Raises `MalformedError`."""
-    if isinstance(value, str) and is_validator_sender(value):
+    if isinstance(value, str) and ":" in value and is_validator_sender(value):  # nearly none: so asked first
         parse_validator_name(sending_validator(value))
         return value
     return parse_account_name(value, "sender")

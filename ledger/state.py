@@ -23,7 +23,6 @@ from ledger.parameters import Parameters, parse_parameters
 from ledger.primitives import PublicKey
 from ledger.roles import Permission, Role
 from ledger.rows.accounts import (
-    ACCOUNT_PREFIX,
     ADMINISTRATORS_KEY,
     Account,
     Administrators,
@@ -54,7 +53,7 @@ from ledger.rows.settings import (
     parse_parameters_row,
     parse_validators_row,
 )
-from ledger.rows.streams import STREAM_PREFIX, LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row
+from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row, validator_key_key
 from ledger.validators import ValidatorSet
 
@@ -98,11 +97,11 @@ class State:
 
     def account(self, name: str) -> Account | None:
         """The account called `name`, or None."""
-        return self._row(ACCOUNT_PREFIX + name.encode(), parse_account_row)
+        return self._row(account_key(name), parse_account_row)
 
     def has_account(self, name: str) -> bool:
         """Whether there is an account called `name`; cheaper than reading it, where many names are asked for."""
-        return self._present(ACCOUNT_PREFIX + name.encode())
+        return self._present(account_key(name))
 
     def administrators(self) -> Administrators:
         """The accounts with the role administrator, suspended or not."""
@@ -112,7 +111,7 @@ class State:
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""
-        return self._row(STREAM_PREFIX + name.encode(), parse_stream_row)
+        return self._row(stream_key(name), parse_stream_row)
 
     def latest(self, stream: str, key: str) -> LatestRecord | None:
         """The newest record of entity key `key` in `stream`, or None when it has none."""

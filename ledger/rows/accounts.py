@@ -71,6 +71,8 @@ class Administrators:
         return {"accounts": list(self.names)}
 
 
+# Asked several times for each transaction, of the same few names.
+@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
 def account_key(name: str) -> bytes:
     """The state key of an account."""
     return ACCOUNT_PREFIX + name.encode()

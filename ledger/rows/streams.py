@@ -63,6 +63,8 @@ class LatestRecord:
         }
 
 
+# Asked several times for each record, of the same few names.
+@lru_cache(maxsize=STATE_ROWS_REMEMBERED_MAX)
 def stream_key(name: str) -> bytes:
     """The state key of a stream."""
     return STREAM_PREFIX + name.encode()
