@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wallet.exit_codes import MEANINGS, ExitCode, as_wallet_error
+from wallet.exit_codes import MEANINGS, ExitCode, WalletError, as_wallet_error
 from wallet.session import Session
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -161,6 +161,17 @@ def passphrase_options(command: Decorated) -> Decorated:
 
 
 def confirm(session: Session, question: str) -> None:
-    """Ask on stderr, unless `--yes`. Ends the command when the answer is no."""
-    if not session.yes:
-        click.confirm(question, abort=True, err=True)
+    """Ask on stderr, unless `--yes`. Raises `WalletError` (1) when the answer is no, or there is none."""
+    if session.yes:
+        return
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # no terminal, or its user has had enough
+        raise WalletError(
+            ExitCode.UNEXPECTED,
+            "interrupted",
+            "There was no answer; nothing more was done.",
+            remedy="Answer y, or say --yes where nobody is there to answer.",
+        ) from None
+    if not agreed:
+        raise WalletError(ExitCode.UNEXPECTED, "declined", "The answer was no; nothing more was done.")

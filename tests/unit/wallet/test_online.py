@@ -343,6 +343,10 @@ def test_genesis_pin_makes_the_profile_ready(run: Run, home: Path, node: FakeNod
 def test_genesis_pin_without_a_hash_asks(run: Run, home: Path, node: FakeNode) -> None:
     refused = run("genesis", "pin", node.url, stdin="n\n")
     assert refused.exit_code == ExitCode.UNEXPECTED
+    assert "The answer was no" in refused.stderr
+    unanswered = run("genesis", "pin", node.url, stdin="")
+    assert unanswered.exit_code == ExitCode.UNEXPECTED
+    assert "say --yes" in unanswered.stderr
     assert list(home.iterdir()) == []
     assert run("genesis", "pin", node.url, stdin="y\n").exit_code == ExitCode.OK
 
