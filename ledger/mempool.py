@@ -125,17 +125,10 @@ class Mempool:
             )
         return None
 
-    def add(self, transaction: Transaction) -> Refusal | None:
-        """Take in a verified transaction; refuse when full. One whose id is pending already changes nothing."""
-        if transaction.id in self._by_id:
-            return None
-        refusal = self.room_for(transaction)
-        if refusal is None:
-            self.put(transaction)
-        return refusal
-
     def put(self, transaction: Transaction) -> None:
-        """Take in a verified transaction that is not pending and for which there is room, as was just asked."""
+        """Take in a verified transaction for which there is room. One whose id is pending already changes nothing."""
+        if transaction.id in self._by_id:
+            return
         size = len(transaction.envelope)
         sender = transaction.body.sender
         queue = self._ring.get(sender) or self._queue_of(sender)
@@ -157,10 +150,6 @@ class Mempool:
         count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
         queue = self._ring[sender] = _Queue(share, count_max)
         return queue
-
-    def add_all(self, transactions: Iterable[Transaction]) -> tuple[Refusal | None, ...]:
-        """`add` each, in order."""
-        return tuple([self.add(transaction) for transaction in transactions])
 
     def take(self, *, count_max: int, bytes_max: int, quota: int) -> tuple[Transaction, ...]:
         """The next at most `count_max` transactions, of `bytes_max` bytes together, at most `quota` per sender.

@@ -177,7 +177,10 @@ class MempoolMachine(RuleBasedStateMachine):
         known = any(item.id == transaction.id for item in self.model)
         own = sum(item.body.sender == transaction.body.sender for item in self.model)
         room = len(self.model) < BOUNDS["transactions_max"] and own < BOUNDS["sender_transactions_max"]
-        assert (self.pool.add(transaction) is None) == (known or room)
+        if not known:
+            assert (self.pool.room_for(transaction) is None) == room
+        if known or room:
+            self.pool.put(transaction)
         if room and not known:
             self.model.append(transaction)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from ledger.mempool import Mempool
 from ledger.refusals import Code, Refusal
@@ -16,9 +17,21 @@ def transaction(sender: str, nonce: int, *, valid_until_ms: int = VALID_UNTIL_MS
     return signed(body(sender, (note(sender, text=text),), nonce=nonce, valid_until_ms=valid_until_ms), sender)
 
 
+def add(pool: Mempool, item: Transaction) -> Refusal | None:
+    """Put it in if there is room, as the door does."""
+    if not pool.pending(item.id) and (refusal := pool.room_for(item)):
+        return refusal
+    pool.put(item)
+    return None
+
+
+def add_all(pool: Mempool, items: Iterable[Transaction]) -> tuple[Refusal | None, ...]:
+    return tuple(add(pool, item) for item in items)
+
+
 def filled(*transactions: Transaction) -> Mempool:
     pool = Mempool()
-    assert pool.add_all(transactions) == (None,) * len(transactions)
+    assert add_all(pool, transactions) == (None,) * len(transactions)
     return pool
 
 
@@ -108,7 +121,7 @@ def test_bytes_are_bounded_and_nobody_overtakes_within_a_sender() -> None:
 def test_the_same_again_changes_nothing() -> None:
     item = transaction("a", 1)
     pool = filled(item)
-    assert pool.add(item) is None
+    assert add(pool, item) is None
     assert (len(pool), pool.bytes) == (1, len(item.envelope))
 
 
@@ -116,7 +129,7 @@ def test_another_envelope_of_the_same_id_does_not_evict_the_first() -> None:
     data = body("board", (note("board"),))
     one, other = signed(data, "b1", "b2"), signed(data, "b2", "b3")
     pool = filled(one)
-    assert pool.add(other) is None
+    assert add(pool, other) is None
     assert pool.get(one.envelope_hash) is one
     assert pool.get(other.envelope_hash) is None
     assert pool.take(count_max=MANY, bytes_max=MANY, quota=MANY) == (one,)
@@ -129,7 +142,7 @@ def test_bounds_are_refusals_to_come_back_later() -> None:
     items = [transaction(sender, n) for sender in "ab" for n in range(3)]
 
     def codes(pool: Mempool) -> list[Code | None]:
-        return [item.code if isinstance(item, Refusal) else None for item in pool.add_all(items)]
+        return [item.code if isinstance(item, Refusal) else None for item in add_all(pool, items)]
 
     full, crowded = Code.MEMPOOL_FULL, Code.SENDER_MEMPOOL_FULL
     assert codes(Mempool(transactions_max=4)) == [None, None, None, None, full, full]
@@ -142,16 +155,16 @@ def test_bounds_are_refusals_to_come_back_later() -> None:
 def test_a_full_pool_still_knows_what_it_has() -> None:
     pool = Mempool(transactions_max=1)
     item = transaction("a", 1)
-    assert [pool.add(item), pool.add(item)] == [None, None]
+    assert [add(pool, item), add(pool, item)] == [None, None]
 
 
 def test_a_sender_that_never_got_in_leaves_no_trace() -> None:
     pool = Mempool(transactions_max=1)
     first = transaction("a", 1)
-    pool.add_all([first, transaction("b", 1)])
+    add_all(pool, [first, transaction("b", 1)])
     pool.remove([first.id])
     assert taken(pool) == []
-    assert pool.add(transaction("c", 1)) is None
+    assert add(pool, transaction("c", 1)) is None
     assert taken(pool) == [("c", 1)]
 
 
@@ -177,7 +190,7 @@ def test_what_came_back_expires_once() -> None:
     item = transaction("a", 1, valid_until_ms=1_000)
     pool = filled(item)
     pool.remove([item.id])
-    assert pool.add(item) is None
+    assert add(pool, item) is None
     assert pool.drop_expired(1_000) == (item.id,)
 
 
@@ -185,7 +198,7 @@ def test_the_memory_of_expiries_is_bounded() -> None:
     pool = filled(transaction("b", 1))
     items = [transaction("a", n) for n in range(50)]
     for _ in range(100):
-        pool.add_all(items)
+        add_all(pool, items)
         pool.remove([item.id for item in items])
     assert len(pool._expiries) <= 2 * len(pool) + 1_000 + len(items)
     assert pool.drop_expired(VALID_UNTIL_MS) == (transaction("b", 1).id,)
@@ -195,25 +208,25 @@ def test_the_bytes_of_one_sender_are_bounded_whatever_room_there_is() -> None:
     """Large transactions would else fill the mempool long before their number does."""
     one = transaction("a", 1, text="x" * 1_000)
     pool = Mempool(sender_bytes_max=2 * len(one.envelope) + 10)
-    assert pool.add_all([one, transaction("a", 2, text="x" * 1_000)]) == (None, None)
-    refusal = pool.add(transaction("a", 3))
+    assert add_all(pool, [one, transaction("a", 2, text="x" * 1_000)]) == (None, None)
+    refusal = add(pool, transaction("a", 3))
     assert refusal is not None
     assert refusal.code is Code.SENDER_MEMPOOL_FULL
-    assert pool.add(transaction("b", 1)) is None
+    assert add(pool, transaction("b", 1)) is None
     assert (pool.waiting("a"), pool.waiting("b"), pool.waiting("c")) == (2, 1, 0)
     pool.remove([one.id])
     assert pool.room_for(transaction("a", 3)) is None
-    assert pool.add(transaction("a", 3)) is None
+    assert add(pool, transaction("a", 3)) is None
 
 
 def test_a_member_does_not_fill_it_with_accounts_of_its_own() -> None:
     """Else others, and the operators among them, could submit nothing for as long as it goes on."""
     items = [transaction(name, 1) for name in ("a.acme", "b.acme", "acme", "c.a.acme", "globex")]
     pool = Mempool(member_transactions_max=3)
-    outcomes = pool.add_all(items)
+    outcomes = add_all(pool, items)
     assert [None if item is None else item.code for item in outcomes] == [None] * 3 + [Code.SENDER_MEMPOOL_FULL, None]
     pool.remove([items[0].id])
-    assert pool.add(items[3]) is None, "what is gone makes room"
+    assert add(pool, items[3]) is None, "what is gone makes room"
     for room, refused in ((0, False), (-1, True)):
         pool = Mempool(member_bytes_max=sum(len(item.envelope) for item in items[:2]) + room)
-        assert (pool.add_all(items[:2])[1] is not None) == refused
+        assert (add_all(pool, items[:2])[1] is not None) == refused
