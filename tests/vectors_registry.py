@@ -47,6 +47,8 @@ from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
+from ledger.rows.accounts import account_key
+from ledger.rows.streams import latest_key
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
@@ -327,6 +329,12 @@ def receipts() -> Json:
     return [chain.receipt(3, 1).decode(), chain.receipt(3, 3).decode()]
 
 
+def state_proofs() -> Json:
+    """A state proof of the newest record of an entity key, and one that an account is not there."""
+    chain = sample_chain()
+    return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
+
+
 VECTORS: dict[str, Callable[[], Json]] = {
     "canonical_json": canonical_json,
     "digests": digests,
@@ -346,6 +354,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "state_rows": state_rows,
     "evidence": evidence,
     "receipts": receipts,
+    "state_proofs": state_proofs,
 }
 
 
