@@ -12,7 +12,7 @@ from node.http.call import Answer, Call
 from node.http.cursor import decode_cursor, encode_cursor, question
 from node.http.parameters import CURSOR, LIMIT, ORDER, Order
 from node.http.problems import HttpCode, Problem, ProblemError
-from node.storage.queries import Page, PageRequest
+from node.storage.paging import Page, PageRequest
 
 Item = TypeVar("Item")
 
