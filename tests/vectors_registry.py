@@ -46,6 +46,7 @@ from ledger.encoding import Json, encode
 from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
+from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
 from ledger.rows.accounts import account_key
 from ledger.rows.streams import latest_key
@@ -85,6 +86,7 @@ def canonical_json() -> Json:
 TAGS = (
     "block",
     "card",
+    "checkpoint",
     "consensus",
     "entity-key",
     "envelope",
@@ -335,6 +337,15 @@ def state_proofs() -> Json:
     return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
 
 
+def pinned_checkpoint() -> Json:
+    """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
+    chain = sample_chain()
+    made = build_pinned_checkpoint(
+        network=chain.genesis.network, header=chain.tip.header, validators=chain.genesis.validators
+    )
+    return {"document": made.document.decode(), "digest": made.digest.hex(), "block_hash": made.block_hash.hex()}
+
+
 VECTORS: dict[str, Callable[[], Json]] = {
     "canonical_json": canonical_json,
     "digests": digests,
@@ -355,6 +366,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "evidence": evidence,
     "receipts": receipts,
     "state_proofs": state_proofs,
+    "pinned_checkpoint": pinned_checkpoint,
 }
 
 
