@@ -239,6 +239,10 @@ PROOF = Parameter(
     {"type": "string", "enum": ["0", "1"]},
     _truth,
 )
+KNOWN_HEIGHT = _integer(
+    "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
+)
+KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",

@@ -9,6 +9,7 @@ from node.http import (
     evidence,
     governance,
     health,
+    light,
     registry,
     state_proofs,
     submitting,
@@ -26,6 +27,8 @@ from node.http.parameters import (
     FROM_HEIGHT,
     FROM_TIME,
     HEIGHT,
+    KNOWN_HEIGHT,
+    KNOWN_LOG_SIZE,
     LIMIT,
     OPERATION_TYPE,
     ORDER,
@@ -53,6 +56,7 @@ _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNO
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
 _NO_EVIDENCE, _NO_VALIDATOR = (HttpCode.EVIDENCE_UNKNOWN,), (Code.VALIDATOR_UNKNOWN,)
 _NO_RECORD, _NO_KEY = (Code.STREAM_UNKNOWN, HttpCode.RECORD_UNKNOWN), (HttpCode.VALIDATOR_KEY_UNKNOWN,)
+_NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -145,6 +149,8 @@ ROUTES: tuple[Route, ...] = (
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
           "Doctor"),
+    Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
+          "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",

@@ -17,7 +17,7 @@ from node.http.governance_schemas import (
     PENDING_SET_CHANGE,
 )
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT, STATE_PROOF
+from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT, STATE_PROOF
 from node.http.schema_forms import (
     COUNT,
     HEX_32,
@@ -287,6 +287,7 @@ SCHEMAS: dict[str, Schema] = {
     "EvidenceFile": EVIDENCE_FILE,
     "StateProof": STATE_PROOF,
     **STATE_SCHEMAS,
+    "LightUpdate": LIGHT_UPDATE,
     "Change": {"oneOf": [kind.schema for kind in CHANGES.values()]},
     "Doctor": DOCTOR,
     "Genesis": _GENESIS,
