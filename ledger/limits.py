@@ -100,6 +100,13 @@ EVIDENCE_FILE_BYTES_MAX = 16 * MIB
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 
+# ---- the transparency log (the signatures of validators alone fit the limits of a note)
+NOTE_BYTES_MAX = 128 * KIB
+NOTE_SIGNATURES_MAX = 256
+LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
+POLICY_BYTES_MAX = 256 * KIB
+POLICY_LINES_MAX = 4_096
+
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB
