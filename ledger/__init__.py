@@ -15,5 +15,6 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block
-    trail, receipt, audit       what a stranger verifies, without trusting the node that answers; `evidence_file` too
+    trail, pinned_checkpoint    where a verifier's trust starts, and what leads from there to who may sign at a height
+    receipt, audit              what a stranger verifies, without trusting the node that answers; `evidence_file` too
 """

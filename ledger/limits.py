@@ -97,6 +97,7 @@ RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; 
 # ---- receipts and evidence files
 RECEIPT_BYTES_MAX = 16 * MIB
 EVIDENCE_FILE_BYTES_MAX = 16 * MIB
+PINNED_CHECKPOINT_BYTES_MAX = 256 * KIB  # the largest validator set there can be has less than half of it
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.block import parse_header
+from ledger.block import Header, parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.consensus.record import CertifiedHeader, verify_commit_record
@@ -29,12 +29,17 @@ from ledger.validators import ValidatorSet, parse_validator_set
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where trust starts: a chain, and the validator set that signs from the height after `height` on."""
+    """Where trust starts: a chain, and the validator set that signs from the height after `height` on.
+
+    `header` is the block at `height`, for those whose trust is in a block and not in genesis: what it commits to, above
+    all the log of every transaction up to there, is trusted with it.
+    """
 
     chain: Digest
     epoch: int
     height: int
     validators: ValidatorSet
+    header: Header | None = None
 
     @property
     def context(self) -> SigningContext:

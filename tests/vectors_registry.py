@@ -46,6 +46,7 @@ from ledger.encoding import Json, encode
 from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
+from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
@@ -83,6 +84,7 @@ def canonical_json() -> Json:
 TAGS = (
     "block",
     "card",
+    "checkpoint",
     "consensus",
     "entity-key",
     "envelope",
@@ -327,6 +329,15 @@ def receipts() -> Json:
     return [chain.receipt(3, 1).decode(), chain.receipt(3, 3).decode()]
 
 
+def pinned_checkpoint() -> Json:
+    """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
+    chain = sample_chain()
+    made = build_pinned_checkpoint(
+        network=chain.genesis.network, header=chain.tip.header, validators=chain.genesis.validators
+    )
+    return {"document": made.document.decode(), "digest": made.digest.hex(), "block_hash": made.block_hash.hex()}
+
+
 VECTORS: dict[str, Callable[[], Json]] = {
     "canonical_json": canonical_json,
     "digests": digests,
@@ -346,6 +357,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "state_rows": state_rows,
     "evidence": evidence,
     "receipts": receipts,
+    "pinned_checkpoint": pinned_checkpoint,
 }
 
 
