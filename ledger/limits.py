@@ -108,6 +108,12 @@ LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
 POLICY_BYTES_MAX = 256 * KIB
 POLICY_LINES_MAX = 4_096
 
+# ---- light clients
+LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
+LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise
+LIGHT_UPDATE_BYTES_MAX = 16 * MIB
+LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
+
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB

@@ -171,6 +171,10 @@ EVIDENCE_DIGEST = Parameter(
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
 FROM_HEIGHT = _integer("from_height", "Only what is in blocks of this height or above.")
 TO_HEIGHT = _integer("to_height", "Only what is in blocks of this height or below.")
+KNOWN_HEIGHT = _integer(
+    "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
+)
+KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",

@@ -9,7 +9,7 @@ to put it back with `replace_block`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ledger.block import Header, Leaf, block_hash, parse_header
 from ledger.chain import CandidateBlock, Tip
@@ -186,13 +186,18 @@ class ChainStore:
 
         Raises `DamagedError`.
         """
-        steps = []
-        for change in read_set_changes(self._store, 0, height):
+        return tuple(self.set_changes(0, height))
+
+    def set_changes(self, from_height: int, stop_height: int) -> Iterator[SetChange]:
+        """The changes of the validator set that blocks from_height .. stop_height - 1 decided, oldest first.
+
+        Raises `DamagedError`.
+        """
+        for change in read_set_changes(self._store, from_height, stop_height):
             header, validators = self.header(change.height), self.validators_of(change.height + 1)
             if not (changes_set(header) and change.validators_hash == header.next_validators_hash == validators.hash):
                 raise DamagedError(f"the validator set that height {change.height} decided is not the one it names")
-            steps.append(SetChange(decode_commit_record(self.record(change.height)), validators))
-        return tuple(steps)
+            yield SetChange(decode_commit_record(self.record(change.height)), validators)
 
     def block(self, height: int) -> BlockReader:
         """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`."""
