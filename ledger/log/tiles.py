@@ -53,8 +53,10 @@ def parse_tile_name(text: str) -> TileName:
         raise MalformedError("must be a number in groups of three digits, all but the last behind an x, and maybe .p/W")
     width = TILE_WIDTH if match[2] is None else int(match[2])
     name = TileName(int(match[1].replace("/", "").replace("x", "")), width)
+    if width > TILE_WIDTH:
+        raise MalformedError(f"a tile has less than {TILE_WIDTH} hashes when it is partial")
     if name.encode() != text:
-        raise MalformedError(f"must be written {name.encode()}" if width <= TILE_WIDTH else "a width is at most 255")
+        raise MalformedError(f"must be written {name.encode()}")
     return name
 
 

@@ -24,7 +24,6 @@ from tests.unit.node.http.proposing import SUSPEND, Proposing, entry
 from tests.unit.node.http.test_hostile import KNOWN
 from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
 
-
 NEEDED = {"/v1/proofs/inclusion": "?index=0", "/v1/proofs/consistency": "?from=1"}
 """The queries of paths that do not answer without one."""
 
