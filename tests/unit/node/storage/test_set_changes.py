@@ -85,7 +85,7 @@ def test_a_receipt_without_its_trail_proves_nothing(monkeypatch: pytest.MonkeyPa
     chain = changed_chain(MemoryStore())
     item = Queries(chain).transaction(chain.leaves(8)[0].transaction_id)
     assert item is not None
-    monkeypatch.setattr(ChainStore, "trail", lambda self, height: ())
+    monkeypatch.setattr(ChainStore, "trail", lambda self, height, after: ())
     with pytest.raises(VerificationError):
         verify_receipt(receipt_of(chain, item), anchor_of(chain.genesis))
 
