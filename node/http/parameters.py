@@ -176,6 +176,10 @@ PINNED_HEIGHT = _integer(
     "The height that your trust starts from: 0, which is genesis, without it; that of the checkpoint that you pinned. "
     "What leads from there is in the file, and nothing from before.",
 )
+KNOWN_HEIGHT = _integer(
+    "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
+)
+KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",

@@ -111,6 +111,18 @@ RECEIPT: Schema = {
     ],
 }
 
+LIGHT_UPDATE = object_of(
+    {
+        "kind": {"const": "quorum-ledger/light-update"},
+        "version": {"const": 1},
+        "trail": _TRAIL,
+        "record": reference("CommitRecord"),
+        "consistency": list_of(HEX_32),
+    },
+    description="Leads who knows an earlier block to the block of `record`. Where the validator set changed more often "
+    "than one update has room for, that is the block of the next change: ask again from there.",
+)
+
 _TWO_STATEMENTS = {**EVIDENCE.schema}["properties"]
 assert isinstance(_TWO_STATEMENTS, dict)
 

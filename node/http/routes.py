@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, evidence, governance, health, registry, submitting, transactions
+from node.http import blocks, events, evidence, governance, health, light, registry, submitting, transactions
 from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
@@ -13,6 +13,8 @@ from node.http.parameters import (
     CURSOR,
     FROM_HEIGHT,
     HEIGHT,
+    KNOWN_HEIGHT,
+    KNOWN_LOG_SIZE,
     LIMIT,
     OPERATION_TYPE,
     ORDER,
@@ -34,6 +36,7 @@ _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN,
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
 _NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
+_NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -98,6 +101,8 @@ ROUTES: tuple[Route, ...] = (
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
           "Doctor"),
+    Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
+          "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",

@@ -21,7 +21,7 @@ from node.http.governance_schemas import (
     PROPOSAL_DETAILS,
 )
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT
+from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT
 from node.http.schema_forms import (
     AMOUNT,
     COUNT,
@@ -323,6 +323,7 @@ SCHEMAS: dict[str, Schema] = {
     "CommitRecord": COMMIT_RECORD,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
+    "LightUpdate": LIGHT_UPDATE,
     "ValidatorSet": object_of(
         {
             "height": _STATE_HEIGHT,
