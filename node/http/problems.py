@@ -33,6 +33,7 @@ class HttpCode(StrEnum):
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     CANDIDATE_UNKNOWN = "candidate_unknown"
     EVIDENCE_UNKNOWN = "evidence_unknown"
+    TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     REQUEST_TIMEOUT = "request_timeout"
@@ -115,6 +116,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "Neither the ledger nor this node has evidence with this digest.",
         "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
+    ),
+    HttpCode.TRAIL_TOO_LONG: Row(
+        422,
+        "The validator set has changed more often since the height that was asked from than a file may tell.",
+        "Pin a later block (quorum-audit checkpoint), and give its height as from_height.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
