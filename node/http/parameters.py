@@ -183,6 +183,11 @@ TILE = Parameter(
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
 FROM_HEIGHT = _integer("from_height", "Only what is in blocks of this height or above.")
 TO_HEIGHT = _integer("to_height", "Only what is in blocks of this height or below.")
+PINNED_HEIGHT = _integer(
+    "from_height",
+    "The height that your trust starts from: 0, which is genesis, without it; that of the checkpoint that you pinned. "
+    "What leads from there is in the file, and nothing from before.",
+)
 KNOWN_HEIGHT = _integer(
     "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
 )

@@ -35,6 +35,7 @@ class HttpCode(StrEnum):
     EVIDENCE_UNKNOWN = "evidence_unknown"
     TILE_UNKNOWN = "tile_unknown"
     LOG_SIZE_UNKNOWN = "log_size_unknown"
+    TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     REQUEST_TIMEOUT = "request_timeout"
@@ -127,6 +128,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "The log of this node does not have so many transactions.",
         "Compare it with the newest checkpoint: the node may be behind.",
+    ),
+    HttpCode.TRAIL_TOO_LONG: Row(
+        422,
+        "The validator set has changed more often since the height that was asked from than a file may tell.",
+        "Pin a later block (quorum-audit checkpoint), and give its height as from_height.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."

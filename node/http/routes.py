@@ -33,6 +33,7 @@ from node.http.parameters import (
     OPERATION_TYPE,
     ORDER,
     PEERS_MIN,
+    PINNED_HEIGHT,
     PROPOSAL_STATE,
     RECORD_KEY,
     STREAM,
@@ -45,12 +46,13 @@ from node.http.route import Route
 
 _PAGE = (CURSOR, LIMIT, ORDER)
 _RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
-_NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
+_NO_TRAIL = (HttpCode.HEIGHT_UNKNOWN, HttpCode.TRAIL_TOO_LONG)
+_NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED, *_NO_TRAIL)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
+_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
-_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
 _NO_TILE = (HttpCode.TILE_UNKNOWN,)
 _NO_SIZE = (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
@@ -64,7 +66,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
           "TransactionStatus", (), _NO_TRANSACTION, waits=True),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
-          "Receipt", (), _NO_RECEIPT),
+          "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
           "BlockPage", _PAGE),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
@@ -112,7 +114,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
           "EvidencePage", _PAGE),
     Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
-          "EvidenceFile", (), _NO_EVIDENCE),
+          "EvidenceFile", (PINNED_HEIGHT,), _NO_EVIDENCE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
