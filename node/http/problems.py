@@ -33,6 +33,8 @@ class HttpCode(StrEnum):
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     CANDIDATE_UNKNOWN = "candidate_unknown"
     EVIDENCE_UNKNOWN = "evidence_unknown"
+    TILE_UNKNOWN = "tile_unknown"
+    LOG_SIZE_UNKNOWN = "log_size_unknown"
     TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
@@ -116,6 +118,16 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "Neither the ledger nor this node has evidence with this digest.",
         "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
+    ),
+    HttpCode.TILE_UNKNOWN: Row(
+        404,
+        "The log of this node does not have this tile, or not this much of it.",
+        "Fetch the tiles of a size that a checkpoint names; a partial one has the width that this size gives it.",
+    ),
+    HttpCode.LOG_SIZE_UNKNOWN: Row(
+        404,
+        "The log of this node does not have so many transactions.",
+        "Compare it with the newest checkpoint: the node may be behind.",
     ),
     HttpCode.TRAIL_TOO_LONG: Row(
         422,

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, evidence, governance, health, light, registry, submitting, transactions
-from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
+from node.http import (
+    blocks,
+    events,
+    evidence,
+    governance,
+    health,
+    light,
+    registry,
+    submitting,
+    transactions,
+    transparency,
+)
+from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
     ACCOUNT,
@@ -12,10 +23,13 @@ from node.http.parameters import (
     BLOCKS_BEHIND_MAX,
     CURSOR,
     FROM_HEIGHT,
+    FROM_SIZE,
     HEIGHT,
     KNOWN_HEIGHT,
     KNOWN_LOG_SIZE,
     LIMIT,
+    LOG_INDEX,
+    LOG_SIZE,
     OPERATION_TYPE,
     ORDER,
     PEERS_MIN,
@@ -24,6 +38,8 @@ from node.http.parameters import (
     RECORD_KEY,
     STREAM,
     TO_HEIGHT,
+    TO_SIZE,
+    TRANSACTION_ID,
 )
 from node.http.problems import SUBMISSION_CODES, HttpCode
 from node.http.route import Route
@@ -37,6 +53,8 @@ _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNO
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
 _NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
+_NO_TILE = (HttpCode.TILE_UNKNOWN,)
+_NO_SIZE = (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -103,6 +121,16 @@ ROUTES: tuple[Route, ...] = (
           "Doctor"),
     Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
           "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
+    Route("GET", "/tile/entries/{tile}", transparency.bundle, "Entries of the log: leaves, each behind its length",
+          "Octets", (), _NO_TILE, media_type=OCTETS),
+    Route("GET", "/tile/{level}/{tile}", transparency.tile, "Hashes of the log, as C2SP tlog-tiles has them",
+          "Octets", (), _NO_TILE, media_type=OCTETS),
+    Route("GET", "/v1/proofs/inclusion", transparency.inclusion, "That the log has a transaction, by id or index",
+          "InclusionProof", (TRANSACTION_ID, LOG_INDEX, LOG_SIZE), (*_NO_RECEIPT, *_NO_SIZE)),
+    Route("GET", "/v1/proofs/consistency", transparency.consistency, "That a later log begins with an earlier one",
+          "ConsistencyProof", (FROM_SIZE, TO_SIZE), _NO_SIZE),
+    Route("GET", "/v1/log/policy", transparency.policy, "Whose cosignatures suffice, as a C2SP tlog-policy",
+          "Text", (HEIGHT,), media_type=TEXT),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",

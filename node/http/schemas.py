@@ -20,6 +20,7 @@ from node.http.governance_schemas import (
     PROPOSAL,
     PROPOSAL_DETAILS,
 )
+from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
 from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT
 from node.http.schema_forms import (
@@ -343,6 +344,7 @@ SCHEMAS: dict[str, Schema] = {
     "Ready": object_of({"ready": {"const": True}}),
     "OpenApi": {"type": "object", "description": "This document."},
     "Text": {"type": "string"},
+    **LOG_SCHEMAS,
     "Problem": {
         **object_of(
             {
