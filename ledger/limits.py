@@ -103,6 +103,13 @@ PINNED_CHECKPOINT_BYTES_MAX = 256 * KIB  # the largest validator set there can b
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 
+# ---- the transparency log (the signatures of validators alone fit the limits of a note)
+NOTE_BYTES_MAX = 128 * KIB
+NOTE_SIGNATURES_MAX = 256
+LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
+POLICY_BYTES_MAX = 256 * KIB
+POLICY_LINES_MAX = 4_096
+
 # ---- light clients
 LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
 LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise

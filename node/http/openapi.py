@@ -74,7 +74,7 @@ def problem_codes(route: Route) -> tuple[Code | HttpCode, ...]:
     if "height" in names:
         codes.append(HttpCode.HEIGHT_UNKNOWN)
     if "proof" in names:
-        codes.append(HttpCode.PROOF_UNAVAILABLE)
+        codes += [HttpCode.PROOF_UNAVAILABLE, HttpCode.TRAIL_TOO_LONG]
     return tuple(dict.fromkeys(codes))
 
 

@@ -26,6 +26,7 @@ from ledger.limits import (
     RECORD_KEY_BYTES_MAX,
     STATE_KEY_BYTES_MAX,
 )
+from ledger.log.tiles import TILE_LEVEL_MAX, TILE_PATH_PATTERN, parse_tile_name
 from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.table import OPERATIONS
 from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
@@ -55,7 +56,8 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Generic[T_co]):
-    """One parameter. `parse` raises `MalformedError` for text that the parameter cannot have."""
+    """One parameter. `parse` raises `MalformedError` for text that the parameter cannot have. One in a path that
+    `has_slashes` takes all that is left of it."""
 
     name: str
     description: str
@@ -63,6 +65,8 @@ class Parameter(Generic[T_co]):
     parse: Callable[[str], T_co]
     required: bool = False
     """Whether a query must have it; what stands in a path is always there."""
+    has_slashes: bool = False
+    """Whether what stands in a path is all that is left of it."""
 
     def read(self, text: str) -> T_co:
         """The value that `text` stands for. Raises `ProblemError` naming the parameter."""
@@ -212,6 +216,15 @@ VALIDATOR_KEY = Parameter(
     _DIGEST_SCHEMA,
     _validator_key,
 )
+TILE_LEVEL = _integer("level", "The level of the tile; 0 has the leaf hashes.", maximum=TILE_LEVEL_MAX)
+TILE = Parameter(
+    "tile",
+    "The tile's number in groups of three digits, all but the last behind an x, and its width when it is partial: "
+    "`x001/x234/067`, `000.p/17`.",
+    {"type": "string", "pattern": f"^{TILE_PATH_PATTERN}$"},
+    parse_tile_name,
+    has_slashes=True,
+)
 
 # ---- in queries
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
@@ -238,6 +251,11 @@ PROOF = Parameter(
     "then proves in `proof` that nothing is there. Only the newest heights can be proved.",
     {"type": "string", "enum": ["0", "1"]},
     _truth,
+)
+PINNED_HEIGHT = _integer(
+    "from_height",
+    "The height that your trust starts from: 0, which is genesis, without it; that of the checkpoint that you pinned. "
+    "What leads from there is in the file, and nothing from before.",
 )
 KNOWN_HEIGHT = _integer(
     "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
@@ -289,6 +307,10 @@ STATE_KEY = Parameter(
     parse_state_key,
     required=True,
 )
+LOG_INDEX = _integer("index", "The transaction's index in the log, from 0.")
+LOG_SIZE = _integer("size", "The size of the log that the proof is for; without it, the newest.", minimum=1)
+FROM_SIZE = replace(_integer("from", "The earlier size of the log."), required=True)
+TO_SIZE = _integer("to", "The later size of the log; without it, the newest.")
 PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
 BLOCKS_BEHIND_MAX = _integer(
     "maxBlocksBehind", "Ready only when at most this many blocks behind what n - q + 1 validators say."
@@ -308,6 +330,8 @@ PATH_PARAMETERS: dict[str, AnyParameter] = {
         REVISION,
         ACCUSED_HEIGHT,
         VALIDATOR_KEY,
+        TILE_LEVEL,
+        TILE,
     )
 }
 """Every name that may stand in braces in a path."""

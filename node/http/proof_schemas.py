@@ -14,6 +14,7 @@ from node.http.schema_forms import (
     RESULT,
     TIME_MS,
     VALIDATOR,
+    Schema,
     list_of,
     nullable,
     object_of,
@@ -88,20 +89,29 @@ _TRAIL = list_of(
     )
 )
 
-RECEIPT = object_of(
-    {
-        "kind": {"const": "quorum-ledger/receipt"},
-        "version": {"const": 1},
-        "transaction": reference("Envelope"),
-        "leaf": object_of(
-            {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
+_RECEIPT: Schema = {
+    "kind": {"const": "quorum-ledger/receipt"},
+    "version": {"const": 1},
+    "transaction": reference("Envelope"),
+    "leaf": object_of(
+        {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
+    ),
+    "path": list_of(HEX_32),
+}
+
+RECEIPT: Schema = {
+    "description": "Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
+    "anyOf": [
+        object_of(
+            {**_RECEIPT, "record": reference("CommitRecord"), "trail": _TRAIL},
+            description="Of a transaction above `from_height`: its own block, and what leads there from `from_height`.",
         ),
-        "path": list_of(HEX_32),
-        "record": reference("CommitRecord"),
-        "trail": _TRAIL,
-    },
-    description="Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
-)
+        object_of(
+            {**_RECEIPT, "position": COUNT, "header": reference("Header")},
+            description="Of one at or below it: the block at `from_height`, in whose log it is at this position.",
+        ),
+    ],
+}
 
 STATE_PROOF = object_of(
     {

@@ -16,6 +16,7 @@ from node.http.governance_schemas import (
     DOCTOR,
     PENDING_SET_CHANGE,
 )
+from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
 from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT, STATE_PROOF
 from node.http.schema_forms import (
@@ -296,6 +297,7 @@ SCHEMAS: dict[str, Schema] = {
     "Ready": object_of({"ready": {"const": True}}),
     "OpenApi": {"type": "object", "description": "This document."},
     "Text": {"type": "string"},
+    **LOG_SCHEMAS,
     "Problem": {
         **object_of({**_PROBLEM_FIELDS, **_PROBLEM_EXTRAS}, optional=_PROBLEM_EXTRAS),
         "description": "RFC 9457. `transaction_unknown` also has id, state and head; `not_ready` has reasons; what is "

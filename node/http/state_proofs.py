@@ -10,8 +10,9 @@ from ledger.trie import prove
 from node.http import render
 from node.http.call import Answer, Call
 from node.http.lists import answer_page, requested_heights, requested_page, stored_page
-from node.http.parameters import HEIGHT, PROOF, STATE_KEY
+from node.http.parameters import HEIGHT, PINNED_HEIGHT, PROOF, STATE_KEY
 from node.http.problems import HttpCode, Problem, ProblemError
+from node.http.receipts import trail_to
 from node.storage.chain_store import ChainStore
 
 
@@ -32,7 +33,7 @@ def versions(call: Call) -> Answer:
 def document(call: Call) -> Answer:
     """GET /v1/proofs/state: a state proof as it stands for itself."""
     key, height = call.required(STATE_KEY), answered_height(call)
-    return Answer(state_proof_of(call.queries.chain, key, height))
+    return Answer(state_proof_of(call.queries.chain, key, height, call.height(PINNED_HEIGHT) or 0))
 
 
 def answered_height(call: Call) -> int:
@@ -43,15 +44,16 @@ def answered_height(call: Call) -> int:
 
 def proof_of(call: Call, key: bytes, height: int) -> dict[str, object]:
     """The member `proof` of an answer about a state key, if it was asked for. Raises `ProblemError`."""
+    from_height = call.height(PINNED_HEIGHT) or 0
     if not call.query(PROOF):
         return {}
-    return {"proof": orjson.Fragment(state_proof_of(call.queries.chain, key, height))}
+    return {"proof": orjson.Fragment(state_proof_of(call.queries.chain, key, height, from_height))}
 
 
-def state_proof_of(chain: ChainStore, key: bytes, height: int) -> bytes:
-    """The proof of what the state after the block at `height` has under `key`.
+def state_proof_of(chain: ChainStore, key: bytes, height: int, from_height: int = 0) -> bytes:
+    """The proof of what the state after the block at `height` has under `key`, for trust that starts at `from_height`.
 
-    Raises `ProblemError` when there is none, or none any more, of that height.
+    Raises `ProblemError` when there is none, or none any more, of that height, or too long a trail leads there.
     """
     oldest, newest = chain.oldest_provable_height, chain.tip.header.height
     root = chain.trie_root_at(height)
@@ -62,6 +64,5 @@ def state_proof_of(chain: ChainStore, key: bytes, height: int) -> bytes:
         raise ProblemError(Problem(HttpCode.PROOF_UNAVAILABLE, f"{reason}; {provable}", {"proof_heights": heights}))
     value = chain.state_at(height).get(key)
     path = prove(root, key, chain.trie_node)
-    return build_state_proof(
-        ProvedRow(key, value, path), record=decode_commit_record(chain.record(height)), trail=chain.trail(height)
-    )
+    record, trail = decode_commit_record(chain.record(height)), trail_to(chain, height, from_height)
+    return build_state_proof(ProvedRow(key, value, path), record=record, trail=trail)

@@ -9,7 +9,16 @@ from ledger.primitives import Digest
 from node.http import render
 from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_heights, requested_page, stored_page
-from node.http.parameters import ACCOUNT, ASSET, OPERATION_TYPE, PROPOSAL_NUMBER, STREAM, TRANSACTION_ID, VALIDATOR
+from node.http.parameters import (
+    ACCOUNT,
+    ASSET,
+    OPERATION_TYPE,
+    PINNED_HEIGHT,
+    PROPOSAL_NUMBER,
+    STREAM,
+    TRANSACTION_ID,
+    VALIDATOR,
+)
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.receipts import receipt_of
 from node.http.waiting import asked_to_wait, wait_for
@@ -53,13 +62,13 @@ async def status(call: Call) -> Answer:
 
 def receipt(call: Call) -> Answer:
     """GET /v1/transactions/{id}/receipt."""
-    transaction_id = call.path(TRANSACTION_ID)
+    transaction_id, from_height = call.path(TRANSACTION_ID), call.height(PINNED_HEIGHT) or 0
     committed = call.queries.transaction(transaction_id)
     if committed is None:
         detail = f"transaction {transaction_id.hex()} is in no block of this node"
         raise ProblemError(Problem(HttpCode.TRANSACTION_NOT_COMMITTED, detail))
     disposition = f'attachment; filename="receipt-{transaction_id.hex()[:16]}.json"'
-    document = receipt_of(call.queries.chain, committed)
+    document = receipt_of(call.queries.chain, committed, from_height)
     return Answer(document, caching=Caching.STABLE, headers={"Content-Disposition": disposition})
 
 

@@ -15,8 +15,10 @@ NEEDED = {
     "/v1/state": {"key": "account/org0"},
     "/v1/state/versions": {"key": "stream/invoices"},
     "/v1/proofs/state": {"key": "account/org0"},
+    "/v1/proofs/consistency": {"from": "1"},
+    "/v1/proofs/inclusion": {"index": "0"},
 }
-"""The parameters that a query of these routes must have."""
+"""The parameters without which a query of these routes has no success."""
 
 
 def fill(node: FakeNode) -> dict[str, str]:
@@ -51,5 +53,7 @@ def fill(node: FakeNode) -> dict[str, str]:
         "digest": evidence.digest.hex(),
         "revision": "1",
         "accused_height": "1",
+        "level": "0",
+        "tile": "000.p/1",
         "key": founder(0).card.validator.consensus_key.hex(),
     }

@@ -67,6 +67,8 @@ KNOWN = {
     "revision": "1",
     "accused_height": "1",
     "key": "0" * 64,
+    "level": "0",
+    "tile": "000.p/1",
 }
 """A value that may stand in a path, of every parameter."""
 
@@ -101,6 +103,7 @@ async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, templ
             "proposal_unknown",
             "candidate_unknown",
             "validator_unknown",
+            "tile_unknown",
         ), (template, text)
 
 
