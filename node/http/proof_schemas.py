@@ -12,6 +12,7 @@ from node.http.schema_forms import (
     RESULT,
     TIME_MS,
     VALIDATOR,
+    Schema,
     list_of,
     nullable,
     object_of,
@@ -86,14 +87,22 @@ _TRAIL = list_of(
     )
 )
 
+_LEAF = object_of({"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT})
+
+EXPORT_LINE: Schema = {
+    "oneOf": [
+        object_of({"block_hash": HEX_32, "record": reference("CommitRecord")}),
+        object_of({"envelope": reference("Envelope"), "leaf": _LEAF}),
+    ],
+    "description": "A block; or, on the lines after it, each of its transactions. In canonical JSON.",
+}
+
 RECEIPT = object_of(
     {
         "kind": {"const": "quorum-ledger/receipt"},
         "version": {"const": 1},
         "transaction": reference("Envelope"),
-        "leaf": object_of(
-            {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
-        ),
+        "leaf": _LEAF,
         "path": list_of(HEX_32),
         "record": reference("CommitRecord"),
         "trail": _TRAIL,

@@ -21,7 +21,7 @@ from node.http.governance_schemas import (
     PROPOSAL_DETAILS,
 )
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, RECEIPT
+from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, EXPORT_LINE, HEADER, RECEIPT
 from node.http.schema_forms import (
     AMOUNT,
     COUNT,
@@ -321,6 +321,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "CommitRecord": COMMIT_RECORD,
+    "ExportLine": EXPORT_LINE,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
     "ValidatorSet": object_of(
