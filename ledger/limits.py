@@ -97,6 +97,7 @@ RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; 
 # ---- receipts and evidence files
 RECEIPT_BYTES_MAX = 16 * MIB
 EVIDENCE_FILE_BYTES_MAX = 16 * MIB
+PINNED_CHECKPOINT_BYTES_MAX = 256 * KIB  # the largest validator set there can be has less than half of it
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
 
@@ -109,6 +110,19 @@ AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blo
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
 AUDIT_UNWRITTEN_ROWS_MAX = 50_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
+
+# ---- the transparency log (the signatures of validators alone fit the limits of a note)
+NOTE_BYTES_MAX = 128 * KIB
+NOTE_SIGNATURES_MAX = 256
+LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
+POLICY_BYTES_MAX = 256 * KIB
+POLICY_LINES_MAX = 4_096
+
+# ---- light clients
+LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
+LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise
+LIGHT_UPDATE_BYTES_MAX = 16 * MIB
+LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later

@@ -33,6 +33,9 @@ NDJSON = "application/x-ndjson"
 PROBLEM_JSON = "application/problem+json"
 EVENT_STREAM = "text/event-stream"
 TEXT = "text/plain"
+PLAIN_TEXT = "text/plain; charset=utf-8"
+"""What C2SP has its text files served as; a route of `TEXT` may answer with it."""
+OCTETS = "application/octet-stream"
 
 
 SECURITY_HEADERS: Mapping[str, str] = {

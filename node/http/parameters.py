@@ -23,6 +23,7 @@ from ledger.limits import (
     NAME_BYTES_MAX,
     RECORD_KEY_BYTES_MAX,
 )
+from ledger.log.tiles import TILE_LEVEL_MAX, TILE_PATH_PATTERN, parse_tile_name
 from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.table import OPERATIONS
 from ledger.primitives import Digest, parse_digest
@@ -47,12 +48,14 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Generic[T_co]):
-    """One parameter. `parse` raises `MalformedError` for text that the parameter cannot have."""
+    """One parameter. `parse` raises `MalformedError` for text that the parameter cannot have. One in a path that
+    `has_slashes` takes all that is left of it."""
 
     name: str
     description: str
     schema: Json
     parse: Callable[[str], T_co]
+    has_slashes: bool = False
 
     def read(self, text: str) -> T_co:
         """The value that `text` stands for. Raises `ProblemError` naming the parameter."""
@@ -166,11 +169,29 @@ VALIDATOR = Parameter(
 EVIDENCE_DIGEST = Parameter(
     "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
 )
+TILE_LEVEL = _integer("level", "The level of the tile; 0 has the leaf hashes.", maximum=TILE_LEVEL_MAX)
+TILE = Parameter(
+    "tile",
+    "The tile's number in groups of three digits, all but the last behind an x, and its width when it is partial: "
+    "`x001/x234/067`, `000.p/17`.",
+    {"type": "string", "pattern": f"^{TILE_PATH_PATTERN}$"},
+    parse_tile_name,
+    has_slashes=True,
+)
 
 # ---- in queries
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
 FROM_HEIGHT = _integer("from_height", "Only what is in blocks of this height or above.")
 TO_HEIGHT = _integer("to_height", "Only what is in blocks of this height or below.")
+PINNED_HEIGHT = _integer(
+    "from_height",
+    "The height that your trust starts from: 0, which is genesis, without it; that of the checkpoint that you pinned. "
+    "What leads from there is in the file, and nothing from before.",
+)
+KNOWN_HEIGHT = _integer(
+    "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
+)
+KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",
@@ -203,6 +224,10 @@ PROPOSAL_STATE = Parameter(
     _proposal_state,
 )
 RECORD_KEY = Parameter("key", "Only records of this entity key.", {"type": "string", "minLength": 1}, _record_key)
+LOG_INDEX = _integer("index", "The transaction's index in the log, from 0.")
+LOG_SIZE = _integer("size", "The size of the log that the proof is for; without it, the newest.", minimum=1)
+FROM_SIZE = _integer("from", "The earlier size of the log. Must be given.")
+TO_SIZE = _integer("to", "The later size of the log; without it, the newest.")
 PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
 BLOCKS_BEHIND_MAX = _integer(
     "maxBlocksBehind", "Ready only when at most this many blocks behind what n - q + 1 validators say."
@@ -210,6 +235,17 @@ BLOCKS_BEHIND_MAX = _integer(
 
 PATH_PARAMETERS: dict[str, AnyParameter] = {
     parameter.name: parameter
-    for parameter in (TRANSACTION_ID, BLOCK, ACCOUNT, STREAM, ASSET, PROPOSAL, VALIDATOR, EVIDENCE_DIGEST)
+    for parameter in (
+        TRANSACTION_ID,
+        BLOCK,
+        ACCOUNT,
+        STREAM,
+        ASSET,
+        PROPOSAL,
+        VALIDATOR,
+        EVIDENCE_DIGEST,
+        TILE_LEVEL,
+        TILE,
+    )
 }
 """Every name that may stand in braces in a path."""

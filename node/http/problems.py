@@ -33,6 +33,9 @@ class HttpCode(StrEnum):
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     CANDIDATE_UNKNOWN = "candidate_unknown"
     EVIDENCE_UNKNOWN = "evidence_unknown"
+    TILE_UNKNOWN = "tile_unknown"
+    LOG_SIZE_UNKNOWN = "log_size_unknown"
+    TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     REQUEST_TIMEOUT = "request_timeout"
@@ -115,6 +118,21 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "Neither the ledger nor this node has evidence with this digest.",
         "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
+    ),
+    HttpCode.TILE_UNKNOWN: Row(
+        404,
+        "The log of this node does not have this tile, or not this much of it.",
+        "Fetch the tiles of a size that a checkpoint names; a partial one has the width that this size gives it.",
+    ),
+    HttpCode.LOG_SIZE_UNKNOWN: Row(
+        404,
+        "The log of this node does not have so many transactions.",
+        "Compare it with the newest checkpoint: the node may be behind.",
+    ),
+    HttpCode.TRAIL_TOO_LONG: Row(
+        422,
+        "The validator set has changed more often since the height that was asked from than a file may tell.",
+        "Pin a later block (quorum-audit checkpoint), and give its height as from_height.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."

@@ -97,17 +97,38 @@ EXPORT_LINE: Schema = {
     "description": "A block; or, on the lines after it, each of its transactions. In canonical JSON.",
 }
 
-RECEIPT = object_of(
+_RECEIPT: Schema = {
+    "kind": {"const": "quorum-ledger/receipt"},
+    "version": {"const": 1},
+    "transaction": reference("Envelope"),
+    "leaf": _LEAF,
+    "path": list_of(HEX_32),
+}
+
+RECEIPT: Schema = {
+    "description": "Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
+    "anyOf": [
+        object_of(
+            {**_RECEIPT, "record": reference("CommitRecord"), "trail": _TRAIL},
+            description="Of a transaction above `from_height`: its own block, and what leads there from `from_height`.",
+        ),
+        object_of(
+            {**_RECEIPT, "position": COUNT, "header": reference("Header")},
+            description="Of one at or below it: the block at `from_height`, in whose log it is at this position.",
+        ),
+    ],
+}
+
+LIGHT_UPDATE = object_of(
     {
-        "kind": {"const": "quorum-ledger/receipt"},
+        "kind": {"const": "quorum-ledger/light-update"},
         "version": {"const": 1},
-        "transaction": reference("Envelope"),
-        "leaf": _LEAF,
-        "path": list_of(HEX_32),
-        "record": reference("CommitRecord"),
         "trail": _TRAIL,
+        "record": reference("CommitRecord"),
+        "consistency": list_of(HEX_32),
     },
-    description="Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
+    description="Leads who knows an earlier block to the block of `record`. Where the validator set changed more often "
+    "than one update has room for, that is the block of the next change: ask again from there.",
 )
 
 _TWO_STATEMENTS = {**EVIDENCE.schema}["properties"]

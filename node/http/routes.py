@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from ledger.refusals import Code
-from node.http import blocks, events, evidence, governance, health, registry, submitting, transactions
-from node.http.call import EVENT_STREAM, JSON, NDJSON, TEXT
+from node.http import (
+    blocks,
+    events,
+    evidence,
+    governance,
+    health,
+    light,
+    registry,
+    submitting,
+    transactions,
+    transparency,
+)
+from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
     ACCOUNT,
@@ -12,26 +23,38 @@ from node.http.parameters import (
     BLOCKS_BEHIND_MAX,
     CURSOR,
     FROM_HEIGHT,
+    FROM_SIZE,
     HEIGHT,
+    KNOWN_HEIGHT,
+    KNOWN_LOG_SIZE,
     LIMIT,
+    LOG_INDEX,
+    LOG_SIZE,
     OPERATION_TYPE,
     ORDER,
     PEERS_MIN,
+    PINNED_HEIGHT,
     PROPOSAL_STATE,
     RECORD_KEY,
     STREAM,
     TO_HEIGHT,
+    TO_SIZE,
+    TRANSACTION_ID,
 )
 from node.http.problems import SUBMISSION_CODES, HttpCode
 from node.http.route import Route
 
 _PAGE = (CURSOR, LIMIT, ORDER)
 _RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
-_NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED,)
+_NO_TRAIL = (HttpCode.HEIGHT_UNKNOWN, HttpCode.TRAIL_TOO_LONG)
+_NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED, *_NO_TRAIL)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
-_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN,)
+_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
+_NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
+_NO_TILE = (HttpCode.TILE_UNKNOWN,)
+_NO_SIZE = (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -43,7 +66,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
           "TransactionStatus", (), _NO_TRANSACTION, waits=True),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
-          "Receipt", (), _NO_RECEIPT),
+          "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
           "BlockPage", _PAGE),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
@@ -93,11 +116,23 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
           "EvidencePage", _PAGE),
     Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
-          "EvidenceFile", (), _NO_EVIDENCE),
+          "EvidenceFile", (PINNED_HEIGHT,), _NO_EVIDENCE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
           "Doctor"),
+    Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
+          "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
+    Route("GET", "/tile/entries/{tile}", transparency.bundle, "Entries of the log: leaves, each behind its length",
+          "Octets", (), _NO_TILE, media_type=OCTETS),
+    Route("GET", "/tile/{level}/{tile}", transparency.tile, "Hashes of the log, as C2SP tlog-tiles has them",
+          "Octets", (), _NO_TILE, media_type=OCTETS),
+    Route("GET", "/v1/proofs/inclusion", transparency.inclusion, "That the log has a transaction, by id or index",
+          "InclusionProof", (TRANSACTION_ID, LOG_INDEX, LOG_SIZE), (*_NO_RECEIPT, *_NO_SIZE)),
+    Route("GET", "/v1/proofs/consistency", transparency.consistency, "That a later log begins with an earlier one",
+          "ConsistencyProof", (FROM_SIZE, TO_SIZE), _NO_SIZE),
+    Route("GET", "/v1/log/policy", transparency.policy, "Whose cosignatures suffice, as a C2SP tlog-policy",
+          "Text", (HEIGHT,), media_type=TEXT),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",

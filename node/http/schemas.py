@@ -20,8 +20,9 @@ from node.http.governance_schemas import (
     PROPOSAL,
     PROPOSAL_DETAILS,
 )
+from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, EXPORT_LINE, HEADER, RECEIPT
+from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, EXPORT_LINE, HEADER, LIGHT_UPDATE, RECEIPT
 from node.http.schema_forms import (
     AMOUNT,
     COUNT,
@@ -324,6 +325,7 @@ SCHEMAS: dict[str, Schema] = {
     "ExportLine": EXPORT_LINE,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
+    "LightUpdate": LIGHT_UPDATE,
     "ValidatorSet": object_of(
         {
             "height": _STATE_HEIGHT,
@@ -343,6 +345,7 @@ SCHEMAS: dict[str, Schema] = {
     "Ready": object_of({"ready": {"const": True}}),
     "OpenApi": {"type": "object", "description": "This document."},
     "Text": {"type": "string"},
+    **LOG_SCHEMAS,
     "Problem": {
         **object_of(
             {

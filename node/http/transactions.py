@@ -14,6 +14,7 @@ from node.http.parameters import (
     ASSET,
     FROM_HEIGHT,
     OPERATION_TYPE,
+    PINNED_HEIGHT,
     STREAM,
     TO_HEIGHT,
     TRANSACTION_ID,
@@ -61,13 +62,13 @@ async def status(call: Call) -> Answer:
 
 def receipt(call: Call) -> Answer:
     """GET /v1/transactions/{id}/receipt."""
-    transaction_id = call.path(TRANSACTION_ID)
+    transaction_id, from_height = call.path(TRANSACTION_ID), call.height(PINNED_HEIGHT) or 0
     committed = call.queries.transaction(transaction_id)
     if committed is None:
         detail = f"transaction {transaction_id.hex()} is in no block of this node"
         raise ProblemError(Problem(HttpCode.TRANSACTION_NOT_COMMITTED, detail))
     disposition = f'attachment; filename="receipt-{transaction_id.hex()[:16]}.json"'
-    document = receipt_of(call.queries.chain, committed)
+    document = receipt_of(call.queries.chain, committed, from_height)
     return Answer(document, caching=Caching.STABLE, headers={"Content-Disposition": disposition})
 
 

@@ -118,7 +118,7 @@ class FakeNode:
             case ("GET", "transactions", identifier, "receipt"):
                 if self.network.find(identifier) is None:
                     return problem(404, "transaction_not_committed", "it is in no block")
-                return web.Response(body=self.network.receipt(identifier))
+                return web.Response(body=self.network.receipt(identifier, int(request.query.get("from_height", "0"))))
             case ("GET", "blocks", "latest"):
                 return web.json_response(self._block(len(self.network.blocks)))
             case ("GET", "blocks", height):

@@ -15,8 +15,9 @@ from ledger.export import ManifestBuilder, block_lines, first_line
 from ledger.genesis import assemble_genesis
 from ledger.merkle import perfect_subtrees, prove_inclusion
 from ledger.parameters import Parameters
+from ledger.pinned_checkpoint import PinnedCheckpoint, build_pinned_checkpoint
 from ledger.primitives import Digest
-from ledger.receipt import build_receipt
+from ledger.receipt import build_pinned_receipt, build_receipt
 from ledger.refusals import Refusal
 from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
@@ -149,15 +150,25 @@ class Network:
                     return block, index
         return None
 
-    def receipt(self, transaction_id: str) -> bytes:
-        """The receipt of a committed transaction."""
+    def checkpoint(self, height: int) -> PinnedCheckpoint:
+        """What pins a block."""
+        header = self.blocks[height - 1].header
+        return build_pinned_checkpoint(network=self.genesis.network, header=header, validators=self.genesis.validators)
+
+    def receipt(self, transaction_id: str, from_height: int = 0) -> bytes:
+        """The receipt of a committed transaction, for holders of genesis or of a checkpoint."""
         found = self.find(transaction_id)
         assert found is not None
         block, index = found
         transaction = block.transactions[index]
         leaf = Leaf(block.header.height, index, transaction.id, transaction.envelope_hash, block.results[index])
         position = block.header.log_size - block.header.transaction_count + index
-        path = prove_inclusion(position, block.header.log_size, lambda level, at: self.trees[level, at])
+        header = self.blocks[max(from_height, leaf.height) - 1].header
+        path = prove_inclusion(position, header.log_size, lambda level, at: self.trees[level, at])
+        if leaf.height <= from_height:
+            return build_pinned_receipt(
+                envelope=transaction.envelope, leaf=leaf, path=path, position=position, header=header
+            )
         from ledger.consensus.codec import decode_commit_record
 
         record = decode_commit_record(self.records[block.header.height - 1])

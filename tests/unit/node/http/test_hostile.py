@@ -63,6 +63,8 @@ KNOWN = {
     "number": "1",
     "validator": "v5",
     "digest": "0" * 64,
+    "level": "0",
+    "tile": "000.p/1",
 }
 """A value that may stand in a path, of every parameter."""
 
@@ -94,6 +96,7 @@ async def test_no_path_parameter_breaks_anything(api: Api, node: FakeNode, templ
             "asset_unknown",
             "proposal_unknown",
             "candidate_unknown",
+            "tile_unknown",
         ), (template, text)
 
 
