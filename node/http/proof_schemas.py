@@ -89,13 +89,21 @@ _TRAIL = list_of(
     )
 )
 
+_LEAF = object_of({"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT})
+
+EXPORT_LINE: Schema = {
+    "oneOf": [
+        object_of({"block_hash": HEX_32, "record": reference("CommitRecord")}),
+        object_of({"envelope": reference("Envelope"), "leaf": _LEAF}),
+    ],
+    "description": "A block; or, on the lines after it, each of its transactions. In canonical JSON.",
+}
+
 _RECEIPT: Schema = {
     "kind": {"const": "quorum-ledger/receipt"},
     "version": {"const": 1},
     "transaction": reference("Envelope"),
-    "leaf": object_of(
-        {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
-    ),
+    "leaf": _LEAF,
     "path": list_of(HEX_32),
 }
 

@@ -86,6 +86,8 @@ ROUTES: tuple[Route, ...] = (
           "CommitRecord", (), _NO_CERTIFICATE),
     Route("GET", "/v1/blocks/{block}/body", blocks.body, "The exact envelopes of a block, one on each line",
           "Envelope", (), _NO_BLOCK, media_type=NDJSON),
+    Route("GET", "/v1/export", blocks.export, "The lines of an export: whole blocks, some or all of those asked for",
+          "ExportLine", (FROM_HEIGHT, TO_HEIGHT), media_type=NDJSON),
     Route("GET", "/v1/accounts", registry.accounts, "List accounts by name",
           "AccountPage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/accounts/{account}", registry.account, "An account, now or at a height",

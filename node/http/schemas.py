@@ -18,7 +18,15 @@ from node.http.governance_schemas import (
 )
 from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT, STATE_PROOF
+from node.http.proof_schemas import (
+    COMMIT_RECORD,
+    EVIDENCE_FILE,
+    EXPORT_LINE,
+    HEADER,
+    LIGHT_UPDATE,
+    RECEIPT,
+    STATE_PROOF,
+)
 from node.http.schema_forms import (
     COUNT,
     HEX_32,
@@ -284,6 +292,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "CommitRecord": COMMIT_RECORD,
+    "ExportLine": EXPORT_LINE,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
     "StateProof": STATE_PROOF,

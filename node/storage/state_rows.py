@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ledger.limits import STATE_CACHE_BYTES_MAX
+from ledger.row_cache import RowCache, Unknown
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.cache import RowCache, Unknown
 from node.storage.errors import DamagedError
 
 _PRESENT = b"\x01"

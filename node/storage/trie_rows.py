@@ -11,11 +11,11 @@ from __future__ import annotations
 from ledger import framing
 from ledger.errors import MalformedError
 from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
+from ledger.row_cache import RowCache, Unknown
 from ledger.trie import DEPTH_MAX, TrieChange
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.cache import RowCache, Unknown
 from node.storage.errors import DamagedError
 
 _STALE_NODES_MAX = 2**32
