@@ -26,10 +26,10 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit found: the newest block, and the height after which this run began (0: genesis)."""
+    """What an audit found: the newest block, and the first height that this run looked at."""
 
     tip: Tip
-    resumed_after: int
+    from_height: int
 
 
 def open_state(path: Path, genesis: Genesis, source: Source, *, restart: bool) -> AuditStore:
@@ -57,7 +57,7 @@ async def run_audit(
     does, the state (at `path`) is written, so that the next run goes on.
     """
     audit = ChainAudit(store)
-    resumed_after = store.tip.header.height
+    from_height = store.tip.header.height + 1
     blocks = opened_blocks(
         source.batches(last), context=audit.context, validators=lambda: audit.validators, workers=workers
     )
@@ -90,7 +90,7 @@ async def run_audit(
         ) from None
     except AuditStateError as error:
         raise _unusable(path, error) from None
-    return Audited(audit.tip, resumed_after)
+    return Audited(audit.tip, from_height)
 
 
 def _unusable(path: Path, error: AuditStateError) -> WalletError:

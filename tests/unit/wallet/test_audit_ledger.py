@@ -55,7 +55,7 @@ def test_a_whole_ledger_holds_and_nothing_is_left_behind(
 ) -> None:
     printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
     assert (printed["height"], printed["block_hash"]) == chain.head
-    assert (printed["transactions"], printed["resumed_after"]) == (2, 0)
+    assert (printed["transactions"], printed["from_height"]) == (2, 1)
     partial = json.loads(audit("ledger", node.url, "--to-height", "3", "--output", "json").stdout)
     assert partial["height"] == 3
     assert audits(home) == []
@@ -129,7 +129,7 @@ def test_an_audit_that_was_stopped_goes_on_where_it_stopped(
     node.requests.clear()
     result = audit("ledger", node.url, "--output", "json")
     printed = json.loads(result.stdout)
-    assert (printed["height"], printed["resumed_after"]) == (10, 5)
+    assert (printed["height"], printed["from_height"]) == (10, 6)
     assert node.count("GET", "/v1/export") == 2, "heights 6 to 8, and 9 to 10"
     assert audits(home) == []
 
@@ -139,9 +139,9 @@ def test_with_a_state_of_its_own_an_audit_looks_at_what_is_new(audit: Run, node:
     for _ in range(3):
         chain.commit([])
     printed = json.loads(audit("ledger", node.url, "--state", "mine", "--output", "json").stdout)
-    assert (printed["height"], printed["resumed_after"]) == (13, 10)
+    assert (printed["height"], printed["from_height"]) == (13, 11)
     again = json.loads(audit("ledger", node.url, "--state", "mine", "--restart", "--output", "json").stdout)
-    assert (again["height"], again["resumed_after"]) == (13, 0)
+    assert (again["height"], again["from_height"]) == (13, 1)
 
 
 def test_a_node_that_took_blocks_back_is_found_out(audit: Run, node: FakeNode, chain: Network) -> None:
@@ -160,7 +160,7 @@ def test_a_file_that_changed_where_it_was_audited_is_not_gone_on_with(audit: Run
     chain.commit([])
     file.write_bytes(chain.export())
     printed = json.loads(audit("ledger", str(file), "--state", "mine", "--output", "json").stdout)
-    assert (printed["height"], printed["resumed_after"]) == (11, 10)
+    assert (printed["height"], printed["from_height"]) == (11, 11)
     chain.commit([])
     file.write_bytes(chain.export().replace(b"hello", b"hallo"))
     result = audit("ledger", str(file), "--state", "mine", "--output", "json")
@@ -264,7 +264,7 @@ def test_a_worker_that_dies_is_an_error_and_the_audit_goes_on_later(
         result = audit("ledger", node.url, "--workers", "1", "--output", "json")
     assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.UNEXPECTED, "worker_died")
     printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
-    assert (printed["height"], printed["resumed_after"]) == (10, 1)
+    assert (printed["height"], printed["from_height"]) == (10, 2)
 
 
 def kill_worker(context: object, validators: object, batch: opening.Batch) -> opening.Opened:

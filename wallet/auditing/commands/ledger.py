@@ -74,11 +74,11 @@ def ledger(
         "transactions": header.log_size,
         "log_root": header.log_root.hex(),
         "state_root": header.state_root.hex(),
-        "resumed_after": audited.resumed_after,
+        "from_height": audited.from_height,
     }
     session.output.record(fields)
-    if audited.resumed_after:
-        session.output.hint(f"Blocks 1 to {audited.resumed_after} were audited by an earlier run, and not again.")
+    if audited.from_height > 1:
+        session.output.hint(f"Blocks 1 to {audited.from_height - 1} were audited by an earlier run, and not again.")
     session.output.hint("Every block up to this height follows from genesis by the rules, signed by its quorums.")
     return ExitCode.OK
 
