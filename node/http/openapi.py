@@ -155,7 +155,11 @@ def _operation(route: Route, *, needs_token: bool) -> dict[str, Json]:
     if needs_token:
         operation["security"] = [{_SECURITY: []}]
     if route.accepts:
-        content: dict[str, Json] = {media_type: _content(media_type, "Envelope") for media_type in route.accepts}
+        content: dict[str, Json] = {
+            JSON: {"schema": reference("Envelope")},
+            # Without a type: there is no wrong body of lines, for each line is answered by itself.
+            NDJSON: {"schema": {"description": "One on each line.", "x-each": reference("Envelope")}},
+        }
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

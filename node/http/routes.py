@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.refusals import Code
 from node.http import (
     blocks,
+    docs,
     events,
     evidence,
     governance,
@@ -179,6 +180,14 @@ ROUTES: tuple[Route, ...] = (
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",
           "OpenApi", audience=Audience.EVERYBODY),
+    Route("GET", "/docs", docs.page, "This document, for people",
+          "Text", media_type=docs.HTML, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/page.js", docs.script, "Part of the page",
+          "Text", media_type=docs.JAVASCRIPT, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/swagger-ui.css", docs.style_sheet, "Part of the page",
+          "Text", media_type=docs.CSS, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/swagger-ui-bundle.js", docs.bundle, "Part of the page",
+          "Text", media_type=docs.JAVASCRIPT, audience=Audience.EVERYBODY),
     Route("GET", "/livez", health.alive, "Whether the node works at all",
           "Alive", (), (HttpCode.HALTED,), audience=Audience.EVERYBODY),
     Route("GET", "/readyz", health.ready, "Whether requests may be sent to this node",
