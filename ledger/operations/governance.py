@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger.events import AccountTouched, Event
 from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes
@@ -37,8 +39,7 @@ from ledger.rows.governance import (
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalCreate:
+class ProposalCreate(Struct, frozen=True):
     """Propose `changes`, to be voted on until ledger time `expires` (ms), in force `delay` heights after decision."""
 
     kind: ClassVar[OperationKind]
@@ -108,8 +109,7 @@ class ProposalCreate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalVote:
+class ProposalVote(Struct, frozen=True):
     """Approve or reject `proposal`, whose content is the one with this `digest`; a later vote replaces an earlier."""
 
     kind: ClassVar[OperationKind]
@@ -148,8 +148,7 @@ class ProposalVote:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalWithdraw:
+class ProposalWithdraw(Struct, frozen=True):
     """Take back `proposal` while it is open."""
 
     kind: ClassVar[OperationKind]
