@@ -18,7 +18,7 @@ from ledger.state import Overlay
 
 
 class Place(Struct, frozen=True):
-    """Where an operation stands: the chain, the block's height and time (ms), the transaction, both indexes (from 0)."""
+    """Where an operation stands: chain, the block's height and time (ms), the transaction, both indexes (from 0)."""
 
     chain: Digest
     height: int
