@@ -120,11 +120,12 @@ class Replica:
         if self._halted is not None:
             return (Halted(self._halted),)
         parts = self._parts
-        parts.now, self._appended, self._backlog = now, False, backlog
+        parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
         try:
             self._settle()
             for item in inputs:
                 self._take(item)
+            self._backlog = backlog
             parts.reports.submit(parts.door, parts.deciding, now.monotonic_ms)
             self._settle()
             self._tell_peers()
