@@ -59,6 +59,11 @@ class BlockText:
     height: int
     lines: tuple[bytes, ...]
 
+    @property
+    def claimed_hash(self) -> str:
+        """The block hash in hex, as the first line claims it."""
+        return self.lines[0][len(BLOCK_OPENING) : _HASH_END].decode("ascii", "replace")
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -187,7 +192,7 @@ def open_exported_block(
         verify_signature=verify_signature,
         leaf_hashes=tuple(leaf_hashes),
     )
-    if block_line[len(BLOCK_OPENING) : _HASH_END] != opened.block_hash.hex().encode():
+    if text.claimed_hash != opened.block_hash.hex():
         raise FlawError(height, "its block hash", f"the header hashes to {opened.block_hash.hex()}")
     return opened
 
