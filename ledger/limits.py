@@ -94,8 +94,10 @@ RECORD_BYTES_MAX = 4 * MIB
 
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 
-# ---- receipts and evidence files
+# ---- receipts, evidence files and state proofs
 RECEIPT_BYTES_MAX = 16 * MIB
+STATE_PROOF_BYTES_MAX = 16 * MIB
+STATE_KEY_BYTES_MAX = 160  # above the longest that there is: a balance of two longest names
 EVIDENCE_FILE_BYTES_MAX = 16 * MIB
 PINNED_CHECKPOINT_BYTES_MAX = 256 * KIB  # the largest validator set there can be has less than half of it
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height

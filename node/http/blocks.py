@@ -7,7 +7,7 @@ from ledger.export import block_lines
 from ledger.limits import EXPORT_ANSWER_BLOCKS_MAX, EXPORT_ANSWER_BYTES
 from node.http import render
 from node.http.call import NDJSON, Answer, Caching, Call
-from node.http.lists import answer_page, requested_page, stored_page
+from node.http.lists import answer_page, requested_heights, requested_page, stored_page
 from node.http.parameters import BLOCK, FROM_HEIGHT, TO_HEIGHT
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.storage.chain_store import ChainStore
@@ -15,8 +15,8 @@ from node.storage.chain_store import ChainStore
 
 def listed(call: Call) -> Answer:
     """GET /v1/blocks."""
-    request = requested_page(call)
-    page = stored_page(lambda: call.queries.heights(request))
+    request, (from_height, to_height) = requested_page(call), requested_heights(call)
+    page = stored_page(lambda: call.queries.heights(request, from_height=from_height, to_height=to_height))
     items = (listed_block(call.queries.chain, height) for height in page.items)
     return answer_page(call, items, page.next)
 

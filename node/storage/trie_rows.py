@@ -59,6 +59,13 @@ class TrieRows:
         row = self._reader.get(keys.trie_version(height))
         return None if row is None else keys.unpack_height(row)
 
+    def oldest_provable_height(self, newest: int) -> int:
+        """The oldest height above 0 that is kept; a node that is told to keep more has them once the chain grew."""
+        oldest = max(1, newest - self._proof_heights + 1)
+        for key, _ in self._reader.range(keys.trie_version(oldest), keys.trie_version(newest)):
+            return keys.unpack_height(key, 1)
+        return newest
+
     def written(self, batch: Batch, height: int, change: TrieChange) -> None:
         """Remember what `batch`, which is durable now, made of the trie."""
         for path, row in change.new_nodes:
