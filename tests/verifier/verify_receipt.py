@@ -260,9 +260,7 @@ def verify(data: bytes, anchor: Anchor) -> dict[str, str]:
     check_form(receipt, CERTIFIED if certified else PINNED, "the receipt")
     envelope, leaf, how = receipt["transaction"], receipt["leaf"], "it is in the log of the pinned block"
     if certified:
-        demand(
-            leaf["height"] > anchor.height, f"what is pinned is later: get it again, for from_height={anchor.height}"
-        )
+        demand(leaf["height"] > anchor.height, f"what is pinned is newer: get it with from_height={anchor.height}")
         at = follow_trail(receipt["trail"], leaf["height"], anchor)
         header, votes = check_record(receipt["record"], at), receipt["record"]["certificate"]["signatures"]
         demand(leaf["index"] < header["transaction_count"], "the block has no transaction of this index")
