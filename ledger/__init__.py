@@ -15,5 +15,8 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block
-    trail, receipt, audit       what a stranger verifies, without trusting the node that answers; `evidence_file` too
+    trail, pinned_checkpoint    where a verifier's trust starts, and what leads from there to who may sign at a height
+    light_client                what is known of a chain without its blocks, from certified headers
+    receipt, audit              what a stranger verifies, without trusting the node that answers; `evidence_file` and
+                                `state_proof` too
 """
