@@ -1,4 +1,4 @@
-"""`quorum-audit verify`: one receipt or evidence file, without any network."""
+"""`quorum-audit verify`: one receipt, evidence file or split view, without any network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 
-@click.command("verify", cls=Command, short_help="Verify a receipt or an evidence file. Offline.")
+@click.command("verify", cls=Command, short_help="Verify a receipt, evidence or a split view. Offline.")
 @click.argument("file")
 @pass_session
 def verify(session: Session, file: str) -> int:
-    """Verify a receipt, or evidence against a validator, against a pinned genesis or checkpoint. No network.
+    """Verify a receipt, evidence against a validator, or a split view, by a pinned genesis or checkpoint. No network.
 
     What FILE is stands in it. What is pinned is --genesis FILE or --checkpoint FILE, or the profile's.
 
@@ -32,18 +32,23 @@ def verify(session: Session, file: str) -> int:
     from ledger.encoding import decode_form
     from ledger.errors import MalformedError
     from ledger.evidence_file import EVIDENCE_KIND
-    from ledger.limits import EVIDENCE_FILE_BYTES_MAX, RECEIPT_BYTES_MAX
+    from ledger.limits import EVIDENCE_FILE_BYTES_MAX, RECEIPT_BYTES_MAX, SPLIT_VIEW_BYTES_MAX
+    from ledger.split_view import SPLIT_VIEW_KIND
     from wallet.evidence import verify_evidence_file
     from wallet.pinning import pinned
+    from wallet.split_view import verify_split_view_file
 
     pin = pinned(session.settings)
-    data = read_bounded(file, max(RECEIPT_BYTES_MAX, EVIDENCE_FILE_BYTES_MAX))
+    data = read_bounded(file, max(RECEIPT_BYTES_MAX, EVIDENCE_FILE_BYTES_MAX, SPLIT_VIEW_BYTES_MAX))
     try:
         value = decode_form(data, bytes_max=len(data), what=file)
     except MalformedError:
         value = None  # what reads it next says what is wrong
-    if isinstance(value, dict) and value.get("kind") == EVIDENCE_KIND:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind == EVIDENCE_KIND:
         verify_evidence_file(session, data, pin)
+    elif kind == SPLIT_VIEW_KIND:
+        verify_split_view_file(session, data, pin)
     else:
         verify_receipt(session, data, pin)
     return ExitCode.OK
