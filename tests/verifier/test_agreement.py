@@ -25,7 +25,7 @@ from tests.unit.ledger.sample_chain import sample_chain
 from tests.vectors_registry import path_of
 from tests.verifier import verify_receipt as second
 from tests.verifier.eras import HEIGHT
-from tests.verifier.judging import agree, eras, pin, pins
+from tests.verifier.judging import agree, eras, judge, pin, pins
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -217,6 +217,13 @@ def test_what_is_not_canonical_is_so_for_both() -> None:
             decode(data, bytes_max=1_000_000)
         with pytest.raises((ValueError, RecursionError)):
             second.decode(data, 1_000_000)
+
+
+def test_neither_reads_what_is_too_large() -> None:
+    data = b'"' + b"x" * RECEIPT_BYTES_MAX + b'"'
+    assert "more than" in judge(data, pins()[0])
+    with pytest.raises(ValueError, match="more than"):
+        second.verify(data, pins()[0].second)
 
 
 def test_what_is_canonical_is_so_for_both() -> None:
