@@ -51,7 +51,11 @@ def files(tmp_path: Path) -> Path:
 
 RUNS = [
     (("receipt.json", "--genesis", "genesis.json"), 0, "yes, against the genesis of 'test'"),
-    (("receipt.json", "--checkpoint", "block4.json"), 0, "3 of 3 validators signed its block, quorum 2: 'v0', 'v1', 'v4'"),
+    (
+        ("receipt.json", "--checkpoint", "block4.json"),
+        0,
+        "3 of 3 validators signed its block, quorum 2: 'v0', 'v1', 'v4'",
+    ),
     (("pinned.json", "--checkpoint", "block4.json"), 0, "it is in the log of the pinned block"),
     (("pinned.json", "--genesis", "genesis.json"), 10, "NOT verified: it is for holders of another checkpoint"),
     (("damaged.json", "--genesis", "genesis.json"), 10, "NOT verified"),
