@@ -16,6 +16,7 @@ from node.http import (
     transactions,
     transparency,
     validators,
+    verifier,
 )
 from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
 from node.http.openapi import document
@@ -176,6 +177,8 @@ ROUTES: tuple[Route, ...] = (
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",
           "OpenApi"),
+    Route("GET", "/verifier.py", verifier.served, "The verifier of receipts, as one file to read and run",
+          "Text", media_type=TEXT),
     Route("GET", "/livez", health.alive, "Whether the node works at all",
           "Alive", (), (HttpCode.HALTED,)),
     Route("GET", "/readyz", health.ready, "Whether requests may be sent to this node",
