@@ -126,6 +126,11 @@ LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes
 LIGHT_UPDATE_BYTES_MAX = 16 * MIB
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
+# ---- watching
+SPLIT_VIEW_BYTES_MAX = 32 * MIB
+WATCH_NODES_MAX = 256  # nodes that are watched at once
+WATCH_STATE_BYTES_MAX = 8 * MIB  # what is remembered between two looks
+
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB

@@ -17,6 +17,7 @@ from node.http import (
     transactions,
     transparency,
     validators,
+    verifier,
 )
 from node.http.access import Audience
 from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
@@ -188,6 +189,8 @@ ROUTES: tuple[Route, ...] = (
           "Text", media_type=docs.CSS, audience=Audience.EVERYBODY),
     Route("GET", "/docs/swagger-ui-bundle.js", docs.bundle, "Part of the page",
           "Text", media_type=docs.JAVASCRIPT, audience=Audience.EVERYBODY),
+    Route("GET", "/verifier.py", verifier.served, "The verifier of receipts, as one file to read and run",
+          "Text", media_type=TEXT, headers=_FILE, audience=Audience.EVERYBODY),
     Route("GET", "/livez", health.alive, "Whether the node works at all",
           "Alive", (), (HttpCode.HALTED,), audience=Audience.EVERYBODY),
     Route("GET", "/readyz", health.ready, "Whether requests may be sent to this node",

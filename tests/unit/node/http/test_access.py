@@ -23,7 +23,7 @@ from tests.unit.node.http.fake_node import FakeNode
 TOKEN, OTHER = "T" * 40, "o-._~+/9" * 5 + "=="
 ACCESS = Access((parse_token(TOKEN), parse_token(f"sha256:{sha256(OTHER.encode()).hexdigest()}")))
 
-EVERYBODY = {"/livez", "/readyz", "/v1/openapi.json"}
+EVERYBODY = {"/livez", "/readyz", "/v1/openapi.json", "/verifier.py"}
 WRONG = [
     ("token_missing", None),
     ("token_missing", ""),
