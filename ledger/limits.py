@@ -174,6 +174,7 @@ HTTP_CLOSE_SECONDS_MAX = 5  # that requests get to finish at shutdown
 HTTP_STREAM_KEEP_ALIVE_SECONDS = 15  # between comments on a quiet event stream
 HTTP_STREAM_WRITE_SECONDS_MAX = 30  # that one write may take; a slower reader is disconnected and resumes
 HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
+HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put into a write; one event may have more
 
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256

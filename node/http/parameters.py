@@ -124,6 +124,12 @@ def _proposal_state(text: str) -> ProposalState:
         raise MalformedError(f"must be one of: {', '.join(ProposalState)}") from None
 
 
+def _truth(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise MalformedError("must be 1 or 0")
+    return text == "1"
+
+
 def _record_key(text: str) -> str:
     try:
         size = len(text.encode())
@@ -175,6 +181,12 @@ KNOWN_HEIGHT = _integer(
     "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
 )
 KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
+BLOCK_PROOF = Parameter(
+    "proof",
+    "`1`: with what proves each block and which transactions it has (schema BlockProof).",
+    {"type": "string", "enum": ["0", "1"]},
+    _truth,
+)
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",

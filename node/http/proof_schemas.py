@@ -101,6 +101,18 @@ RECEIPT = object_of(
     description="Proves the transaction's outcome for ever, offline: quorum-wallet receipt verify.",
 )
 
+BLOCK_PROOF = object_of(
+    {
+        "kind": {"const": "quorum-ledger/block-proof"},
+        "version": {"const": 1},
+        "record": reference("CommitRecord"),
+        "transactions": list_of(object_of({"id": ID, "envelope_hash": HEX_32, "result": RESULT})),
+        "log": list_of(HEX_32),
+    },
+    description="Proves a block to who knows its validator set, and that these are all of its transactions: appended "
+    "to the log before (the roots of its perfect subtrees, largest first), they give the header's log root.",
+)
+
 LIGHT_UPDATE = object_of(
     {
         "kind": {"const": "quorum-ledger/light-update"},

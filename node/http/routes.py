@@ -9,6 +9,7 @@ from node.http.openapi import document
 from node.http.parameters import (
     ACCOUNT,
     ASSET,
+    BLOCK_PROOF,
     BLOCKS_BEHIND_MAX,
     CURSOR,
     FROM_HEIGHT,
@@ -102,7 +103,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
           "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
-          "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
+          "BlockEvent", (ACCOUNT, STREAM, ASSET, OPERATION_TYPE, FROM_HEIGHT, BLOCK_PROOF), _NO_ROOM,
+          media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",
           "OpenApi"),
     Route("GET", "/livez", health.alive, "Whether the node works at all",

@@ -21,7 +21,7 @@ from node.http.governance_schemas import (
     PROPOSAL_DETAILS,
 )
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT
+from node.http.proof_schemas import BLOCK_PROOF, COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT
 from node.http.schema_forms import (
     AMOUNT,
     COUNT,
@@ -320,6 +320,21 @@ SCHEMAS: dict[str, Schema] = {
             "transactions": list_of(object_of({"id": ID, "envelope_hash": HEX_32, "result": RESULT})),
         }
     ),
+    "BlockEvent": object_of(
+        {
+            **_BLOCK_LISTED,
+            "transactions": {
+                **list_of(reference("Transaction")),
+                "description": "With a filter: those of the block's transactions that match it.",
+            },
+            "proof": {
+                **nullable(reference("BlockProof")),
+                "description": "With proof=1; null for genesis, which everyone pins instead.",
+            },
+        },
+        optional=("transactions", "proof"),
+    ),
+    "BlockProof": BLOCK_PROOF,
     "CommitRecord": COMMIT_RECORD,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
