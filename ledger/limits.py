@@ -105,6 +105,8 @@ LOG_PATH_MAX = 64  # hashes of an inclusion path
 LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
 LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise
 LIGHT_UPDATE_BYTES_MAX = 16 * MIB
+BLOCK_PROOF_BYTES_MAX = 8 * MIB
+EVENT_BYTES_MAX = 16 * MIB  # of one server-sent event, that a client reads
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
 # ---- mempool

@@ -1,0 +1,436 @@
+"""`Ledger`: what nodes answer about one chain, verified from an anchor that the caller brings.
+
+    async with open_ledger(["https://a.example", "https://b.example"], anchor) as ledger:
+        settled = await ledger.submit(transaction)
+        held = await ledger.balance("acme", "euro")
+        async for block in ledger.events():
+            ...
+
+A light client inside follows the headers that quorums certify and never goes back. What proves itself (`Proved`, a
+committed outcome, a block) is held against it; an answer that does not hold is an `UntrueAnswerError` with its reason,
+and the next node is asked: only where none gives one that holds is the error raised. `untrue` has the newest of each
+node. What cannot be proved says so: `Stated` values, an outcome that is not committed, and whether there is something
+newer, for which there is `age_ms_max`: an answer for now is refused (`StaleError`) when the newest certified block that
+it rests on is older than that by the caller's clock. Ledger time moves at least every `heartbeat_ms` (60 s by default)
+on a network that works.
+
+One `Ledger` may be used by many tasks at once. Memory is bounded: some hundred headers, and one answer at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from ledger.block_proof import check_block_proof, parse_block_proof
+from ledger.consensus.codec import parse_commit_record
+from ledger.encoding import decode_form, expect_integer, expect_list, expect_string
+from ledger.errors import MalformedError, VerificationError
+from ledger.limits import BLOCK_PROOF_BYTES_MAX, RECEIPT_BYTES_MAX, STATE_PROOF_BYTES_MAX
+from ledger.operations.streams import RecordAppend
+from ledger.receipt import VerifiedReceipt, verify_receipt
+from ledger.rows.accounts import account_key, parse_account_row
+from ledger.rows.assets import Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
+from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
+from ledger.rows.streams import latest_key, parse_latest_row, parse_stream_row, stream_key
+from ledger.state_proof import check_state_proof, parse_state_proof
+from ledger.transaction import Transaction
+from wallet.answers import TEXT_MAX, Head, Outcome
+from wallet.client.conversation import Client, connect
+from wallet.client.errors import (
+    RefusedError,
+    StaleError,
+    UnreachableError,
+    UntrueAnswerError,
+    Untruth,
+    unreachable,
+)
+from wallet.client.events import Events
+from wallet.client.following import Follower, held
+from wallet.client.listing import listed
+from wallet.client.outcomes import Pursuit, Settled, pursue
+from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
+from wallet.exit_codes import ExitCode, WalletError
+from wallet.moments import local_clock_ms, rfc3339
+
+if TYPE_CHECKING:
+    from ledger.encoding import Json
+    from ledger.rows.accounts import Account
+    from ledger.rows.assets import Asset
+    from ledger.rows.streams import LatestRecord, Stream
+    from ledger.trail import Anchor
+    from ledger.validators import ValidatorSet
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+AGE_MS_MAX_DEFAULT = 180_000
+"""Three heartbeats of a network with the default parameters."""
+
+
+class Ledger:
+    """One chain, as nodes show it and quorums have signed it. Made by `open_ledger`.
+
+    Every method may raise `UnreachableError`, `RefusedError`, `UntrueAnswerError` (`ForkedError` among them, at once),
+    and, where its docstring says so, `StaleError`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        anchor: Anchor,
+        *,
+        age_ms_max: int = AGE_MS_MAX_DEFAULT,
+        clock_ms: Callable[[], int] = local_clock_ms,
+    ) -> None:
+        self._client = client
+        self._clock_ms = clock_ms
+        self.age_ms_max = age_ms_max
+        self.follower = Follower(anchor)
+        self.untrue: dict[str, UntrueAnswerError] = {}
+        """The newest answer of each node that was not true."""
+
+    # ---- how new it is
+
+    async def refresh(self) -> Freshness:
+        """Ask every node for its newest certified block; how old the newest of them is, and which nodes lag or fail.
+
+        Raises only when there is none at all.
+        """
+        before = self.follower.light.height
+        results = await asyncio.gather(*(self._try(url) for url in self._client.nodes))
+        failed = {url: error for url, error in results if error is not None and not _lags(error)}
+        head = self.follower.light.head
+        if head is None or (self.follower.light.height == before and len(failed) == len(results)):
+            raise _worst(list(failed.values()))
+        return Freshness(
+            height=head.header.height,
+            time_ms=head.header.time_ms,
+            age_ms=self._clock_ms() - head.header.time_ms,
+            behind=tuple(url for url, error in results if error is not None and _lags(error)),
+            failed=failed,
+        )
+
+    # ---- transactions
+
+    async def submit(
+        self, transaction: Transaction, *, wait: bool = True, timeout_s: float | None = None
+    ) -> Settled:
+        """Hand in a signed transaction; with `wait`, stay until its outcome is final or time is over.
+
+        Harmless to repeat: the same bytes never act twice. A committed outcome is proved by its receipt, whichever node
+        stated it. One that is expired rests on certified ledger time, and on the word of the nodes in `said` that they
+        do not have it. Without an outcome in time the state is pending: `wait` goes on.
+        """
+        return await pursue(self._client, self, transaction, timeout_s=timeout_s).submit(wait=wait)
+
+    async def wait(self, transaction: Transaction | str, *, timeout_s: float | None = None) -> Settled:
+        """Stay until the outcome of a transaction (or of an id, in hex) is final or time is over.
+
+        One that the nodes have lost is handed in again, unless only its id is given.
+        """
+        if isinstance(transaction, Transaction):
+            return await pursue(self._client, self, transaction, timeout_s=timeout_s).wait()
+        return await Pursuit(self._client, self, transaction, timeout_s=timeout_s).wait()
+
+    async def transaction(self, transaction_id: str) -> Settled:
+        """Where a transaction stands now: proved when it is committed, else what each node says."""
+        return await Pursuit(self._client, self, transaction_id).status()
+
+    async def settle(self, node: Client, outcome: Outcome) -> Settled:
+        """A committed `outcome`, proved by the receipt of the node that states it (see `outcomes.Judge`)."""
+        url = node.nodes[0]
+        try:
+            data = await node.get_bytes(f"/v1/transactions/{outcome.id}/receipt", bytes_max=RECEIPT_BYTES_MAX)
+            verified = await self._check_receipt(node, data, outcome.id)
+            proved = (verified.leaf.height, verified.leaf.result)
+            if proved != (outcome.height, outcome.result):
+                stated = f"it states '{outcome.result}' in block {outcome.height}"
+                reason = f"{stated}, and its receipt proves '{proved[1]}' in block {proved[0]}"
+                raise UntrueAnswerError(Untruth.OUTCOME_CONTRADICTED, url, reason)
+        except MalformedError as error:
+            raise self._seen(UntrueAnswerError(Untruth.RECEIPT_UNPROVED, url, str(error))) from None
+        except RefusedError as error:
+            raise self._seen(UntrueAnswerError(Untruth.OUTCOME_UNPROVED, url, error.sentence)) from None
+        except UntrueAnswerError as error:
+            raise self._seen(error) from None
+        outcome = replace(
+            outcome,
+            index=verified.leaf.index,
+            block_hash=verified.block_hash.hex(),
+            time=rfc3339(verified.header.time_ms),
+        )
+        return Settled(outcome, verified.signers, data, verified)
+
+    async def ledger_time_ms(self, stated: Head) -> int:
+        """The newest certified ledger time, at most the stated one (see `outcomes.Judge`)."""
+        light = self.follower.light
+        if light.head is None or light.head.header.time_ms < stated.time_ms:
+            with suppress(RefusedError):  # there is no certified block yet
+                await self._from_any(self._advance)
+        return min(stated.time_ms, light.head.header.time_ms) if light.head is not None else 0
+
+    async def _check_receipt(self, node: Client, data: bytes, transaction_id: str) -> VerifiedReceipt:
+        """What a receipt in an answer of `node` proves, held against what is known."""
+        url = node.nodes[0]
+        fields = as_object(decode_form(data, bytes_max=RECEIPT_BYTES_MAX, what="receipt"), "a receipt")
+        record = parse_commit_record(fields.get("record"))
+        self.follower.check_chain(url, parse_header(record.header))
+        with held(url, Untruth.RECEIPT_UNPROVED):
+            verified = verify_receipt(data, self.follower.anchor)
+        if verified.transaction.id.hex() != transaction_id:
+            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"the receipt is of {verified.transaction.id.hex()}")
+        await self.follower.hold(node, CertifiedHeader(verified.header, verified.block_hash), record)
+        return verified
+
+    # ---- state
+
+    async def account(self, name: str, *, height: int | None = None) -> Proved[Account | None]:
+        """An account, or that there is none. As for all state: now (may raise `StaleError`), or after block `height`.
+
+        State of an earlier height is kept provable by nodes for some hundred heights only (`proof_unavailable`), and
+        rests on signatures of its time and on its log being the beginning of the newest one.
+        """
+        return await self.state(account_key(name), parse_account_row, height=height)
+
+    async def stream(self, name: str, *, height: int | None = None) -> Proved[Stream | None]:
+        """A stream, with the number of its records, or that there is none."""
+        return await self.state(stream_key(name), parse_stream_row, height=height)
+
+    async def asset(self, name: str, *, height: int | None = None) -> Proved[Asset | None]:
+        """An asset with its supply, or that there is none."""
+        return await self.state(asset_key(name), parse_asset_row, height=height)
+
+    async def balance(self, account: str, asset: str, *, height: int | None = None) -> Proved[Balance]:
+        """What an account holds of an asset; nothing, if the state has no row of it."""
+        found = await self.state(balance_key(account, asset), parse_balance_row, height=height)
+        return replace(found, value=found.value or Balance(account, asset))
+
+    async def validators(self, *, height: int | None = None) -> Proved[ValidatorSet | None]:
+        """The validator set that signs the next block."""
+        return await self.state(VALIDATORS_KEY, parse_validators_row, height=height)
+
+    async def latest(self, stream: str, key: str, *, height: int | None = None) -> Proved[LatestRecord | None]:
+        """Where the newest record of an entity key stands, or that there is none."""
+        return await self.state(latest_key(stream, key), parse_latest_row, height=height)
+
+    async def record(self, stream: str, key: str) -> Proved[Record | None]:
+        """The newest record of an entity key with its content, or that there is none. May raise `StaleError`."""
+        row = await self.latest(stream, key)
+        if row.value is None:
+            return replace(row, value=None)
+        settled = await self.transaction(row.value.transaction_id.hex())
+        if settled.verified is None:
+            raise UnreachableError(
+                ExitCode.NODE_UNREACHABLE,
+                "transaction_unknown",
+                f"No node has the transaction {settled.outcome.id}, which is proved to be on the ledger.",
+                remedy="Ask other nodes.",
+            )
+        operation = settled.verified.transaction.body.operations[row.value.operation_index]
+        assert isinstance(operation, RecordAppend), "the state names the operation that appended the record"
+        return replace(row, value=Record(row.value, operation, settled.verified))
+
+    async def state(self, key: bytes, parse: Callable[[bytes], T], *, height: int | None = None) -> Proved[T | None]:
+        """What the state has under `key` (`ledger.rows` has the table), or None for nothing."""
+        return await self._from_any(self._state_at, key, parse, height)
+
+    async def _state_at(
+        self, node: Client, key: bytes, parse: Callable[[bytes], T], height: int | None
+    ) -> Proved[T | None]:
+        url = node.nodes[0]
+        query = {"key": key.decode("ascii"), "height": height}
+        file = parse_state_proof(await node.get_bytes("/v1/proofs/state", query, bytes_max=STATE_PROOF_BYTES_MAX))
+        if file.row.key != key:
+            reason = f"{file.row.key.decode('ascii')} instead of {key.decode('ascii')}"
+            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, reason)
+        known = self.follower.light.height
+        certified = await self.follower.certified(node, file.record, file.trail)
+        header = certified.header
+        if height is not None and header.height != height:
+            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"height {header.height} instead of {height}")
+        with held(url, Untruth.STATE_UNPROVED):
+            check_state_proof(file.row, header)
+        if height is None:
+            if header.height < known:
+                reason = f"it answers as of height {header.height}, and {known} was seen before"
+                raise UntrueAnswerError(Untruth.NODE_BEHIND, url, reason)
+            age_ms = self._clock_ms() - header.time_ms
+            if age_ms > self.age_ms_max:
+                raise StaleError(header.height, age_ms, self.age_ms_max)
+        value = None if file.row.value is None else parse(file.row.value)
+        return Proved(value, header, certified.block_hash, url)
+
+    # ---- blocks and lists
+
+    async def block(self, height: int) -> Block:
+        """A block with all of its transactions and their results, without their contents."""
+        return await self._from_any(self._block_at, height)
+
+    async def _block_at(self, node: Client, height: int) -> Block:
+        url = node.nodes[0]
+        data = await node.get_bytes(f"/v1/blocks/{height}/proof", bytes_max=BLOCK_PROOF_BYTES_MAX)
+        proof = parse_block_proof(decode_form(data, bytes_max=BLOCK_PROOF_BYTES_MAX, what="block proof"))
+        certified = await self.follower.header_at(node, height)
+        self.follower.check_same(url, certified, proof.record)
+        with held(url, Untruth.BLOCK_UNPROVED):
+            return Block(certified.header, certified.block_hash, check_block_proof(proof, certified.header))
+
+    def events(
+        self,
+        from_height: int | None = None,
+        *,
+        account: str | None = None,
+        stream: str | None = None,
+        asset: str | None = None,
+        type: str | None = None,
+    ) -> AsyncIterator[Block]:
+        """Every block from `from_height` on (without it, from the one after the newest), verified, in order, each once.
+
+        It goes on over lost connections and nodes that fail or lie, and does not end by itself. A consumer that keeps
+        the height of the last block it is done with, and asks from the next one when it starts again, sees every block
+        exactly once. With filters, `Block.matching` lists the transactions that a node says match.
+        """
+        filters = {"account": account, "stream": stream, "asset": asset, "type": type}
+        given = {name: text for name, text in filters.items() if text is not None}
+        return Events(self._client, self.follower, self._seen, from_height, given).blocks()
+
+    async def search(
+        self,
+        *,
+        account: str | None = None,
+        stream: str | None = None,
+        asset: str | None = None,
+        type: str | None = None,
+        from_height: int | None = None,
+        to_height: int | None = None,
+        order: str = "desc",
+        limit: int = 1_000,
+    ) -> AsyncIterator[Stated[ListedTransaction]]:
+        """Up to `limit` committed transactions about everything that is given, newest first or `order` "asc".
+
+        A list is a node's word: that nothing is left out cannot be proved (the events of all blocks leave nothing
+        out), and what an item says is proved by `transaction(id)`. Raises `EndlessSearchError` when a node searches on
+        for ever.
+        """
+        query: dict[str, str | int | None] = {
+            "account": account,
+            "stream": stream,
+            "asset": asset,
+            "type": type,
+            "from_height": from_height,
+            "to_height": to_height,
+            "order": order,
+        }
+        node = self._client.only(self._client.nodes[0])
+        async for item in listed(node, "/v1/transactions", query, limit=limit):
+            yield Stated(_listed_transaction(item), node.nodes[0])
+
+    # ---- asking
+
+    async def _from_any(self, work: Callable[Concatenate[Client, P], Awaitable[T]], *args: P.args, **given: P.kwargs) -> T:
+        """What `work` gives with the first node whose answer holds."""
+        errors: list[WalletError] = []
+        for url in self._client.nodes:
+            try:
+                value = await self._judged(url, work(self._client.only(url), *args, **given))
+            except UntrueAnswerError as error:
+                errors.append(error)
+                if error.untruth is Untruth.CHAIN_FORKED:
+                    raise
+            except WalletError as error:
+                errors.append(error)
+            else:
+                self._client.prefer(url)
+                return value
+        raise _worst(errors)
+
+    async def _judged(self, url: str, work: Awaitable[T]) -> T:
+        """The result of asking `url`; an answer of another shape is none, and an untrue one is remembered."""
+        try:
+            return await work
+        except MalformedError as error:
+            raise _malformed(url, error) from None
+        except UntrueAnswerError as error:
+            raise self._seen(error) from None
+
+    def _seen(self, error: UntrueAnswerError) -> UntrueAnswerError:
+        """Remember that a node's answer was untrue, and ask it last from now on."""
+        self.untrue[error.node] = error
+        self._client.avoid(error.node)
+        return error
+
+    async def _advance(self, node: Client) -> None:
+        """Be led to the node's newest block; one that lags has nothing new to say."""
+        try:
+            await self.follower.advance(node)
+        except UntrueAnswerError as error:
+            if error.untruth is not Untruth.NODE_BEHIND:
+                raise
+
+    async def _try(self, url: str) -> tuple[str, WalletError | None]:
+        """Be led by one node to its newest block: why not, if not."""
+        try:
+            await self._judged(url, self.follower.advance(self._client.only(url)))
+        except ForkedError:
+            raise
+        except WalletError as error:
+            return url, error
+        return url, None
+
+
+@asynccontextmanager
+async def open_ledger(
+    nodes: Sequence[str],
+    anchor: Anchor,
+    *,
+    age_ms_max: int = AGE_MS_MAX_DEFAULT,
+    timeout_s: float = 30.0,
+    notice: Callable[[str], None] = lambda sentence: None,
+    clock_ms: Callable[[], int] = local_clock_ms,
+) -> AsyncIterator[Ledger]:
+    """The ledger that `nodes` (URLs of their APIs) serve and `anchor` pins; nothing is asked before it is used.
+
+    `anchor` comes from a genesis document or a pinned checkpoint that did not come from these nodes
+    (`ledger.trail.anchor_of`, `ledger.pinned_checkpoint.anchor_of_checkpoint`). Each question lasts at most
+    `timeout_s`. `notice` is told in words what the client goes on in spite of. Raises `WalletError` (2) for a URL that
+    is none.
+    """
+    urls = tuple(dict.fromkeys(node_url(url) for url in nodes))
+    if not urls:
+        raise usage_error("No node is given to ask.")
+    async with connect(urls, timeout_s=timeout_s, notice=notice) as client:
+        yield Ledger(client, anchor, age_ms_max=age_ms_max, clock_ms=clock_ms)
+
+
+def _lags(error: WalletError) -> bool:
+    return isinstance(error, UntrueAnswerError) and error.untruth is Untruth.NODE_BEHIND
+
+
+def _malformed(url: str, error: MalformedError) -> UnreachableError:
+    return unreachable([Failure(url, str(error), "node_answer_malformed")])
+
+
+def _worst(errors: Sequence[WalletError]) -> WalletError:
+    """What is raised when no node's answer holds: the gravest."""
+    for kind in (UntrueAnswerError, StaleError, RefusedError):
+        for error in errors:
+            if isinstance(error, kind):
+                return error
+    return errors[0]
+
+
+def _listed_transaction(item: dict[str, Json]) -> ListedTransaction:
+    """A transaction in a list. Raises `MalformedError`."""
+    operations = expect_list(item.get("operations"), what="operations", items_max=OPERATIONS_PER_TRANSACTION_MAX)
+    return ListedTransaction(
+        id=parse_digest(item.get("id"), "id").hex(),
+        height=expect_integer(item.get("height"), what="height"),
+        index=expect_integer(item.get("index"), what="index"),
+        result=expect_string(item.get("result"), what="result", bytes_max=TEXT_MAX),
+        sender=expect_string(item.get("sender"), what="sender", bytes_max=TEXT_MAX),
+        operations=tuple(expect_string(name, what="type", bytes_max=TEXT_MAX) for name in operations),
+    )
