@@ -17,3 +17,16 @@ class MalformedError(LedgerError):
 
 class VerificationError(LedgerError):
     """A well-formed value that does not prove what it must: a signature, hash link, quorum or path is wrong."""
+
+
+class BelowAnchorError(VerificationError):
+    """Something of a height at or below the verifier's pinned checkpoint, which only signatures of back then prove.
+
+    Those are not asked: keys of that time may have been stolen or sold since. `height` is what is to be proved, and
+    `anchor_height` the checkpoint's.
+    """
+
+    def __init__(self, height: int, anchor_height: int) -> None:
+        super().__init__(f"height {height} is not above the anchor's, which is {anchor_height}")
+        self.height = height
+        self.anchor_height = anchor_height

@@ -22,11 +22,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ledger.block import parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.crypto import Verify, verify
 from ledger.encoding import Json, decode, encode_trusted, expect_fields
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import BelowAnchorError, MalformedError, VerificationError
 from ledger.evidence import EVIDENCE_FIELDS, Evidence, parse_evidence, signatures_verify
 from ledger.limits import EVIDENCE_FILE_BYTES_MAX
 from ledger.primitives import Digest, parse_digest
@@ -101,13 +102,13 @@ def _set_at(
     height: int, trail: Sequence[SetChange], record: CommitRecord | None, anchor: Anchor, verify_signature: Verify
 ) -> ValidatorSet:
     """The set that signs at `height`, by trail and the record of the block before."""
-    reached = follow_trail(trail, anchor, height, verify_signature)
     if height <= anchor.height:
-        raise VerificationError(f"height {height} is not above the anchor's, which is {anchor.height}")
+        raise BelowAnchorError(height, anchor.height)
+    reached = follow_trail(trail, anchor, height, verify_signature)
     if reached.since == height - 1:
-        if record is not None:
+        if record is not None and (anchor.header is None or parse_header(record.header) != anchor.header):
             raise VerificationError("the record of the block before is there twice")
-        return reached.validators
+        return reached.validators  # a record of the pinned block itself says what the holder knows
     if record is None:
         raise VerificationError("the record of the block before is missing: the trail alone does not show who signs")
     header = verify_at_height(record, anchor, height - 1, reached.validators, verify_signature).header

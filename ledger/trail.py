@@ -5,12 +5,16 @@ a step for each change of the validator set since the anchor, oldest first: the 
 it, and the set that signs from the next height on. Each step is certified by the set before it, so nothing in a trail
 is believed. That none is left out at the end does not follow from the trail itself: a certified header of the height,
 or of the one before, says which set signs there.
+
+A trail that begins below the anchor is followed from the anchor on. Of the steps at or below it no signature is
+verified and nothing is learned; they must only fit each other and the anchor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ledger.block import Header, parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
@@ -20,7 +24,7 @@ from ledger.consensus.statements import SigningContext
 from ledger.consensus.verification import HeightKeys
 from ledger.crypto import Verify
 from ledger.encoding import Json, expect_fields, expect_list
-from ledger.errors import VerificationError
+from ledger.errors import BelowAnchorError, VerificationError
 from ledger.genesis import Genesis
 from ledger.limits import TRAIL_STEPS_MAX
 from ledger.primitives import Digest
@@ -78,21 +82,22 @@ def parse_trail(value: Json) -> tuple[SetChange, ...]:
 
 
 def follow_trail(trail: Sequence[SetChange], anchor: Anchor, height: int, verify_signature: Verify) -> SetInForce:
-    """The validator set that signs at `height`, each change certified by the set before it.
+    """The validator set that signs at `height`, each change above the anchor certified by the set before it.
 
     Raises `MalformedError` or `VerificationError`. See the module's docstring for what this alone does not show.
     """
     reached = SetInForce(anchor.validators, anchor.height)
-    for step in trail:
-        step_height = parse_header(step.record.header).height
-        if not reached.since < step_height < height:
+    headers = [parse_header(step.record.header) for step in trail]
+    if any(left.height >= right.height for left, right in pairwise(headers)):
+        raise VerificationError("the trail of validator sets is not in order of height")
+    below = [(step, header) for step, header in zip(trail, headers, strict=True) if header.height <= anchor.height]
+    _check_below(below, anchor)
+    for step, stated in zip(trail[len(below) :], headers[len(below) :], strict=True):
+        if stated.height >= height:
             raise VerificationError("the trail of validator sets is not in order of height")
-        header = verify_at_height(step.record, anchor, step_height, reached.validators, verify_signature).header
-        if header.next_validators_hash == header.validators_hash:
-            raise VerificationError(f"the trail lists height {step_height}, where the validator set did not change")
-        if step.validators.hash != header.next_validators_hash:
-            raise VerificationError(f"the trail puts another validator set in force than height {step_height} decided")
-        reached = SetInForce(step.validators, step_height)
+        header = verify_at_height(step.record, anchor, stated.height, reached.validators, verify_signature).header
+        _check_step(step, header)
+        reached = SetInForce(step.validators, stated.height)
     return reached
 
 
@@ -101,12 +106,34 @@ def verify_at_height(
 ) -> CertifiedHeader:
     """The header that `record` makes final at `height`, which must be above the anchor.
 
-    Raises `MalformedError` or `VerificationError`.
+    Raises `MalformedError` or `VerificationError`; `BelowAnchorError` when it is not above.
     """
     if height <= anchor.height:
-        raise VerificationError(f"height {height} is not above the anchor's, which is {anchor.height}")
+        raise BelowAnchorError(height, anchor.height)
     keys = HeightKeys(anchor.context, height, validators, verify_signature)
     return verify_commit_record(record, keys=keys, parent_hash=None)
+
+
+def _check_step(step: SetChange, header: Header) -> None:
+    """The step is one: its block decided another set, which is the one that it puts in force."""
+    if header.next_validators_hash == header.validators_hash:
+        raise VerificationError(f"the trail lists height {header.height}, where the validator set did not change")
+    if step.validators.hash != header.next_validators_hash:
+        raise VerificationError(f"the trail puts another validator set in force than height {header.height} decided")
+
+
+def _check_below(steps: Sequence[tuple[SetChange, Header]], anchor: Anchor) -> None:
+    """Steps that the verifier needs not, because its anchor is newer: they must be the way to the anchor's set."""
+    before: Header | None = None
+    for step, header in steps:
+        _check_step(step, header)
+        if header.chain != anchor.chain or (before and before.next_validators_hash != header.validators_hash):
+            raise VerificationError(f"the trail's step at height {header.height} does not follow from the one before")
+        if anchor.header is not None and header.height == anchor.height and header != anchor.header:
+            raise VerificationError(f"the trail has another block {header.height} than the one that is pinned")
+        before = header
+    if before is not None and before.next_validators_hash != anchor.validators.hash:
+        raise VerificationError("the trail up to the pinned height does not lead to the validator set that is pinned")
 
 
 def _parse_step(value: Json) -> SetChange:

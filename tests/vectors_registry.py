@@ -46,11 +46,16 @@ from ledger.encoding import Json, encode
 from ledger.framing import pack
 from ledger.genesis import genesis_block
 from ledger.limits import INTEGER_MAX
+from ledger.log.signed_note import cosigned_bytes
+from ledger.log.tiles import TileName, encode_bundle
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
+from ledger.rows.accounts import account_key
+from ledger.rows.streams import latest_key
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.log.sample_log import TIME_S, numbered_leaf, sample_log
 from tests.unit.ledger.sample_chain import sample_chain
 from tests.unit.ledger.transaction_vectors import envelopes, governance, no_envelopes, state_rows
 
@@ -329,6 +334,12 @@ def receipts() -> Json:
     return [chain.receipt(3, 1).decode(), chain.receipt(3, 3).decode()]
 
 
+def state_proofs() -> Json:
+    """A state proof of the newest record of an entity key, and one that an account is not there."""
+    chain = sample_chain()
+    return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
+
+
 def pinned_checkpoint() -> Json:
     """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
     chain = sample_chain()
@@ -336,6 +347,26 @@ def pinned_checkpoint() -> Json:
         network=chain.genesis.network, header=chain.tip.header, validators=chain.genesis.validators
     )
     return {"document": made.document.decode(), "digest": made.digest.hex(), "block_hash": made.block_hash.hex()}
+
+
+def transparency_log() -> Json:
+    """A log of 300 entries: its keys, a checkpoint with a quorum of cosignatures, its policy, a proof, and tiles."""
+    log = sample_log(300)
+    note = log.note((0, 1, 3))
+    sizes = (1, 1000, 1_234_067)
+    return {
+        "origin": log.origin,
+        "log_keys": [key.encode() for key in log.policy.logs],
+        "cosigner_keys": [key.encode() for _, key in log.policy.witnesses],
+        "cosigned_bytes": cosigned_bytes(log.checkpoint().text, TIME_S).decode(),
+        "checkpoint": note.encode().decode(),
+        "empty_checkpoint": log.note(size=0).encode().decode(),
+        "policy": log.policy.encode(comment="a comment").decode(),
+        "proof": log.proof(77, note).decode(),
+        "consistency": {"from": 131, "to": 300, "path": [item.hex() for item in log.consistency(131)]},
+        "bundle": encode_bundle([numbered_leaf(index) for index in range(2)]).hex(),
+        "tile_paths": [TileName(index, width).encode() for index in sizes for width in (256, 7)],
+    }
 
 
 VECTORS: dict[str, Callable[[], Json]] = {
@@ -357,7 +388,9 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "state_rows": state_rows,
     "evidence": evidence,
     "receipts": receipts,
+    "state_proofs": state_proofs,
     "pinned_checkpoint": pinned_checkpoint,
+    "transparency_log": transparency_log,
 }
 
 

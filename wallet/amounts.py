@@ -18,9 +18,9 @@ from wallet.options import Decorated
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
-    from ledger.genesis import Genesis
     from ledger.receipt import VerifiedReceipt
     from wallet.client import Client
+    from wallet.pinning import Pin
     from wallet.session import Session
 
 NOT_PROVED = "as the node states, not proved"
@@ -72,12 +72,12 @@ def find_decimals(session: Session, asset: str) -> int:
     Raises `WalletError`: no such asset (12), a name that is none (2), a false proof (10), no node (14).
     """
     from ledger.names import parse_asset_name
-    from wallet.pinning import has_pinned_genesis, pinned_genesis
+    from wallet.pinning import has_pin, pinned
     from wallet.submission import ask
 
     name = parse_asset_name(asset, "an asset")
-    genesis = pinned_genesis(session.settings) if has_pinned_genesis(session.settings) else None
-    return ask(session, lambda client: _decimals(client, name, genesis))
+    pin = pinned(session.settings) if has_pin(session.settings) else None
+    return ask(session, lambda client: _decimals(client, name, pin))
 
 
 def to_units(amount: str, decimals: int, *, what: str) -> str:
@@ -131,14 +131,14 @@ def stated_amount(item: Mapping[str, Json], field: str) -> str:
 
 
 def decimals_proved(session: Session) -> bool:
-    """Whether `find_decimals` proves what it finds: only with a pinned genesis file."""
-    from wallet.pinning import has_pinned_genesis
+    """Whether `find_decimals` proves what it finds: only with a pinned genesis or checkpoint."""
+    from wallet.pinning import has_pin
 
-    return has_pinned_genesis(session.settings)
+    return has_pin(session.settings)
 
 
-async def _decimals(client: Client, asset: str, genesis: Genesis | None) -> int:
-    """The decimals of one asset; with a genesis, from the receipt of its definition."""
+async def _decimals(client: Client, asset: str, pin: Pin | None) -> int:
+    """The decimals of one asset; with something pinned, from the receipt of its definition."""
     from ledger.encoding import expect_integer
     from wallet.answers import as_object, parse_page
     from wallet.receipts import verify
@@ -148,14 +148,14 @@ async def _decimals(client: Client, asset: str, genesis: Genesis | None) -> int:
         return expect_integer(as_object(value, "an asset").get("decimals"), what="decimals", maximum=18)
 
     decimals = await client.get(f"/v1/assets/{asset}", stated)
-    if genesis is None:
+    if pin is None:
         return decimals
     query: dict[str, str | int | None] = {"asset": asset, "type": "asset.define", "order": "asc", "limit": 1}
     items, _ = await client.get("/v1/transactions", parse_page, query)
     identifier = items[0].get("id") if items else None
     if not isinstance(identifier, str):
         raise _unproved(asset, "the node does not name its definition")
-    proved = _defined(verify(await fetch_receipt(client, identifier), genesis), asset)
+    proved = _defined(verify(await fetch_receipt(client, identifier, pin), pin), asset)
     if proved != decimals:
         raise _unproved(asset, f"the node states {decimals}, and what it sends to prove it says {proved}")
     return decimals

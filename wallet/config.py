@@ -55,6 +55,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "nodes": Setting("QUORUM_NODE", (), "URLs of the nodes to ask, tried in turn; in the environment, by comma"),
         "genesis": Setting("QUORUM_GENESIS", "", "path of the genesis file"),
         "genesis_hash": Setting("QUORUM_GENESIS_HASH", "", "the pinned hash of genesis: which chain this is"),
+        "checkpoint": Setting("QUORUM_CHECKPOINT", "", "path of a checkpoint file, a later anchor than genesis"),
         "account": Setting("QUORUM_ACCOUNT", "", "the account that transactions are sent by"),
         "keys": Setting("QUORUM_KEYS", (), "key files (or names in the key directory) to sign with; by comma"),
         "output": Setting("QUORUM_OUTPUT", "text", "text, json or jsonl"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.evidence import Evidence
     from ledger.evidence_file import VerifiedEvidence
-    from ledger.genesis import Genesis
+    from wallet.pinning import Pin
     from wallet.session import Session
 
 
@@ -67,17 +67,15 @@ def evidence_sentence(evidence: Evidence) -> str:
     )
 
 
-def verify_evidence_file(session: Session, data: bytes, genesis: Genesis) -> None:
-    """Verify the evidence file `data` against the pinned genesis, and say what it proves. Raises `WalletError` (10)."""
+def verify_evidence_file(session: Session, data: bytes, pin: Pin) -> None:
+    """Verify the evidence file `data` against what is pinned, and say what it proves. Raises `WalletError` (10)."""
     from ledger.evidence_file import verify_evidence_file
-    from ledger.trail import anchor_of
     from wallet.receipts import judged
 
-    verified = judged(lambda: verify_evidence_file(data, anchor_of(genesis)), "The evidence")
-    _show(session, verified, network=genesis.network)
+    _show(session, judged(lambda: verify_evidence_file(data, pin.anchor), "The evidence"), pin)
 
 
-def _show(session: Session, verified: VerifiedEvidence, *, network: str) -> None:
+def _show(session: Session, verified: VerifiedEvidence, pin: Pin) -> None:
     from ledger.evidence_file import EVIDENCE_KIND
 
     evidence, validators = verified.evidence, verified.validators
@@ -101,7 +99,7 @@ def _show(session: Session, verified: VerifiedEvidence, *, network: str) -> None
         "quorum": validators.quorum,
     }
     lines = [
-        ("verified", f"yes, against the genesis of '{network}', {verified.chain.hex()}"),
+        ("verified", f"yes, against {pin.sentence}"),
         ("evidence", evidence.digest.hex()),
         ("accused", f"{evidence.validator}, operated by {accused.operator}"),
         ("key", evidence.key.hex()),

@@ -42,6 +42,7 @@ _SETTINGS = {
     "node": "nodes",
     "genesis": "genesis",
     "genesis_hash": "genesis_hash",
+    "checkpoint": "checkpoint",
     "output": "output",
     "timeout": "timeout",
 }
@@ -57,6 +58,9 @@ def shared_options(*, hidden: bool) -> list[click.Parameter]:
         option("--node", multiple=True, metavar="URL", help="Node to ask; repeat it for others to try in turn."),
         option("--genesis", metavar="FILE", help="The genesis file that everything is verified against."),
         option("--genesis-hash", metavar="HEX", help="The pinned hash of genesis."),
+        option(
+            "--checkpoint", metavar="FILE", help="A checkpoint file to verify against instead; trusted like genesis."
+        ),
         option("--profile", metavar="NAME", help="Profile of the configuration to use."),
         option("--config", metavar="FILE", help="Configuration file; keys are in keys/ beside it."),
         option("--output", type=click.Choice(["text", "json", "jsonl"]), help="Form of results on stdout."),

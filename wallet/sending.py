@@ -222,8 +222,8 @@ def unlock_keys(session: Session, references: tuple[str, ...], passphrases: Pass
 
 def check_receipt_possible(session: Session, path: str) -> None:
     """Raise `WalletError` (2) now, before anything is sent, when no receipt can be verified or written later."""
-    from wallet.pinning import pinned_genesis
+    from wallet.pinning import pinned
 
-    pinned_genesis(session.settings)
+    pinned(session.settings)
     if Path(path).exists():
         raise usage_error(f"{path} exists already; it is not overwritten.", code="file_exists")

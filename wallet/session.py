@@ -29,6 +29,7 @@ class Settings:
     nodes: tuple[str, ...]
     genesis: str
     genesis_hash: str
+    checkpoint: str
     account: str
     keys: tuple[str, ...]
     timeout_s: float
@@ -68,10 +69,13 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """Every setting, typed. Raises `WalletError` (2) for a value that cannot be."""
+        # Who names a genesis on the command line, and no checkpoint, wants it verified from there.
+        genesis_alone = "genesis" in self.flags and "checkpoint" not in self.flags
         return Settings(
             nodes=tuple(node_url(url) for url in self._list("nodes")),
             genesis=self._text("genesis"),
             genesis_hash=self._text("genesis_hash"),
+            checkpoint="" if genesis_alone else self._text("checkpoint"),
             account=self._text("account"),
             keys=self._list("keys"),
             timeout_s=_seconds(self._text("timeout")),

@@ -1,9 +1,9 @@
 """From a signed transaction to a definite outcome, with its receipt verified: what every sending command ends in.
 
 The id is told before the first byte leaves, so that whatever happens afterwards, `tx wait ID` finds out. What is
-printed as committed is verified where that is possible: with a pinned genesis the receipt is fetched and checked, and
-a node that states another outcome than its own receipt proves is an error (10), not an answer. What the receipt proves
-of the block is printed as it is proved, not as it is stated.
+printed as committed is verified where that is possible: with a pinned genesis or checkpoint the receipt is fetched and
+checked, and a node that states another outcome than its own receipt proves is an error (10), not an answer. What the
+receipt proves of the block is printed as it is proved, not as it is stated; what it does not prove is not printed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from wallet.answers import Outcome, State, parse_signers
 from wallet.exit_codes import ExitCode, WalletError, verification_error
 from wallet.files import PUBLIC, create_file
 from wallet.moments import rfc3339
-from wallet.pinning import has_pinned_genesis, pinned_genesis
-from wallet.receipts import verify
+from wallet.pinning import has_pin, pinned
+from wallet.receipts import proof_sentence, verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ledger.receipt import VerifiedReceipt
     from ledger.transaction import Transaction
     from wallet.client import Client
+    from wallet.pinning import Pin
     from wallet.session import Session
 
 T = TypeVar("T")
@@ -104,26 +105,31 @@ async def settle(session: Session, client: Client, outcome: Outcome) -> Settled:
     """What can be added to an outcome: for a committed one, who signed, and the receipt when genesis is pinned."""
     if outcome.state is not State.COMMITTED:
         return Settled(outcome)
-    if not has_pinned_genesis(session.settings):
+    if not has_pin(session.settings):
         signers = await client.get(f"/v1/blocks/{outcome.height}", parse_signers)
         return Settled(outcome, signers)
-    data = await fetch_receipt(client, outcome.id)
-    verified = verify(data, pinned_genesis(session.settings))
+    pin = pinned(session.settings)
+    data = await fetch_receipt(client, outcome.id, pin)
+    verified = verify(data, pin)
     check_agrees(verified, outcome)
+    own_block = verified.header.height == verified.leaf.height  # not so of one that a later, pinned block proves
     proved = replace(
         outcome,
         index=verified.leaf.index,
-        block_hash=verified.block_hash.hex(),
-        time=rfc3339(verified.header.time_ms),
+        block_hash=verified.block_hash.hex() if own_block else None,
+        time=rfc3339(verified.header.time_ms) if own_block else None,
     )
     return Settled(proved, verified.signers, data, verified)
 
 
-async def fetch_receipt(client: Client, transaction_id: str) -> bytes:
-    """The receipt file of a committed transaction, not verified."""
+async def fetch_receipt(client: Client, transaction_id: str, pin: Pin | None) -> bytes:
+    """The receipt file of a committed transaction for the holder of `pin`, not verified."""
     from ledger.limits import RECEIPT_BYTES_MAX
 
-    return await client.get_bytes(f"/v1/transactions/{transaction_id}/receipt", bytes_max=RECEIPT_BYTES_MAX)
+    path = f"/v1/transactions/{transaction_id}/receipt"
+    if pin is not None and pin.anchor.height:
+        path += f"?from_height={pin.anchor.height}"
+    return await client.get_bytes(path, bytes_max=RECEIPT_BYTES_MAX)
 
 
 def check_agrees(verified: VerifiedReceipt, outcome: Outcome) -> None:
@@ -170,11 +176,8 @@ def report(session: Session, settled: Settled, *, receipt_path: str | None = Non
 
 def _verification(session: Session, settled: Settled) -> str:
     if settled.verified is not None:
-        validators = settled.verified.validators
-        return (
-            f"yes, against the pinned genesis: {len(settled.signers)} of {len(validators)} validators signed, "
-            f"quorum {validators.quorum}"
-        )
+        pinned_block = "checkpoint" if session.settings.checkpoint else "genesis"
+        return f"yes, against the pinned {pinned_block}: {proof_sentence(settled.verified)}"
     return "no: no genesis file is pinned, this is what the node says (see: quorum-wallet genesis pin --help)"
 
 

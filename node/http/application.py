@@ -44,7 +44,7 @@ def create_application(node: NodeFace) -> web.Application:
     application[CONTEXT] = context
     for route in ROUTES:
         handler = _handler(context, route)
-        resource = application.router.add_resource(route.path)
+        resource = application.router.add_resource(route.pattern)
         resource.add_route(route.method, handler)
         if route.method == "GET":
             resource.add_route("HEAD", handler)

@@ -33,6 +33,9 @@ NDJSON = "application/x-ndjson"
 PROBLEM_JSON = "application/problem+json"
 EVENT_STREAM = "text/event-stream"
 TEXT = "text/plain"
+PLAIN_TEXT = "text/plain; charset=utf-8"
+"""What C2SP has its text files served as; a route of `TEXT` may answer with it."""
+OCTETS = "application/octet-stream"
 
 
 SECURITY_HEADERS: Mapping[str, str] = {
@@ -141,6 +144,13 @@ class Call:
         """The value of a query parameter, or None when it is not given. Raises `ProblemError`."""
         text = self.request.query.get(parameter.name)
         return None if text is None else parameter.read(text)
+
+    def required(self, parameter: Parameter[T]) -> T:
+        """The value of a query parameter that must be given. Raises `ProblemError`."""
+        value = self.query(parameter)
+        if value is None:
+            raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, f"{parameter.name}: must be given"))
+        return value
 
     def height(self, parameter: Parameter[int] = HEIGHT) -> int | None:
         """A height that was asked for and that the chain has reached, or None. Raises `ProblemError`."""

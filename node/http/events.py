@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 import orjson
 from aiohttp import web
 
-from ledger.block_proof import build_block_proof
-from ledger.consensus.codec import decode_commit_record
 from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
@@ -29,16 +27,14 @@ from ledger.limits import (
     HTTP_STREAM_KEEP_ALIVE_SECONDS,
     HTTP_STREAM_WRITE_SECONDS_MAX,
 )
-from ledger.merkle import frontier_at
 from node.http import render
-from node.http.blocks import listed_block
+from node.http.blocks import block_proof_of, listed_block
 from node.http.call import EVENT_STREAM, SECURITY_HEADERS, Caching, Call
 from node.http.log import log_failure
 from node.http.parameters import ACCOUNT, ASSET, BLOCK_PROOF, FROM_HEIGHT, OPERATION_TYPE, STREAM, parse_integer
 from node.http.problems import HttpCode, Problem, ProblemError
-from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
-from node.storage.queries import PageRequest
+from node.storage.paging import PageRequest
 
 _RECONNECT = b"retry: 1000\n\n"  # milliseconds; EventSource clients wait that long before they resume
 _KEEP_ALIVE = b": still here\n\n"
@@ -126,13 +122,6 @@ def _event(call: Call, height: int, wanted: _Wanted) -> bytes:
     if height == chain.tip.header.height and not wanted.filters:
         call.context.newest_events[wanted.proof] = height, data
     return data
-
-
-def block_proof_of(chain: ChainStore, height: int) -> bytes:
-    """What proves a block that is not genesis, and which transactions it has."""
-    header = chain.header(height)
-    before = frontier_at(header.log_size - header.transaction_count, chain.log_reader())
-    return build_block_proof(decode_commit_record(chain.record(height)), chain.leaves(height), before)
 
 
 async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:

@@ -12,7 +12,7 @@ from ledger.transaction import parse_transaction
 from node.http import render
 from node.http.call import Answer, Caching, Call
 from node.http.lists import answer_page, requested_page, stored_page
-from node.http.parameters import EVIDENCE_DIGEST
+from node.http.parameters import EVIDENCE_DIGEST, PINNED_HEIGHT
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.receipts import evidence_file_of
 from node.storage.queries import CommittedTransaction
@@ -42,12 +42,16 @@ def unrecorded(call: Call) -> Answer:
 
 def file(call: Call) -> Answer:
     """GET /v1/evidence/{digest}: the portable file."""
-    digest = call.path(EVIDENCE_DIGEST)
+    digest, from_height = call.path(EVIDENCE_DIGEST), call.height(PINNED_HEIGHT) or 0
     evidence = _find(call, digest)
     if evidence is None:
         raise ProblemError(Problem(HttpCode.EVIDENCE_UNKNOWN, f"no evidence {digest.hex()}"))
+    if from_height >= evidence.height:
+        detail = f"{PINNED_HEIGHT.name}: the evidence is of height {evidence.height}, and must be above it"
+        raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, detail))
     headers = {"Content-Disposition": f'attachment; filename="evidence-{digest.hex()[:16]}.json"'}
-    return Answer(evidence_file_of(call.queries.chain, evidence), caching=Caching.STABLE, headers=headers)
+    document = evidence_file_of(call.queries.chain, evidence, from_height)
+    return Answer(document, caching=Caching.STABLE, headers=headers)
 
 
 def _find(call: Call, digest: Digest) -> Evidence | None:

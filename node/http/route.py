@@ -35,6 +35,12 @@ class Route:
         return tuple(PATH_PARAMETERS[name] for name in _BRACES.findall(self.path))
 
     @property
+    def pattern(self) -> str:
+        """The path as the router matches it."""
+        slashed = [parameter.name for parameter in self.path_parameters if parameter.has_slashes]
+        return _BRACES.sub(lambda found: f"{{{found[1]}:(?s:.+)}}" if found[1] in slashed else found[0], self.path)
+
+    @property
     def query_names(self) -> frozenset[str]:
         """The names that the query may have."""
         return frozenset(parameter.name for parameter in self.parameters)

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from ledger.primitives import Digest
 from node.http import render
 from node.http.call import Answer, Caching, Call
-from node.http.lists import answer_page, requested_page, stored_page
+from node.http.lists import answer_page, requested_heights, requested_page, stored_page
 from node.http.parameters import (
     ACCOUNT,
     ASSET,
-    FROM_HEIGHT,
     OPERATION_TYPE,
+    PINNED_HEIGHT,
+    PROPOSAL_NUMBER,
     STREAM,
-    TO_HEIGHT,
     TRANSACTION_ID,
+    VALIDATOR,
 )
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.receipts import receipt_of
@@ -61,25 +62,40 @@ async def status(call: Call) -> Answer:
 
 def receipt(call: Call) -> Answer:
     """GET /v1/transactions/{id}/receipt."""
-    transaction_id = call.path(TRANSACTION_ID)
+    transaction_id, from_height = call.path(TRANSACTION_ID), call.height(PINNED_HEIGHT) or 0
     committed = call.queries.transaction(transaction_id)
     if committed is None:
         detail = f"transaction {transaction_id.hex()} is in no block of this node"
         raise ProblemError(Problem(HttpCode.TRANSACTION_NOT_COMMITTED, detail))
     disposition = f'attachment; filename="receipt-{transaction_id.hex()[:16]}.json"'
-    document = receipt_of(call.queries.chain, committed)
+    document = receipt_of(call.queries.chain, committed, from_height)
     return Answer(document, caching=Caching.STABLE, headers={"Content-Disposition": disposition})
 
 
 def search(call: Call) -> Answer:
     """GET /v1/transactions: those that match everything that is given."""
-    return listed(call, account=call.query(ACCOUNT), stream=call.query(STREAM), asset=call.query(ASSET))
+    return listed(
+        call,
+        account=call.query(ACCOUNT),
+        stream=call.query(STREAM),
+        asset=call.query(ASSET),
+        validator=call.query(VALIDATOR),
+        proposal=call.query(PROPOSAL_NUMBER),
+    )
 
 
-def listed(call: Call, *, account: str | None = None, stream: str | None = None, asset: str | None = None) -> Answer:
+def listed(
+    call: Call,
+    *,
+    account: str | None = None,
+    stream: str | None = None,
+    asset: str | None = None,
+    validator: str | None = None,
+    proposal: int | None = None,
+) -> Answer:
     """A page of the transactions that match these and the other filters of the query."""
-    request = requested_page(call)
-    operation_type, from_height, to_height = call.query(OPERATION_TYPE), call.query(FROM_HEIGHT), call.query(TO_HEIGHT)
+    request, operation_type = requested_page(call), call.query(OPERATION_TYPE)
+    from_height, to_height = requested_heights(call)
     page = stored_page(
         lambda: call.queries.transactions(
             request,
@@ -87,7 +103,9 @@ def listed(call: Call, *, account: str | None = None, stream: str | None = None,
             stream=stream,
             asset=asset,
             type=operation_type,
-            from_height=from_height or 0,
+            validator=validator,
+            proposal=proposal,
+            from_height=from_height,
             to_height=to_height,
         )
     )

@@ -34,6 +34,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """What became of one transaction, as it stands in the row of its chunk."""
+
+    transaction_id: Digest
+    envelope_hash: Digest
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredHeader:
     """A committed header that was checked against its block hash."""
 
@@ -60,9 +69,11 @@ def write_outcomes(batch: Batch, block: CandidateBlock) -> None:
     height, puts = block.header.height, batch.puts
     packed_height = keys.pack_height(height)
     ids = [transaction.id for transaction in block.transactions]
+    hashes = [transaction.envelope_hash for transaction in block.transactions]
     for chunk, start in enumerate(range(0, len(ids), keys.CHUNK_TRANSACTIONS)):
         stop = start + keys.CHUNK_TRANSACTIONS
-        puts[keys.outcomes(height, chunk)] = b"".join(ids[start:stop]) + " ".join(block.results[start:stop]).encode()
+        results = " ".join(block.results[start:stop]).encode()
+        puts[keys.outcomes(height, chunk)] = b"".join((*ids[start:stop], *hashes[start:stop], results))
     for index, transaction_id in enumerate(ids):
         puts[b"x" + transaction_id] = packed_height + index.to_bytes(4, "big")  # keys.transaction, without the call
     if ids:
@@ -84,6 +95,17 @@ def read_header(reader: Reader, height: int) -> StoredHeader:
     if header.height != height:
         raise DamagedError(f"the header of block {height} says that it is of block {header.height}")
     return StoredHeader(header, header_bytes, hash_of_header)
+
+
+def read_outcomes(reader: Reader, height: int, chunk: int, count: int) -> list[StoredOutcome]:
+    """What became of the `count` transactions of one chunk, held against nothing else. Raises `DamagedError`."""
+    row = reader.get(keys.outcomes(height, chunk)) or b""
+    ends = 2 * count * DIGEST_BYTES
+    digests = [Digest(row[start : start + DIGEST_BYTES]) for start in range(0, ends, DIGEST_BYTES)]
+    results = row[ends:].decode("ascii", "replace").split(" ")
+    if len(results) != count or len(row) <= ends:
+        raise DamagedError(f"the outcomes of a part of block {height} are not those of {count} transactions")
+    return [StoredOutcome(*item) for item in zip(digests[:count], digests[count:], results, strict=True)]
 
 
 def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
@@ -108,7 +130,7 @@ class BlockReader:
         self._count = stored.header.transaction_count
         self._first_leaf = stored.header.log_size - self._count
         self._chunk = -1
-        self._rows: list[tuple[bytes, Digest, str]] = []  # of that chunk: envelope, id, result
+        self._rows: list[tuple[bytes, StoredOutcome]] = []  # of that chunk
 
     def transaction(self, index: int) -> tuple[bytes, Leaf]:
         """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
@@ -141,21 +163,19 @@ class BlockReader:
             raise DamagedError(f"a part of the body of block {self._height} is missing")
         return _unpack_chunk(packed, self._height)
 
-    def _join(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[tuple[bytes, Digest, str]]:
-        """The envelopes of a chunk, each with its id and result, nothing checked but how many there are."""
+    def _join(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[tuple[bytes, StoredOutcome]]:
+        """The envelopes of a chunk, each with its outcome, nothing checked but how many there are."""
         size = min(keys.CHUNK_TRANSACTIONS, self._count - chunk * keys.CHUNK_TRANSACTIONS)
-        outcomes = self._reader.get(keys.outcomes(self._height, chunk)) or b""
-        ends = size * DIGEST_BYTES
-        ids = [Digest(outcomes[start : start + DIGEST_BYTES]) for start in range(0, ends, DIGEST_BYTES)]
-        results = outcomes[ends:].decode("ascii", "replace").split(" ")
-        if len(envelopes) != size or len(results) != size:
+        outcomes = read_outcomes(self._reader, self._height, chunk, size)
+        if len(envelopes) != size:
             raise DamagedError(f"a part of the body of block {self._height} does not have {size} transactions")
-        return list(zip(envelopes, ids, results, strict=True))
+        return list(zip(envelopes, outcomes, strict=True))
 
-    def _check(self, index: int, envelope: bytes, transaction_id: Digest, result: str) -> tuple[bytes, Leaf]:
+    def _check(self, index: int, envelope: bytes, outcome: StoredOutcome) -> tuple[bytes, Leaf]:
         """The envelope and its leaf, when that is what the log has at its place."""
-        leaf = Leaf(self._height, index, transaction_id, envelope_hash(envelope), result)
-        if leaf_hash(leaf) != self._tiles(0, self._first_leaf + index):
+        leaf = Leaf(self._height, index, outcome.transaction_id, envelope_hash(envelope), outcome.result)
+        in_log = leaf_hash(leaf) == self._tiles(0, self._first_leaf + index)
+        if not in_log or outcome.envelope_hash != leaf.envelope_hash:
             raise DamagedError(f"transaction {index} of block {self._height} is not what the log has of it")
         return envelope, leaf
 

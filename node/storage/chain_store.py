@@ -15,8 +15,10 @@ from ledger.block import Header, Leaf, block_hash, parse_header
 from ledger.chain import CandidateBlock, Tip
 from ledger.consensus.codec import decode_commit_record
 from ledger.crypto import verify
+from ledger.encoding import encode_trusted
 from ledger.errors import MalformedError
 from ledger.genesis import Genesis
+from ledger.limits import RECEIPT_BYTES_MAX, TRAIL_STEPS_MAX
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
 from ledger.trail import SetChange
@@ -35,7 +37,7 @@ from node.storage.block_rows import (
     write_header,
 )
 from node.storage.commit import commit_rows
-from node.storage.errors import DamagedError
+from node.storage.errors import DamagedError, TrailTooLongError
 from node.storage.log_tiles import TileReader
 from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
 from node.storage.records import VerifiedRecords, check_record
@@ -181,12 +183,20 @@ class ChainStore:
         """The validator set that signs `height`, from 1 to the tip's plus one. Raises `DamagedError`."""
         return validators_after(self._store, height - 1)
 
-    def trail(self, height: int) -> tuple[SetChange, ...]:
-        """What leads a receipt from genesis to the set that signs `height`: each change, oldest first.
+    def trail(self, height: int, *, after: int = 0) -> tuple[SetChange, ...]:
+        """What leads a receipt from the set in force after block `after` to the one that signs `height`.
 
-        Raises `DamagedError`.
+        That is each change between them, oldest first. Raises `DamagedError`, and `TrailTooLongError` for more than a
+        file may have.
         """
-        return tuple(self.set_changes(0, height))
+        steps: list[SetChange] = []
+        room = RECEIPT_BYTES_MAX
+        for step in self.set_changes(after + 1, height):
+            room -= len(encode_trusted(step.to_json()))
+            if room < 0 or len(steps) == TRAIL_STEPS_MAX:
+                raise TrailTooLongError(f"from height {after} to {height} the validator set changes too often")
+            steps.append(step)
+        return tuple(steps)
 
     def set_changes(self, from_height: int, stop_height: int) -> Iterator[SetChange]:
         """The changes of the validator set that blocks from_height .. stop_height - 1 decided, oldest first.
@@ -223,8 +233,13 @@ class ChainStore:
 
     def trie_root_at(self, height: int) -> TrieRoot | None:
         """Where the state trie after a block starts, or None when proofs of that height are kept no longer."""
-        version = self._trie.root_version(height)
+        version = self._trie.root_version(height) if height >= self.oldest_provable_height else None
         return None if version is None else TrieRoot(version, self.header(height).state_root)
+
+    @property
+    def oldest_provable_height(self) -> int:
+        """The oldest height whose state can be proved: of 0, genesis, there is no certificate, so it is at least 1."""
+        return self._trie.oldest_provable_height(self._tip.header.height)
 
     def log_reader(self) -> TileReader:
         """A `ledger.merkle.HashReader` for one answer."""

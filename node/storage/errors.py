@@ -37,3 +37,7 @@ class StoreExistsError(StorageError):
 
 class StoreLockedError(StorageError):
     """Another process has the database open."""
+
+
+class TrailTooLongError(Exception):
+    """There are more changes of the validator set between two heights than a file may have. Nothing is wrong."""

@@ -13,7 +13,8 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     h | height                                   header, exact bytes
     c | height                                   commit record, encoded (not for genesis)
     b | height | block hash | chunk (u16)        envelopes, exact bytes, framed (ledger.framing); also of candidates
-    o | height | chunk (u16)                     outcomes: transaction ids | results, joined by a space
+    o | height | chunk (u16)                     outcomes: transaction ids | envelope hashes | results,
+                                                 joined by a space
     n | block hash                               height
     x | transaction id                           height | index in the block (u32)
     ---- the log (RFC 6962), as tiles of 256 hashes: what C2SP tlog-tiles serves; level is that of the tile
@@ -92,6 +93,8 @@ class Subject(IntEnum):
     STREAM = 2  # a stream that it changed or appended to
     OPERATION = 3  # the type of one of its operations
     ASSET = 4  # an asset that it changed, or whose balances it changed
+    VALIDATOR = 5  # a validator that sent it, or that it accuses, readies, or proposes or decides to change
+    PROPOSAL = 6  # a proposal, by its number, that it created or changed
 
 
 @unique

@@ -1,10 +1,10 @@
 """What can go wrong with nodes, as types: each is a `WalletError`, so a command ends with its exit code.
 
-    UnreachableError      no node gave a usable answer (14)
-    RefusedError          a node's refusal, with its code, sentence and remedy (11, or 12 where there is no such thing)
-    UntrueAnswerError     an answer does not hold against what quorums have signed; `untruth` says how (10)
-    ForkedError           of those: quorums have signed two chains; has both certified headers and who signed both
-    StaleError            all that nodes show is older than the caller accepts (14)
+UnreachableError      no node gave a usable answer (14)
+RefusedError          a node's refusal, with its code, sentence and remedy (11, or 12 where there is no such thing)
+UntrueAnswerError     an answer does not hold against what quorums have signed; `untruth` says how (10)
+ForkedError           of those: quorums have signed two chains; has both certified headers and who signed both
+StaleError            all that nodes show is older than the caller accepts (14)
 """
 
 from __future__ import annotations

@@ -6,12 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ledger.crypto import check_public_key
+from ledger.admission import check_signatures
 from ledger.errors import MalformedError
 from ledger.limits import NONCE_BYTES
 from ledger.refusals import Refusal
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
-from ledger.admission import check_signatures
 
 if TYPE_CHECKING:
     from ledger.operations.kinds import Operation

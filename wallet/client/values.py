@@ -1,7 +1,7 @@
 """What the client gives back: each value says what it rests on.
 
-    Proved[T]    verified: follows from a block header that a quorum has signed
-    Stated[T]    the word of one node: well formed, not proved
+Proved[T]    verified: follows from a block header that a quorum has signed
+Stated[T]    the word of one node: well formed, not proved
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from ledger.block_proof import check_block_proof, parse_block_proof
 from ledger.consensus.codec import parse_commit_record
 from ledger.encoding import decode_form, expect_integer, expect_list, expect_string
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import MalformedError
 from ledger.limits import BLOCK_PROOF_BYTES_MAX, RECEIPT_BYTES_MAX, STATE_PROOF_BYTES_MAX
 from ledger.operations.streams import RecordAppend
 from ledger.receipt import VerifiedReceipt, verify_receipt
@@ -116,9 +116,7 @@ class Ledger:
 
     # ---- transactions
 
-    async def submit(
-        self, transaction: Transaction, *, wait: bool = True, timeout_s: float | None = None
-    ) -> Settled:
+    async def submit(self, transaction: Transaction, *, wait: bool = True, timeout_s: float | None = None) -> Settled:
         """Hand in a signed transaction; with `wait`, stay until its outcome is final or time is over.
 
         Harmless to repeat: the same bytes never act twice. A committed outcome is proved by its receipt, whichever node
@@ -331,7 +329,9 @@ class Ledger:
 
     # ---- asking
 
-    async def _from_any(self, work: Callable[Concatenate[Client, P], Awaitable[T]], *args: P.args, **given: P.kwargs) -> T:
+    async def _from_any(
+        self, work: Callable[Concatenate[Client, P], Awaitable[T]], *args: P.args, **given: P.kwargs
+    ) -> T:
         """What `work` gives with the first node whose answer holds."""
         errors: list[WalletError] = []
         for url in self._client.nodes:

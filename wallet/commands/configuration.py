@@ -40,7 +40,7 @@ def set_value(session: Session, key: str, values: tuple[str, ...]) -> int:
     Example:  quorum-wallet config set nodes http://127.0.0.1:8301 http://127.0.0.1:8302
               quorum-wallet config set account acme --profile test
 
-    Keys: nodes, genesis, genesis_hash, account, keys, output, timeout. Comments in the file are not kept.
+    Keys: nodes, genesis, genesis_hash, checkpoint, account, keys, output, timeout. Comments in the file are not kept.
     """
     session.profile_may_be_new = True
     changed = config.with_value(session.config, session.profile_name, key, values)

@@ -14,8 +14,8 @@ from wallet.options import Group, pass_session
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
-    from ledger.genesis import Genesis
     from ledger.receipt import VerifiedReceipt
+    from wallet.pinning import Pin
     from wallet.session import Session
 
 
@@ -29,17 +29,21 @@ def receipt_group() -> None:
 @click.option("--out", metavar="FILE", help="Where to write it (default: ID.receipt.json; - is stdout).")
 @pass_session
 def get(session: Session, transaction_id: str, out: str | None) -> int:
-    """Fetch the receipt of a committed transaction, verify it if genesis is pinned, and write it to a file.
+    """Fetch the receipt of a committed transaction, verify it against what is pinned, and write it to a file.
 
     \b
     Example:  quorum-wallet receipt get 9f2c... --out inv-7.receipt.json
+              quorum-wallet receipt get 9f2c... --checkpoint january.json
 
-    Next: anyone who has the genesis file checks it with quorum-audit verify, for ever and without a network.
+    With a checkpoint pinned, the receipt is for those who have it: it has no changes of the validator set from before,
+    and for a transaction up to its height no signature of a validator at all.
+
+    Next: anyone who has what was pinned checks it with quorum-audit verify, for ever and without a network.
     """
     from ledger.errors import MalformedError
     from ledger.primitives import parse_digest
     from wallet.exit_codes import verification_error
-    from wallet.pinning import has_pinned_genesis, pinned_genesis
+    from wallet.pinning import has_pin, pinned
     from wallet.receipts import verify
     from wallet.submission import ask, fetch_receipt
 
@@ -47,18 +51,19 @@ def get(session: Session, transaction_id: str, out: str | None) -> int:
         wanted = parse_digest(transaction_id.lower(), "a transaction id")
     except MalformedError as error:
         raise usage_error(f"{error}.") from None
-    genesis = pinned_genesis(session.settings) if has_pinned_genesis(session.settings) else None
-    data = ask(session, lambda client: fetch_receipt(client, wanted.hex()))
-    if genesis is None:
+    pin = pinned(session.settings) if has_pin(session.settings) else None
+    data = ask(session, lambda client: fetch_receipt(client, wanted.hex(), pin))
+    if pin is None:
         session.output.warning("Not verified: no genesis file is pinned (see: quorum-wallet genesis pin --help).")
-    elif verify(data, genesis).transaction.id != wanted:
+    elif verify(data, pin).transaction.id != wanted:
         raise verification_error("The node sent the receipt of another transaction.", remedy="Ask another node.")
     path = out if out is not None else f"{wanted.hex()}.receipt.json"
     if path == "-":
         session.output.exact(data)
     else:
         create_file(Path(path), data, mode=PUBLIC)
-        session.output.hint(f"Written to {path}. Next: quorum-audit verify {path} --genesis FILE")
+        against = "--checkpoint" if session.settings.checkpoint else "--genesis"
+        session.output.hint(f"Written to {path}. Next: quorum-audit verify {path} {against} FILE")
     return ExitCode.OK
 
 
@@ -66,62 +71,75 @@ def get(session: Session, transaction_id: str, out: str | None) -> int:
 @click.argument("file")
 @pass_session
 def verify_command(session: Session, file: str) -> int:
-    """Verify a receipt file against the pinned genesis (--genesis FILE, or the profile's). No network.
+    """Verify a receipt file against what is pinned (--genesis or --checkpoint FILE, or the profile's). No network.
 
     \b
     Example:  quorum-wallet receipt verify inv-7.receipt.json --genesis genesis.json
+              quorum-wallet receipt verify inv-7.receipt.json --checkpoint january.json
 
     Exit code 0 when everything in it is proved, 10 when anything is not.
     """
     from ledger.limits import RECEIPT_BYTES_MAX
-    from wallet.pinning import pinned_genesis
+    from wallet.pinning import pinned
 
-    genesis = pinned_genesis(session.settings)
-    verify_receipt(session, read_bounded(file, RECEIPT_BYTES_MAX), genesis)
+    pin = pinned(session.settings)
+    verify_receipt(session, read_bounded(file, RECEIPT_BYTES_MAX), pin)
     return ExitCode.OK
 
 
-def verify_receipt(session: Session, data: bytes, genesis: Genesis) -> None:
-    """Verify the receipt `data` against the pinned genesis, and say what it proves. Raises `WalletError` (10)."""
+def verify_receipt(session: Session, data: bytes, pin: Pin) -> None:
+    """Verify the receipt `data` against what is pinned, and say what it proves. Raises `WalletError` (10)."""
     from wallet.receipts import verify
 
-    _show(session, verify(data, genesis), network=genesis.network)
+    _show(session, verify(data, pin), pin)
 
 
-def _show(session: Session, verified: VerifiedReceipt, *, network: str) -> None:
-    from ledger.receipt import RECEIPT_KIND
+def _show(session: Session, verified: VerifiedReceipt, pin: Pin) -> None:
+    from ledger.execution import APPLIED
+    from ledger.receipt import RECEIPT_KIND, Certified
     from wallet.explain import operation_sentence
+    from wallet.receipts import proof_sentence
 
-    body, header = verified.transaction.body, verified.header
-    applied = verified.leaf.result == "applied"
+    body, header, proof = verified.transaction.body, verified.header, verified.proof
+    operations = [operation_sentence(operation) for operation in body.operations]
     fields: dict[str, Json] = {
         "verified": True,
         "kind": RECEIPT_KIND,
         "chain": header.chain.hex(),
+        "anchor_height": pin.anchor.height,
         "id": verified.transaction.id.hex(),
         "result": verified.leaf.result,
         "height": verified.leaf.height,
         "index": verified.leaf.index,
-        "block_hash": verified.block_hash.hex(),
-        "time_ms": header.time_ms,
-        "time": rfc3339(header.time_ms),
-        "sender": body.sender,
-        "signers": [*verified.signers],
-        "validators": len(verified.validators),
-        "quorum": verified.validators.quorum,
-        "operations": [operation_sentence(operation) for operation in body.operations],
     }
-    did = "did" if applied else "did NOT do (it failed)"
     lines = [
-        ("verified", f"yes, against the genesis of '{network}', {header.chain.hex()}"),
+        ("verified", f"yes, against {pin.sentence}"),
         ("transaction", verified.transaction.id.hex()),
         ("result", verified.leaf.result),
-        ("block", f"{header.height} ({verified.block_hash.hex()})"),
-        ("ledger time", rfc3339(header.time_ms)),
-        ("signed by", f"{', '.join(verified.signers)} (quorum {verified.validators.quorum})"),
-        ("sender", body.sender),
-        *((did, operation_sentence(operation)) for operation in body.operations),
     ]
+    if isinstance(proof, Certified):
+        fields |= {
+            "block_hash": verified.block_hash.hex(),
+            "time_ms": header.time_ms,
+            "time": rfc3339(header.time_ms),
+            "signers": [*proof.signers],
+            "validators": len(proof.validators),
+            "quorum": proof.validators.quorum,
+        }
+        lines += [
+            ("block", f"{header.height} ({verified.block_hash.hex()})"),
+            ("ledger time", rfc3339(header.time_ms)),
+            ("signed by", f"{', '.join(proof.signers)} (quorum {proof.validators.quorum})"),
+        ]
+    else:
+        fields["position"] = proof.position
+        lines += [
+            ("block", f"{verified.leaf.height}, not after {rfc3339(header.time_ms)}"),
+            ("shown by", f"{proof_sentence(verified)}; no signature was needed"),
+        ]
+    fields |= {"sender": body.sender, "operations": [*operations]}
+    did = "did" if verified.leaf.result == APPLIED else "did NOT do (it failed)"
+    lines += [("sender", body.sender), *((did, sentence) for sentence in operations)]
     if body.memo is not None:
         fields["memo"] = body.memo
         lines.append(("memo", body.memo))

@@ -13,11 +13,14 @@ from ledger.crypto import SigningKey
 from ledger.genesis import Genesis, genesis_block
 from ledger.merkle import prove_inclusion
 from ledger.operations.kinds import Operation
+from ledger.pinned_checkpoint import PinnedCheckpoint, build_pinned_checkpoint
 from ledger.primitives import Digest
-from ledger.receipt import build_receipt
+from ledger.receipt import build_pinned_receipt, build_receipt
 from ledger.refusals import Refusal
 from ledger.state import State
+from ledger.state_proof import ProvedRow, build_state_proof
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
+from ledger.trie import prove
 from tests.unit.ledger.founders import TIME_MS, founders, genesis_of, signing_key
 
 
@@ -101,12 +104,40 @@ class MemoryChain:
     def receipt(self, height: int, index: int) -> bytes:
         """The receipt of one transaction, against the log root of its own block."""
         record, block = self.blocks[height - 1]
+        leaf, position = self._leaf(height, index)
+        path = prove_inclusion(position, block.header.log_size, self._subtree_hash)
+        envelope = block.transactions[index].envelope
+        return build_receipt(envelope=envelope, leaf=leaf, path=path, record=record, trail=())
+
+    def pinned_receipt(self, height: int, index: int, pinned_height: int) -> bytes:
+        """The receipt of one transaction, against the log root of a block that somebody pinned."""
+        header = self.blocks[pinned_height - 1][1].header
+        leaf, position = self._leaf(height, index)
+        return build_pinned_receipt(
+            envelope=self.blocks[height - 1][1].transactions[index].envelope,
+            leaf=leaf,
+            path=prove_inclusion(position, header.log_size, self._subtree_hash),
+            position=position,
+            header=header,
+        )
+
+    def checkpoint(self, height: int) -> PinnedCheckpoint:
+        """What pins one block of a chain whose validator set never changes."""
+        header = self.blocks[height - 1][1].header
+        return build_pinned_checkpoint(network=self.genesis.network, header=header, validators=self.genesis.validators)
+
+    def _leaf(self, height: int, index: int) -> tuple[Leaf, int]:
+        """What the log has of one transaction, and where."""
+        block = self.blocks[height - 1][1]
         transaction = block.transactions[index]
-        size = block.header.log_size
-        position = size - block.header.transaction_count + index
         leaf = Leaf(height, index, transaction.id, transaction.envelope_hash, block.results[index])
-        path = prove_inclusion(position, size, self._subtree_hash)
-        return build_receipt(envelope=transaction.envelope, leaf=leaf, path=path, record=record, trail=())
+        return leaf, block.header.log_size - block.header.transaction_count + index
+
+    def state_proof(self, key: bytes) -> bytes:
+        """The proof of what the state of the newest block holds for `key`."""
+        record, block = self.blocks[-1]
+        row = ProvedRow(key, self.rows.get(key), prove(block.trie.root, key, self.trie_node))
+        return build_state_proof(row, record=record, trail=())
 
     def _subtree_hash(self, level: int, index: int) -> Digest:
         from ledger.merkle import node_hash

@@ -11,9 +11,11 @@ from ledger.block import block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json
 from ledger.consensus.messages import CommitRecord
 from ledger.encoding import Json, decode_object, encode, encode_trusted
-from ledger.errors import LedgerError, MalformedError, VerificationError
+from ledger.errors import BelowAnchorError, LedgerError, MalformedError, VerificationError
 from ledger.limits import RECEIPT_BYTES_MAX
-from ledger.receipt import build_receipt, verify_receipt
+from ledger.pinned_checkpoint import PinnedCheckpoint, anchor_of_checkpoint, build_pinned_checkpoint
+from ledger.primitives import Digest
+from ledger.receipt import Pinned, build_receipt, verify_receipt
 from ledger.trail import Anchor, anchor_of
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
@@ -49,8 +51,10 @@ def test_a_failed_transaction_has_a_receipt_too_and_it_says_so(chain: MemoryChai
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x80])
-def test_every_single_byte_is_bound(chain: MemoryChain, anchor: Anchor, flip: int) -> None:
-    data = chain.receipt(3, 1)
+@pytest.mark.parametrize("pinned", [False, True], ids=["certified", "pinned"])
+def test_every_single_byte_is_bound(chain: MemoryChain, flip: int, pinned: bool) -> None:
+    data = chain.pinned_receipt(1, 1, 3) if pinned else chain.receipt(3, 1)
+    anchor = anchor_of_checkpoint(chain.checkpoint(3)) if pinned else anchor_of(chain.genesis)
     verify_receipt(data, anchor)
     for position in range(len(data)):
         changed = data[:position] + bytes([data[position] ^ flip]) + data[position + 1 :]
@@ -173,6 +177,112 @@ def test_building_needs_nothing_but_what_is_stored(chain: MemoryChain) -> None:
         trail=(),
     )
     assert data == chain.receipt(1, 0)
+
+
+# ---- receipts for those who pinned a later block
+
+
+def test_a_pinned_block_proves_every_transaction_up_to_it_without_a_signature(chain: MemoryChain) -> None:
+    def nobody_signs(*_: object) -> bool:
+        raise AssertionError("no signature of a validator is asked")
+
+    for at in (1, 2, 3):
+        anchor = anchor_of_checkpoint(chain.checkpoint(at))
+        for height in range(1, at + 1):
+            block = chain.blocks[height - 1][1]
+            for index, transaction in enumerate(block.transactions):
+                signatures = {item.key for item in transaction.signatures}
+                verified = verify_receipt(
+                    chain.pinned_receipt(height, index, at),
+                    anchor,
+                    lambda key, *_, known=signatures: key in known or nobody_signs(),
+                )
+                assert (verified.leaf.height, verified.leaf.index) == (height, index)
+                assert verified.leaf.result == block.results[index]
+                assert verified.header == chain.blocks[at - 1][1].header
+                assert isinstance(verified.proof, Pinned)
+                assert verified.signers == ()
+
+
+def test_signatures_of_a_time_before_the_pinned_block_prove_nothing_to_its_holder(chain: MemoryChain) -> None:
+    """Not even true ones: the same file with stolen keys would be another past."""
+    for at in (1, 2, 3):
+        anchor = anchor_of_checkpoint(chain.checkpoint(at))
+        for height in range(1, 4):
+            if height > at:
+                assert verify_receipt(chain.receipt(height, 0), anchor).signers == ("v0", "v1", "v2")
+                continue
+            with pytest.raises(BelowAnchorError) as refused:
+                verify_receipt(chain.receipt(height, 0), anchor)
+            assert (refused.value.height, refused.value.anchor_height) == (height, at)
+
+
+def test_a_receipt_for_one_pinned_block_proves_nothing_to_the_holder_of_another(
+    chain: MemoryChain, anchor: Anchor
+) -> None:
+    data = chain.pinned_receipt(1, 0, 2)
+    for stranger, says in (
+        (anchor, "for holders of a checkpoint at height 2, and proves nothing from genesis"),
+        (
+            anchor_of_checkpoint(chain.checkpoint(1)),
+            "another checkpoint: .* at height 2, and pinned is one at height 1",
+        ),
+        (
+            anchor_of_checkpoint(chain.checkpoint(3)),
+            "another checkpoint: .* at height 2, and pinned is one at height 3",
+        ),
+        (anchor_of_checkpoint(fork(chain, 2)), "another checkpoint"),
+    ):
+        with pytest.raises(VerificationError, match=says):
+            verify_receipt(data, stranger)
+
+
+def fork(chain: MemoryChain, height: int) -> PinnedCheckpoint:
+    """A checkpoint of a block that differs in one bit of what it commits to."""
+    made = chain.checkpoint(height)
+    root = Digest(bytes([made.header.log_root[0] ^ 1]) + made.header.log_root[1:])
+    return build_pinned_checkpoint(
+        network="test", header=replace(made.header, log_root=root), validators=made.validators
+    )
+
+
+def test_what_the_pinned_log_does_not_have_is_not_proved(chain: MemoryChain) -> None:
+    anchor = anchor_of_checkpoint(chain.checkpoint(2))
+    document, later = document_of(chain.pinned_receipt(2, 0, 2)), document_of(chain.pinned_receipt(3, 0, 3))
+    leaf = document["leaf"]
+    assert isinstance(leaf, dict)
+    for changes, says in (
+        ({"position": 1}, "inclusion path"),
+        ({"position": 3}, "inclusion path"),
+        ({"position": 2**53 - 1}, "inclusion path"),
+        ({"path": later["path"]}, "inclusion path"),
+        ({"leaf": {**leaf, "result": "stream_frozen"}}, "inclusion path"),
+        ({"leaf": {**leaf, "height": 3}}, "above the checkpoint's"),
+        ({"leaf": later["leaf"], "transaction": later["transaction"]}, "above the checkpoint's"),
+        ({"transaction": later["transaction"]}, "another transaction"),
+        ({"header": later["header"]}, "another checkpoint"),
+    ):
+        with pytest.raises(VerificationError, match=says):
+            verify_receipt(encode({**document, **changes}), anchor)
+    for changes in ({"position": -1}, {"position": True}, {"position": None}, {"trail": []}, {"record": None}):
+        with pytest.raises(MalformedError):
+            verify_receipt(encode({**document, **changes}), anchor)
+
+
+def test_no_receipt_is_of_both_forms(chain: MemoryChain, anchor: Anchor) -> None:
+    certified, pinned = document_of(chain.receipt(3, 0)), document_of(chain.pinned_receipt(3, 0, 3))
+    for trusted in (anchor, anchor_of_checkpoint(chain.checkpoint(2)), anchor_of_checkpoint(chain.checkpoint(3))):
+        for both in (
+            {**certified, **pinned},
+            {**pinned, "trail": certified["trail"]},
+            {**certified, "position": 3},
+            {**certified, "header": pinned["header"]},
+        ):
+            with pytest.raises(MalformedError, match="unknown field"):
+                verify_receipt(encode(both), trusted)
+
+
+# ---- across changes of the validator set
 
 
 def grown_chain() -> tuple[MemoryChain, bytes, bytes]:

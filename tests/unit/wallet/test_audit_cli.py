@@ -6,17 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from ledger.consensus.statements import Statement
 from ledger.evidence_file import build_evidence_file
 from ledger.operations.evidence import EvidenceRecord
+from ledger.pinned_checkpoint import PinnedCheckpoint
 from ledger.primitives import Digest
-from ledger.transaction import assemble, parse_transaction
 from tests.unit.ledger.accusing import CONTRADICTIONS, X, Y, accuse, two_commits
 from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.sample_chain import sample_chain
 from tests.unit.wallet.conftest import Run
-from tests.unit.wallet.fake_node import FakeNode, always
+from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
 from wallet.evidence import evidence_sentence
 from wallet.exit_codes import ExitCode
@@ -74,6 +74,77 @@ def test_nothing_is_verified_without_a_pinned_genesis(audit: Run, run: Run, home
     assert "--genesis FILE" in result.stderr
     wrong = audit("verify", "r.json", "--genesis", str(home / "genesis.json"), "--genesis-hash", "00" * 32)
     assert wrong.exit_code == ExitCode.VERIFICATION_FAILED
+
+
+# ---- from a checkpoint
+
+
+@pytest.fixture
+def checkpoint(receipt: bytes, node: FakeNode) -> PinnedCheckpoint:
+    """A checkpoint after the receipt's block, in a file."""
+    node.network.commit([])
+    made = node.network.checkpoint(3)
+    Path("c3.json").write_bytes(made.document)
+    Path("c1.json").write_bytes(node.network.checkpoint(1).document)
+    return made
+
+
+@pytest.mark.usefixtures("checkpoint", "offline")
+def test_a_receipt_verifies_against_an_earlier_checkpoint_alone(audit: Run, run: Run) -> None:
+    run("config", "set", "genesis")
+    run("config", "set", "genesis_hash")
+    for command in (audit, run):
+        words = ("verify", "r.json") if command is audit else ("receipt", "verify", "r.json")
+        text = command(*words, "--checkpoint", "c1.json").stdout
+        assert "yes, against the checkpoint of 'testnet' at height 1, " in text
+        printed = json.loads(command(*words, "--checkpoint", "c1.json", "--output", "json").stdout)
+        assert (printed["verified"], printed["height"], printed["anchor_height"]) == (True, 2, 1)
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_a_receipt_below_the_checkpoint_is_fetched_again_and_needs_no_signature(
+    audit: Run, run: Run, home: Path, node: FakeNode, checkpoint: PinnedCheckpoint
+) -> None:
+    refused = audit("verify", "r.json", "--checkpoint", "c3.json", "--output", "json")
+    assert refused.exit_code == ExitCode.VERIFICATION_FAILED
+    error = json.loads(refused.stderr)["error"]
+    assert error["code"] == "below_checkpoint"
+    assert "receipt get ID --checkpoint" in error["remedy"]
+    identifier = json.loads(audit("verify", "r.json", "--output", "json").stdout)["id"]
+    got = run("receipt", "get", identifier, "--checkpoint", "c3.json", "--out", "p.json", "--node", node.url)
+    assert got.exit_code == ExitCode.OK, got.stderr
+    assert Path("p.json").read_bytes() == node.network.receipt(identifier, 3) != Path("r.json").read_bytes()
+    text = " ".join(audit("verify", "p.json", "--checkpoint", "c3.json").stdout.split())
+    assert f"yes, against the checkpoint of 'testnet' at height 3, {checkpoint.digest.hex()}" in text
+    assert "transaction 1 of the 2 in the log of the pinned block 3; no signature was needed" in text
+    for pin in (("--checkpoint", "c1.json"), ("--genesis", str(home / "genesis.json"))):
+        assert audit("verify", "p.json", *pin).exit_code == ExitCode.VERIFICATION_FAILED
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_a_profile_may_pin_a_checkpoint_and_a_genesis_that_is_named_goes_before_it(
+    audit: Run, run: Run, home: Path, node: FakeNode
+) -> None:
+    assert run("config", "set", "checkpoint", str(Path("c3.json").absolute())).exit_code == ExitCode.OK
+    assert audit("verify", "r.json").exit_code == ExitCode.VERIFICATION_FAILED
+    assert audit("verify", "r.json", "--genesis", str(home / "genesis.json")).exit_code == ExitCode.OK
+    sent = run("record", "append", "notes", "--json", '"again"', "--receipt", "r4.json", "--node", node.url)
+    assert sent.exit_code == ExitCode.OK, sent.stderr
+    assert "yes, against the pinned checkpoint: 3 of 4 validators signed, quorum 3" in sent.stdout
+    assert audit("verify", "r4.json").exit_code == ExitCode.OK
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_a_checkpoint_that_is_none_or_of_another_chain_is_not_used(audit: Run, network: Network) -> None:
+    Path("none.json").write_bytes(network.genesis.document)
+    none = audit("verify", "r.json", "--checkpoint", "none.json")
+    assert none.exit_code == ExitCode.USAGE
+    assert "is not a checkpoint to pin" in none.stderr
+    assert audit("verify", "r.json", "--checkpoint", "missing.json").exit_code == ExitCode.USAGE
+    Path("other.json").write_bytes(sample_chain().checkpoint(1).document)
+    other = audit("verify", "r.json", "--checkpoint", "other.json")
+    assert other.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "is of the chain" in other.stderr
 
 
 # ---- evidence
@@ -142,64 +213,3 @@ def test_every_contradiction_has_words(statements: tuple[Statement, Statement]) 
     assert report == f"validator:v1 records evidence: {sentence}"
     first, _, second = sentence.partition("; it also ")
     assert first.removeprefix("at height 7, v2 ") != second.partition(";")[0], "the two differ in words as well"
-
-
-# ---- a whole ledger
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_whole_ledger_holds(audit: Run, node: FakeNode) -> None:
-    for _ in range(20):
-        node.network.commit([])
-    printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
-    assert (printed["height"], printed["block_hash"]) == node.network.head
-    assert printed["transactions"] == 2
-    partial = json.loads(audit("ledger", node.url, "--to-height", "3", "--output", "json").stdout)
-    assert partial["height"] == 3
-
-
-@pytest.mark.usefixtures("receipt")
-@pytest.mark.parametrize("height", [1, 2, 7])
-def test_a_wrong_block_is_named_with_its_height(audit: Run, node: FakeNode, height: int) -> None:
-    for _ in range(8):
-        node.network.commit([])
-    record = node.network.records[height - 1]
-    damaged = record.replace(b'"proposer":"v', b'"proposer":"w')
-    assert damaged != record
-    node.next("GET", f"/v1/blocks/{height}/certificate", always(lambda: web.Response(body=damaged)))
-    result = audit("ledger", node.url, "--output", "json")
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert f"Block {height} does not verify" in json.loads(result.stderr)["error"]["detail"]
-    assert result.stdout == ""
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_body_with_another_signature_is_noticed(audit: Run, node: FakeNode) -> None:
-    (transaction,) = node.network.blocks[1].transactions
-    body, _, _ = transaction.envelope.removeprefix(b'{"body":').rpartition(b',"signatures":')
-    other = network_signature(node.network, body)
-    swapped = parse_transaction(other)
-    assert swapped != transaction
-    node.next("GET", "/v1/blocks/2/body", always(lambda: web.Response(body=other + b"\n")))
-    result = audit("ledger", node.url)
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert "Block 2" in result.stderr
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_missing_transaction_is_noticed(audit: Run, node: FakeNode) -> None:
-    node.next("GET", "/v1/blocks/1/body", always(lambda: web.Response(body=b"")))
-    result = audit("ledger", node.url)
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert "Block 1" in result.stderr
-
-
-def test_a_node_that_cannot_be_asked_exits_14(audit: Run, profile: Path) -> None:
-    assert audit("ledger", "http://127.0.0.1:1").exit_code == ExitCode.NODE_UNREACHABLE
-
-
-def network_signature(network: Network, body: bytes) -> bytes:
-    """The same body, signed by an account that did not sign it."""
-    from ledger.transaction import sign_body
-
-    return assemble(body, [sign_body(body, network.founders[1].operator_key)])

@@ -49,7 +49,8 @@ def operation_of(method: str, path: str) -> str | None:
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
     for template, operations in DOCUMENT["paths"].items():
-        if re.fullmatch(re.sub(r"\{[a-z_]+\}", "[^/]+", template.replace(".", r"\.")), path):
+        pattern = re.sub(r"\{[a-z_]+\}", "[^/]+", template.replace(".", r"\.").replace("{tile}", ".+"))
+        if re.fullmatch(pattern, path):
             found: dict[str, Any] | None = operations.get({"HEAD": "get"}.get(method, method.lower()))
             if found is not None:
                 return found
@@ -73,7 +74,7 @@ def _check_content(media_type: str, schema: dict[str, Any], body: bytes) -> None
     elif media_type == "application/x-ndjson":
         for line in body.splitlines():
             _validator(schema["x-each"]["$ref"].rpartition("/")[2]).validate(orjson.loads(line))
-    else:
+    elif media_type != "application/octet-stream":
         body.decode()
 
 

@@ -7,6 +7,7 @@ import pytest
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence
 from ledger.evidence_file import verify_evidence_file
+from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.trail import anchor_of
 from ledger.transaction import Transaction
 from tests.unit.ledger import accusing
@@ -99,6 +100,22 @@ async def test_the_file_of_evidence_verifies_against_genesis_alone(
         verify_evidence_file(reply.body, anchor_of(genesis_of(3)))
     items = (await api.ok("/v1/evidence" if recorded else "/v1/evidence/unrecorded"))["items"]
     assert [item["file"] for item in items] == [f"/v1/evidence/{evidence.digest.hex()}"]
+
+
+async def test_the_file_of_evidence_for_the_holder_of_a_checkpoint(api: Api, node: FakeNode) -> None:
+    node.grow(1, 0, 2)
+    evidence = accuse(3, 4)
+    node.found = (evidence,)
+    path = f"/v1/evidence/{evidence.digest.hex()}"
+    for height in (1, 2, 3):
+        header, validators = node.chain.header(height), node.chain.validators_of(height + 1)
+        anchor = anchor_of_checkpoint(build_pinned_checkpoint(network="test", header=header, validators=validators))
+        for from_height in (0, height):
+            reply = await api.get(path, params={"from_height": str(from_height)})
+            assert verify_evidence_file(reply.body, anchor).evidence == evidence
+    node.grow(1)
+    await api.refused("parameter_invalid", 400, path, params={"from_height": "4"})
+    await api.refused("height_unknown", 404, path, params={"from_height": "5"})
 
 
 async def test_what_nobody_has_is_not_found(api: Api, node: FakeNode) -> None:

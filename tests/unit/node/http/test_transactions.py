@@ -9,8 +9,10 @@ import pytest
 
 from ledger.amounts import Amount
 from ledger.operations.assets import AssetDefine, AssetFreezeHolder, AssetIssue, AssetTransfer
-from ledger.receipt import verify_receipt
-from ledger.trail import anchor_of
+from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
+from ledger.receipt import Pinned, verify_receipt
+from ledger.trail import Anchor, anchor_of
+from node.http import receipts
 from tests.unit.node.http.conftest import Api, check_problem, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
@@ -85,6 +87,37 @@ async def test_a_receipt_verifies_offline(api: Api, node: FakeNode) -> None:
     assert "ETag" not in reply.headers, "other nodes may serve other certificates"
     assert "immutable" not in reply.headers["Cache-Control"]
     assert "attachment" in reply.headers["Content-Disposition"]
+
+
+async def test_a_receipt_for_the_holder_of_any_checkpoint(api: Api, node: FakeNode) -> None:
+    """Above it by what leads there, at or below it by its log; every answer is held against the document."""
+    node.grow(2, 1, 0, 3)
+    items = (await api.ok("/v1/transactions"))["items"]
+    for height in range(5):
+        anchor = anchor_of(genesis()) if height == 0 else checkpoint_of(node, height)
+        for item in items:
+            reply = await api.get(f"/v1/transactions/{item['id']}/receipt", params={"from_height": str(height)})
+            verified = verify_receipt(reply.body, anchor)
+            assert (verified.transaction.id.hex(), verified.leaf.height) == (item["id"], item["height"])
+            assert isinstance(verified.proof, Pinned) == (item["height"] <= height)
+
+
+def checkpoint_of(node: FakeNode, height: int) -> Anchor:
+    header, validators = node.chain.header(height), node.chain.validators_of(height + 1)
+    return anchor_of_checkpoint(build_pinned_checkpoint(network="test", header=header, validators=validators))
+
+
+async def test_no_receipt_starts_from_a_block_that_is_not_there_or_has_more_changes_than_a_file(
+    api: Api, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.grow(1)
+    path = f"/v1/transactions/{(await api.ok('/v1/transactions'))['items'][0]['id']}/receipt"
+    await api.refused("height_unknown", 404, path, params={"from_height": "2"})
+    await api.refused("parameter_invalid", 400, path, params={"from_height": "-1"})
+    monkeypatch.setattr(receipts, "RECEIPT_BYTES_MAX", 100)
+    refused = await api.refused("trail_too_long", 422, path)
+    assert "from_height" in refused.json["remedy"]
+    assert (await api.get(path, params={"from_height": "1"})).status == 200
 
 
 async def test_there_is_no_receipt_before_the_block(api: Api, node: FakeNode) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from ledger.errors import VerificationError
+from ledger.encoding import decode_object, encode
+from ledger.errors import BelowAnchorError, VerificationError
+from ledger.limits import RECEIPT_BYTES_MAX
+from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.receipt import verify_receipt
-from ledger.trail import anchor_of
+from ledger.trail import Anchor, anchor_of
+from node.http.problems import HttpCode, ProblemError
 from node.http.receipts import receipt_of
-from node.storage import keys
+from node.storage import chain_store, keys
 from node.storage.chain_store import ChainStore
 from node.storage.check import check_blocks, check_rows, check_state
-from node.storage.errors import DamagedError
+from node.storage.errors import DamagedError, TrailTooLongError
 from node.storage.memory import MemoryStore
 from node.storage.opening import open_chain
-from node.storage.queries import Queries
+from node.storage.queries import CommittedTransaction, Queries
 from node.storage.set_changes import ChangeRow, read_set_changes
 from tests.unit.ledger.founders import set_of
 from tests.unit.node.storage.chains import append, change_set, commit, create_stream, genesis, new_chain, transaction
@@ -81,11 +86,128 @@ def test_receipts_lead_from_genesis_across_every_change() -> None:
     assert found == [SIGNERS[0], SIGNERS[2], SIGNERS[2], SIGNERS[4]]
 
 
+def items(chain: ChainStore) -> list[CommittedTransaction]:
+    """The transaction of each block that has one."""
+    found = [Queries(chain).transaction(chain.leaves(height)[0].transaction_id) for height in (1, 4, 5, 8)]
+    return [item for item in found if item is not None]
+
+
+def anchors(chain: ChainStore) -> list[Anchor]:
+    """Genesis, and a checkpoint of every block."""
+    made = [
+        build_pinned_checkpoint(network="test", header=chain.header(height), validators=chain.validators_of(height + 1))
+        for height in range(1, 9)
+    ]
+    return [anchor_of(chain.genesis), *map(anchor_of_checkpoint, made)]
+
+
+def test_receipts_lead_from_every_pinned_block_to_every_transaction() -> None:
+    chain = changed_chain(MemoryStore())
+    for height, anchor in enumerate(anchors(chain)):
+        for item in items(chain):
+            data = receipt_of(chain, item, height)
+            assert verify_receipt(data, anchor).leaf == item.leaf
+            steps = decode_object(data, bytes_max=RECEIPT_BYTES_MAX).get("trail", [])
+            assert isinstance(steps, list)
+            assert len(steps) == sum(height < decided < item.leaf.height for decided in SETS), "no step from before"
+
+
+def test_a_trail_from_an_earlier_height_serves_a_later_anchor_and_one_from_a_later_height_does_not() -> None:
+    chain = changed_chain(MemoryStore())
+    for start in range(8):
+        for height, anchor in enumerate(anchors(chain)):
+            for item in items(chain):
+                if item.leaf.height <= start:
+                    continue
+                data = receipt_of(chain, item, start)
+                if item.leaf.height <= height:
+                    with pytest.raises(BelowAnchorError):
+                        verify_receipt(data, anchor)
+                elif any(height < decided <= start for decided in SETS):
+                    with pytest.raises(VerificationError, match=r"names another validator set|does not verify"):
+                        verify_receipt(data, anchor)
+                else:
+                    assert verify_receipt(data, anchor).leaf == item.leaf
+
+
+Bend = Callable[[list[Any]], list[Any]]
+
+BENT_BELOW: list[tuple[str, Bend, str]] = [
+    ("two steps swapped", lambda t: [t[1], t[0], *t[2:]], "not in order of height"),
+    ("a step twice", lambda t: [t[0], *t], "not in order of height"),
+    ("a step from the middle left out", lambda t: [t[0], *t[2:]], "does not follow from the one before"),
+    ("the last one below left out", lambda t: [*t[:2], *t[3:]], "does not lead to the validator set that is pinned"),
+    (
+        "a step with the set of another",
+        lambda t: [{**t[0], "validators": t[1]["validators"]}, *t[1:]],
+        "puts another validator set in force",
+    ),
+    (
+        "a step of another chain",
+        lambda t: [bent_header(t[0], chain="00" * 32), *t[1:]],
+        "does not follow from the one before",
+    ),
+    (
+        "a step where nothing changed",
+        lambda t: [bent_header(t[0], validators_hash=t[0]["record"]["header"]["next_validators_hash"]), *t[1:]],
+        "did not change",
+    ),
+    (
+        "another block at the pinned height",
+        lambda t: [*t[:2], bent_header(t[2], state_root="00" * 32), *t[3:]],
+        "another block 6 than the one that is pinned",
+    ),
+]
+"""What a holder of the checkpoint at height 6 notices of the three steps that are needless for them."""
+
+
+def bent_header(step: Any, **fields: str) -> Any:
+    return {**step, "record": {**step["record"], "header": {**step["record"]["header"], **fields}}}
+
+
+@pytest.mark.parametrize(("bend", "says"), [row[1:] for row in BENT_BELOW], ids=[row[0] for row in BENT_BELOW])
+def test_steps_below_the_anchor_must_be_the_way_to_it(bend: Bend, says: str) -> None:
+    chain = changed_chain(MemoryStore())
+    document = decode_object(receipt_of(chain, items(chain)[-1]), bytes_max=RECEIPT_BYTES_MAX)
+    trail = document["trail"]
+    assert isinstance(trail, list)
+    anchor = anchors(chain)[6]
+    verify_receipt(encode(document), anchor)
+    with pytest.raises(VerificationError, match=says):
+        verify_receipt(encode({**document, "trail": bend(trail)}), anchor)
+
+
+def test_signatures_below_the_anchor_are_not_looked_at() -> None:
+    """They could be anybody's by now; and a file whose old signatures were damaged still serves."""
+    chain = changed_chain(MemoryStore())
+    data = receipt_of(chain, items(chain)[-1])
+    document: Any = decode_object(data, bytes_max=RECEIPT_BYTES_MAX)
+    document["trail"][0]["record"]["certificate"]["signatures"][0]["signature"] = "00" * 64
+    bent = encode(document)
+    assert verify_receipt(bent, anchors(chain)[6]).leaf.height == 8
+    for anchor in anchors(chain)[:2]:
+        with pytest.raises(VerificationError, match="does not verify"):
+            verify_receipt(bent, anchor)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("TRAIL_STEPS_MAX", 3), ("RECEIPT_BYTES_MAX", 7_500)])
+def test_a_trail_that_no_file_has_room_for_is_not_made(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    chain = changed_chain(MemoryStore())
+    monkeypatch.setattr(chain_store, limit, value)
+    with pytest.raises(TrailTooLongError, match="from height 0 to 9"):
+        chain.trail(9)
+    assert len(chain.trail(9, after=2)) == 3
+    with pytest.raises(ProblemError) as refused:
+        receipt_of(chain, items(chain)[-1])
+    assert refused.value.problem.code == HttpCode.TRAIL_TOO_LONG
+    assert verify_receipt(receipt_of(chain, items(chain)[-1], 2), anchors(chain)[2]).leaf.height == 8
+
+
 def test_a_receipt_without_its_trail_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = changed_chain(MemoryStore())
     item = Queries(chain).transaction(chain.leaves(8)[0].transaction_id)
     assert item is not None
-    monkeypatch.setattr(ChainStore, "trail", lambda self, height: ())
+    monkeypatch.setattr(ChainStore, "trail", lambda self, height, after: ())
     with pytest.raises(VerificationError):
         verify_receipt(receipt_of(chain, item), anchor_of(chain.genesis))
 
