@@ -13,8 +13,7 @@ with `proof=1` it carries what proves the block and the list of all its transact
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import web
@@ -45,7 +44,15 @@ class _Wanted:
     """What the events of a stream are to say of each block."""
 
     proof: bool
-    filters: Mapping[str, str] = field(default_factory=dict)
+    account: str | None
+    stream: str | None
+    asset: str | None
+    type: str | None
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the events are to list the transactions that match."""
+        return (self.account, self.stream, self.asset, self.type) != (None, None, None, None)
 
 
 async def events(call: Call) -> web.StreamResponse:
@@ -108,18 +115,26 @@ async def _stream(call: Call, response: web.StreamResponse, height: int, wanted:
 def _event(call: Call, height: int, wanted: _Wanted) -> bytes:
     """The event of a block; the newest one without filters is remembered, for every open stream sends it."""
     newest = call.context.newest_events.get(wanted.proof)
-    if newest is not None and newest[0] == height and not wanted.filters:
+    if newest is not None and newest[0] == height and not wanted.filtered:
         return newest[1]
     chain = call.queries.chain
     document = dict(listed_block(chain, height))
-    if wanted.filters:
+    if wanted.filtered:
         request = PageRequest(limit=BLOCK_TRANSACTIONS_MAX, reverse=False)
-        found = call.queries.transactions(request, **wanted.filters, from_height=height, to_height=height)
+        found = call.queries.transactions(
+            request,
+            account=wanted.account,
+            stream=wanted.stream,
+            asset=wanted.asset,
+            type=wanted.type,
+            from_height=height,
+            to_height=height,
+        )
         document["transactions"] = [render.listed_transaction(item) for item in found.items]
     if wanted.proof:
         document["proof"] = orjson.Fragment(block_proof_of(chain, height)) if height else None
     data = render.event(height, "block", document)
-    if height == chain.tip.header.height and not wanted.filters:
+    if height == chain.tip.header.height and not wanted.filtered:
         call.context.newest_events[wanted.proof] = height, data
     return data
 
@@ -143,8 +158,13 @@ def _abort(call: Call) -> None:
 
 def _wanted(call: Call) -> _Wanted:
     """What the query asks for. Raises `ProblemError`."""
-    filters = {parameter.name: call.query(parameter) for parameter in (ACCOUNT, STREAM, ASSET, OPERATION_TYPE)}
-    return _Wanted(call.query(BLOCK_PROOF) or False, {name: text for name, text in filters.items() if text is not None})
+    return _Wanted(
+        proof=call.query(BLOCK_PROOF) or False,
+        account=call.query(ACCOUNT),
+        stream=call.query(STREAM),
+        asset=call.query(ASSET),
+        type=call.query(OPERATION_TYPE),
+    )
 
 
 def _first_height(call: Call) -> int:

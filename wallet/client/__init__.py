@@ -7,10 +7,10 @@
         async for block in ledger.events(settled.outcome.height):
             ...
 
-`open_ledger` and `Ledger` (`wallet.client.verified`) are what to use: everything that they give back says what it rests
-on (`Proved`, `Settled`, `Block`; `Stated` for a node's word), and errors are types (`wallet.client.errors`). `Client` is
-the conversation below them, which asks several nodes in turn, believes what they say and verifies nothing; the wallet's
-commands use it where nothing is pinned.
+`open_ledger` and `Ledger` (`wallet.client.verified`) are what to use: everything that they give back says what it
+rests on (`Proved`, `Settled`, `Block`; `Stated` for a node's word), and errors are types (`wallet.client.errors`).
+`Client` is the conversation below them, which asks several nodes in turn, believes what they say and verifies nothing;
+the wallet's commands use it where nothing is pinned.
 """
 
 from ledger.genesis import parse_genesis

@@ -84,7 +84,7 @@ class Follower:
         raise UntrueAnswerError(Untruth.NODE_BEHIND, url, f"after {UPDATES_MAX} updates there are more")
 
     async def header_at(self, node: Client, height: int) -> CertifiedHeader:
-        """The certified header of a block, led to by `node` and held against what is known. Raises as `advance` does."""
+        """The certified header of a block, led to by `node`, held against what is known. Raises as `advance` does."""
         url = node.nodes[0]
         if height > self.light.height:
             await self.advance(node, height)
@@ -97,10 +97,11 @@ class Follower:
         again = Follower(self.anchor)
         await again.advance(node, height)
         found = again.light.remembered(height)
-        if found is None or found[1] is None:
+        if found is None or (record := found[1]) is None:
             raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"it does not lead to block {height}")
-        await self.hold(node, *found)
-        return found[0]
+        certified = found[0]
+        await self.hold(node, certified, record)
+        return certified
 
     async def next(self, node: Client, record: CommitRecord, height: int) -> CertifiedHeader:
         """The header that `record`, in an answer of `node`, certifies at `height`, above the head: it is learned.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ledger.admission import check_signatures
+from ledger.crypto import Signer, check_public_key, verify
 from ledger.errors import MalformedError
 from ledger.limits import NONCE_BYTES
 from ledger.refusals import Refusal
@@ -14,20 +14,9 @@ from ledger.transaction import Transaction, assemble, build_body, parse_transact
 
 if TYPE_CHECKING:
     from ledger.operations.kinds import Operation
-    from ledger.primitives import Digest, PublicKey, Signature
+    from ledger.primitives import Digest
 
-
-class Signer(Protocol):
-    """What signs with one Ed25519 key. `ledger.crypto.SigningKey` is one; so is anything that has these two."""
-
-    @property
-    def public_key(self) -> PublicKey:
-        """The key's public half, 32 bytes."""
-        ...
-
-    def sign(self, message: bytes) -> Signature:
-        """The signature over `message` (RFC 8032), 64 bytes."""
-        ...
+__all__ = ["Signer", "build_transaction"]
 
 
 def build_transaction(
@@ -54,7 +43,9 @@ def build_transaction(
         memo=memo,
     )
     transaction = parse_transaction(assemble(body, [sign_body(body, signer) for signer in signers]))
-    refusal = transaction if isinstance(transaction, Refusal) else check_signatures(transaction)
-    if isinstance(transaction, Refusal) or refusal is not None:
-        raise MalformedError(f"no transaction: {refusal}")
+    if isinstance(transaction, Refusal):
+        raise MalformedError(transaction.detail)
+    for item in transaction.signatures:
+        if not (check_public_key(item.key) and verify(item.key, transaction.signed_bytes, item.signature)):
+            raise MalformedError(f"the signer of the key {item.key.hex()} gave a signature that does not verify")
     return transaction

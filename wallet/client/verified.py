@@ -19,45 +19,51 @@ One `Ledger` may be used by many tasks at once. Memory is bounded: some hundred 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from ledger.block import parse_header
 from ledger.block_proof import check_block_proof, parse_block_proof
 from ledger.consensus.codec import parse_commit_record
+from ledger.consensus.record import CertifiedHeader
 from ledger.encoding import decode_form, expect_integer, expect_list, expect_string
 from ledger.errors import MalformedError
-from ledger.limits import BLOCK_PROOF_BYTES_MAX, RECEIPT_BYTES_MAX, STATE_PROOF_BYTES_MAX
+from ledger.limits import (
+    BLOCK_PROOF_BYTES_MAX,
+    OPERATIONS_PER_TRANSACTION_MAX,
+    RECEIPT_BYTES_MAX,
+    STATE_PROOF_BYTES_MAX,
+)
 from ledger.operations.streams import RecordAppend
-from ledger.receipt import VerifiedReceipt, verify_receipt
+from ledger.primitives import parse_digest
+from ledger.receipt import Certified, VerifiedReceipt, verify_receipt
 from ledger.rows.accounts import account_key, parse_account_row
 from ledger.rows.assets import Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.rows.streams import latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.state_proof import check_state_proof, parse_state_proof
 from ledger.transaction import Transaction
-from wallet.answers import TEXT_MAX, Head, Outcome
+from wallet.answers import TEXT_MAX, Head, Outcome, as_object
 from wallet.client.conversation import Client, connect
-from wallet.client.errors import (
-    RefusedError,
-    StaleError,
-    UnreachableError,
-    UntrueAnswerError,
-    Untruth,
-    unreachable,
-)
+from wallet.client.errors import RefusedError, StaleError, UnreachableError, UntrueAnswerError, Untruth
 from wallet.client.events import Events
 from wallet.client.following import Follower, held
 from wallet.client.listing import listed
 from wallet.client.outcomes import Pursuit, Settled, pursue
+from wallet.client.signing import Signer, build_transaction
 from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
-from wallet.exit_codes import ExitCode, WalletError
+from wallet.client.witnesses import Witnesses, lags, worst
+from wallet.exit_codes import ExitCode, usage_error
 from wallet.moments import local_clock_ms, rfc3339
+from wallet.session import node_url
 
 if TYPE_CHECKING:
+    from ledger.block import Header
     from ledger.encoding import Json
+    from ledger.operations.kinds import Operation
+    from ledger.primitives import Digest
     from ledger.rows.accounts import Account
     from ledger.rows.assets import Asset
     from ledger.rows.streams import LatestRecord, Stream
@@ -65,16 +71,16 @@ if TYPE_CHECKING:
     from ledger.validators import ValidatorSet
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 AGE_MS_MAX_DEFAULT = 180_000
 """Three heartbeats of a network with the default parameters."""
+VALID_FOR_MS_DEFAULT = 600_000
 
 
 class Ledger:
     """One chain, as nodes show it and quorums have signed it. Made by `open_ledger`.
 
-    Every method may raise `UnreachableError`, `RefusedError`, `UntrueAnswerError` (`ForkedError` among them, at once),
+    Each question may raise `UnreachableError`, `RefusedError`, `UntrueAnswerError` (`ForkedError` among them, at once),
     and, where its docstring says so, `StaleError`.
     """
 
@@ -88,33 +94,83 @@ class Ledger:
     ) -> None:
         self._client = client
         self._clock_ms = clock_ms
-        self.age_ms_max = age_ms_max
-        self.follower = Follower(anchor)
-        self.untrue: dict[str, UntrueAnswerError] = {}
-        """The newest answer of each node that was not true."""
+        self._age_ms_max = age_ms_max
+        self._witnesses = Witnesses(client, Follower(anchor))
+
+    @property
+    def chain(self) -> Digest:
+        """The chain's identity: the hash of its genesis."""
+        return self._witnesses.follower.anchor.chain
+
+    @property
+    def head(self) -> CertifiedHeader | None:
+        """The newest certified header that is known; it never goes back."""
+        return self._witnesses.follower.light.head
+
+    @property
+    def untrue(self) -> Mapping[str, UntrueAnswerError]:
+        """The newest answer of each node that was not true, by its URL."""
+        return self._witnesses.untrue
 
     # ---- how new it is
 
     async def refresh(self) -> Freshness:
         """Ask every node for its newest certified block; how old the newest of them is, and which nodes lag or fail.
 
-        Raises only when there is none at all.
+        Raises only when no node answers, or a fork is found.
         """
-        before = self.follower.light.height
-        results = await asyncio.gather(*(self._try(url) for url in self._client.nodes))
-        failed = {url: error for url, error in results if error is not None and not _lags(error)}
-        head = self.follower.light.head
-        if head is None or (self.follower.light.height == before and len(failed) == len(results)):
-            raise _worst(list(failed.values()))
+        failed = await self._witnesses.ask_all()
+        behind = tuple(url for url, error in failed.items() if lags(error))
+        head = self.head
+        if head is None or len(failed) - len(behind) == len(self._client.nodes):
+            raise worst(list(failed.values()))
         return Freshness(
             height=head.header.height,
             time_ms=head.header.time_ms,
             age_ms=self._clock_ms() - head.header.time_ms,
-            behind=tuple(url for url, error in results if error is not None and _lags(error)),
-            failed=failed,
+            behind=behind,
+            failed={url: error for url, error in failed.items() if url not in behind},
         )
 
+    def _check_fresh(self, header: Header) -> None:
+        age_ms = self._clock_ms() - header.time_ms
+        if age_ms > self._age_ms_max:
+            raise StaleError(header.height, age_ms, self._age_ms_max)
+
     # ---- transactions
+
+    async def send(
+        self,
+        *operations: Operation,
+        signers: Sequence[Signer],
+        sender: str | None = None,
+        cosigners: tuple[str, ...] = (),
+        memo: str | None = None,
+        valid_for_ms: int = VALID_FOR_MS_DEFAULT,
+        wait: bool = True,
+        timeout_s: float | None = None,
+    ) -> Settled:
+        """Make one transaction of `operations`, sign it, and submit it (see there).
+
+        The sender is who the first operation is by, unless it is named. It may act until ledger time is `valid_for_ms`
+        after the newest certified block, of which nodes are asked first: may raise `StaleError`. Raises
+        `MalformedError` for what no transaction may be. Called again it makes another transaction: to repeat one, make
+        it with `build_transaction` and `submit` it.
+        """
+        await self._witnesses.catch_up()
+        if self.head is not None:
+            self._check_fresh(self.head.header)
+        now_ms = self._clock_ms() if self.head is None else self.head.header.time_ms
+        transaction = build_transaction(
+            *operations,
+            chain=self.chain,
+            sender=sender or operations[0].by,
+            valid_until_ms=now_ms + valid_for_ms,
+            signers=signers,
+            cosigners=cosigners,
+            memo=memo,
+        )
+        return await self.submit(transaction, wait=wait, timeout_s=timeout_s)
 
     async def submit(self, transaction: Transaction, *, wait: bool = True, timeout_s: float | None = None) -> Settled:
         """Hand in a signed transaction; with `wait`, stay until its outcome is final or time is over.
@@ -142,47 +198,50 @@ class Ledger:
         """A committed `outcome`, proved by the receipt of the node that states it (see `outcomes.Judge`)."""
         url = node.nodes[0]
         try:
-            data = await node.get_bytes(f"/v1/transactions/{outcome.id}/receipt", bytes_max=RECEIPT_BYTES_MAX)
-            verified = await self._check_receipt(node, data, outcome.id)
+            data, verified = await self._receipt_from(node, outcome.id)
             proved = (verified.leaf.height, verified.leaf.result)
             if proved != (outcome.height, outcome.result):
                 stated = f"it states '{outcome.result}' in block {outcome.height}"
                 reason = f"{stated}, and its receipt proves '{proved[1]}' in block {proved[0]}"
                 raise UntrueAnswerError(Untruth.OUTCOME_CONTRADICTED, url, reason)
         except MalformedError as error:
-            raise self._seen(UntrueAnswerError(Untruth.RECEIPT_UNPROVED, url, str(error))) from None
+            raise self._witnesses.distrust(UntrueAnswerError(Untruth.RECEIPT_UNPROVED, url, str(error))) from None
         except RefusedError as error:
-            raise self._seen(UntrueAnswerError(Untruth.OUTCOME_UNPROVED, url, error.sentence)) from None
+            raise self._witnesses.distrust(UntrueAnswerError(Untruth.OUTCOME_UNPROVED, url, error.sentence)) from None
         except UntrueAnswerError as error:
-            raise self._seen(error) from None
+            raise self._witnesses.distrust(error) from None
+        own_block = isinstance(verified.proof, Certified)  # a pinned block may be later than the transaction's
         outcome = replace(
             outcome,
             index=verified.leaf.index,
-            block_hash=verified.block_hash.hex(),
-            time=rfc3339(verified.header.time_ms),
+            block_hash=verified.block_hash.hex() if own_block else None,
+            time=rfc3339(verified.header.time_ms) if own_block else None,
         )
         return Settled(outcome, verified.signers, data, verified)
 
     async def ledger_time_ms(self, stated: Head) -> int:
         """The newest certified ledger time, at most the stated one (see `outcomes.Judge`)."""
-        light = self.follower.light
-        if light.head is None or light.head.header.time_ms < stated.time_ms:
-            with suppress(RefusedError):  # there is no certified block yet
-                await self._from_any(self._advance)
-        return min(stated.time_ms, light.head.header.time_ms) if light.head is not None else 0
+        if self.head is None or self.head.header.time_ms < stated.time_ms:
+            await self._witnesses.catch_up()
+        return 0 if self.head is None else min(stated.time_ms, self.head.header.time_ms)
 
-    async def _check_receipt(self, node: Client, data: bytes, transaction_id: str) -> VerifiedReceipt:
-        """What a receipt in an answer of `node` proves, held against what is known."""
-        url = node.nodes[0]
+    async def _receipt_from(self, node: Client, transaction_id: str) -> tuple[bytes, VerifiedReceipt]:
+        """The receipt that `node` has of a transaction, and what it proves, held against what is known."""
+        url, follower = node.nodes[0], self._witnesses.follower
+        query = {"from_height": follower.anchor.height or None}
+        path = f"/v1/transactions/{transaction_id}/receipt"
+        data = await node.get_bytes(path, query, bytes_max=RECEIPT_BYTES_MAX)
         fields = as_object(decode_form(data, bytes_max=RECEIPT_BYTES_MAX, what="receipt"), "a receipt")
-        record = parse_commit_record(fields.get("record"))
-        self.follower.check_chain(url, parse_header(record.header))
+        record = parse_commit_record(fields["record"]) if "record" in fields else None
+        if record is not None:
+            follower.check_chain(url, parse_header(record.header))
         with held(url, Untruth.RECEIPT_UNPROVED):
-            verified = verify_receipt(data, self.follower.anchor)
+            verified = verify_receipt(data, follower.anchor)
         if verified.transaction.id.hex() != transaction_id:
             raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"the receipt is of {verified.transaction.id.hex()}")
-        await self.follower.hold(node, CertifiedHeader(verified.header, verified.block_hash), record)
-        return verified
+        if record is not None:
+            await follower.hold(node, CertifiedHeader(verified.header, verified.block_hash), record)
+        return data, verified
 
     # ---- state
 
@@ -205,7 +264,7 @@ class Ledger:
     async def balance(self, account: str, asset: str, *, height: int | None = None) -> Proved[Balance]:
         """What an account holds of an asset; nothing, if the state has no row of it."""
         found = await self.state(balance_key(account, asset), parse_balance_row, height=height)
-        return replace(found, value=found.value or Balance(account, asset))
+        return _of(found, found.value or Balance(account, asset))
 
     async def validators(self, *, height: int | None = None) -> Proved[ValidatorSet | None]:
         """The validator set that signs the next block."""
@@ -219,7 +278,7 @@ class Ledger:
         """The newest record of an entity key with its content, or that there is none. May raise `StaleError`."""
         row = await self.latest(stream, key)
         if row.value is None:
-            return replace(row, value=None)
+            return _of(row, None)
         settled = await self.transaction(row.value.transaction_id.hex())
         if settled.verified is None:
             raise UnreachableError(
@@ -230,23 +289,25 @@ class Ledger:
             )
         operation = settled.verified.transaction.body.operations[row.value.operation_index]
         assert isinstance(operation, RecordAppend), "the state names the operation that appended the record"
-        return replace(row, value=Record(row.value, operation, settled.verified))
+        return _of(row, Record(row.value, operation, settled.verified))
 
     async def state(self, key: bytes, parse: Callable[[bytes], T], *, height: int | None = None) -> Proved[T | None]:
         """What the state has under `key` (`ledger.rows` has the table), or None for nothing."""
-        return await self._from_any(self._state_at, key, parse, height)
+        return await self._witnesses.from_any(self._state_at, key, parse, height)
 
     async def _state_at(
         self, node: Client, key: bytes, parse: Callable[[bytes], T], height: int | None
     ) -> Proved[T | None]:
         url = node.nodes[0]
-        query = {"key": key.decode("ascii"), "height": height}
+        follower = self._witnesses.follower
+        known = follower.light.height
+        from_height = follower.light.from_height if height is None else follower.anchor.height
+        query = {"key": key.decode("ascii"), "height": height, "from_height": from_height}
         file = parse_state_proof(await node.get_bytes("/v1/proofs/state", query, bytes_max=STATE_PROOF_BYTES_MAX))
         if file.row.key != key:
             reason = f"{file.row.key.decode('ascii')} instead of {key.decode('ascii')}"
             raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, reason)
-        known = self.follower.light.height
-        certified = await self.follower.certified(node, file.record, file.trail)
+        certified = await follower.certified(node, file.record, file.trail)
         header = certified.header
         if height is not None and header.height != height:
             raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"height {header.height} instead of {height}")
@@ -256,9 +317,7 @@ class Ledger:
             if header.height < known:
                 reason = f"it answers as of height {header.height}, and {known} was seen before"
                 raise UntrueAnswerError(Untruth.NODE_BEHIND, url, reason)
-            age_ms = self._clock_ms() - header.time_ms
-            if age_ms > self.age_ms_max:
-                raise StaleError(header.height, age_ms, self.age_ms_max)
+            self._check_fresh(header)
         value = None if file.row.value is None else parse(file.row.value)
         return Proved(value, header, certified.block_hash, url)
 
@@ -266,14 +325,14 @@ class Ledger:
 
     async def block(self, height: int) -> Block:
         """A block with all of its transactions and their results, without their contents."""
-        return await self._from_any(self._block_at, height)
+        return await self._witnesses.from_any(self._block_at, height)
 
     async def _block_at(self, node: Client, height: int) -> Block:
         url = node.nodes[0]
         data = await node.get_bytes(f"/v1/blocks/{height}/proof", bytes_max=BLOCK_PROOF_BYTES_MAX)
         proof = parse_block_proof(decode_form(data, bytes_max=BLOCK_PROOF_BYTES_MAX, what="block proof"))
-        certified = await self.follower.header_at(node, height)
-        self.follower.check_same(url, certified, proof.record)
+        certified = await self._witnesses.follower.header_at(node, height)
+        self._witnesses.follower.check_same(url, certified, proof.record)
         with held(url, Untruth.BLOCK_UNPROVED):
             return Block(certified.header, certified.block_hash, check_block_proof(proof, certified.header))
 
@@ -294,7 +353,7 @@ class Ledger:
         """
         filters = {"account": account, "stream": stream, "asset": asset, "type": type}
         given = {name: text for name, text in filters.items() if text is not None}
-        return Events(self._client, self.follower, self._seen, from_height, given).blocks()
+        return Events(self._client, self._witnesses.follower, self._witnesses.distrust, from_height, given).blocks()
 
     async def search(
         self,
@@ -327,60 +386,6 @@ class Ledger:
         async for item in listed(node, "/v1/transactions", query, limit=limit):
             yield Stated(_listed_transaction(item), node.nodes[0])
 
-    # ---- asking
-
-    async def _from_any(
-        self, work: Callable[Concatenate[Client, P], Awaitable[T]], *args: P.args, **given: P.kwargs
-    ) -> T:
-        """What `work` gives with the first node whose answer holds."""
-        errors: list[WalletError] = []
-        for url in self._client.nodes:
-            try:
-                value = await self._judged(url, work(self._client.only(url), *args, **given))
-            except UntrueAnswerError as error:
-                errors.append(error)
-                if error.untruth is Untruth.CHAIN_FORKED:
-                    raise
-            except WalletError as error:
-                errors.append(error)
-            else:
-                self._client.prefer(url)
-                return value
-        raise _worst(errors)
-
-    async def _judged(self, url: str, work: Awaitable[T]) -> T:
-        """The result of asking `url`; an answer of another shape is none, and an untrue one is remembered."""
-        try:
-            return await work
-        except MalformedError as error:
-            raise _malformed(url, error) from None
-        except UntrueAnswerError as error:
-            raise self._seen(error) from None
-
-    def _seen(self, error: UntrueAnswerError) -> UntrueAnswerError:
-        """Remember that a node's answer was untrue, and ask it last from now on."""
-        self.untrue[error.node] = error
-        self._client.avoid(error.node)
-        return error
-
-    async def _advance(self, node: Client) -> None:
-        """Be led to the node's newest block; one that lags has nothing new to say."""
-        try:
-            await self.follower.advance(node)
-        except UntrueAnswerError as error:
-            if error.untruth is not Untruth.NODE_BEHIND:
-                raise
-
-    async def _try(self, url: str) -> tuple[str, WalletError | None]:
-        """Be led by one node to its newest block: why not, if not."""
-        try:
-            await self._judged(url, self.follower.advance(self._client.only(url)))
-        except ForkedError:
-            raise
-        except WalletError as error:
-            return url, error
-        return url, None
-
 
 @asynccontextmanager
 async def open_ledger(
@@ -406,21 +411,9 @@ async def open_ledger(
         yield Ledger(client, anchor, age_ms_max=age_ms_max, clock_ms=clock_ms)
 
 
-def _lags(error: WalletError) -> bool:
-    return isinstance(error, UntrueAnswerError) and error.untruth is Untruth.NODE_BEHIND
-
-
-def _malformed(url: str, error: MalformedError) -> UnreachableError:
-    return unreachable([Failure(url, str(error), "node_answer_malformed")])
-
-
-def _worst(errors: Sequence[WalletError]) -> WalletError:
-    """What is raised when no node's answer holds: the gravest."""
-    for kind in (UntrueAnswerError, StaleError, RefusedError):
-        for error in errors:
-            if isinstance(error, kind):
-                return error
-    return errors[0]
+def _of(proved: Proved[object], value: T) -> Proved[T]:
+    """`value`, which follows from what is proved."""
+    return Proved(value, proved.header, proved.block_hash, proved.node)
 
 
 def _listed_transaction(item: dict[str, Json]) -> ListedTransaction:
