@@ -8,12 +8,13 @@ import time
 from ledger.audit import ChainAudit
 from ledger.block import Leaf
 from ledger.chain import CandidateBlock, Tip, build_block, leader_order_at
-from ledger.consensus.codec import encode_commit_record
+from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
 from ledger.export import ManifestBuilder, block_lines, first_line
 from ledger.genesis import assemble_genesis
-from ledger.merkle import perfect_subtrees, prove_inclusion
+from ledger.light_client import build_light_update
+from ledger.merkle import perfect_subtrees, prove_consistency, prove_inclusion
 from ledger.parameters import Parameters
 from ledger.pinned_checkpoint import PinnedCheckpoint, build_pinned_checkpoint
 from ledger.primitives import Digest
@@ -155,6 +156,13 @@ class Network:
         header = self.blocks[height - 1].header
         return build_pinned_checkpoint(network=self.genesis.network, header=header, validators=self.genesis.validators)
 
+    def light_update(self, log_size: int, height: int) -> bytes:
+        """What leads a light client that knows a log of this size to a block."""
+        size = self.blocks[height - 1].header.log_size
+        path = prove_consistency(log_size, size, lambda level, at: self.trees[level, at]) if log_size < size else ()
+        record = decode_commit_record(self.records[height - 1])
+        return build_light_update(trail=(), record=record, consistency=path)
+
     def receipt(self, transaction_id: str, from_height: int = 0) -> bytes:
         """The receipt of a committed transaction, for holders of genesis or of a checkpoint."""
         found = self.find(transaction_id)
@@ -169,7 +177,5 @@ class Network:
             return build_pinned_receipt(
                 envelope=transaction.envelope, leaf=leaf, path=path, position=position, header=header
             )
-        from ledger.consensus.codec import decode_commit_record
-
         record = decode_commit_record(self.records[block.header.height - 1])
         return build_receipt(envelope=transaction.envelope, leaf=leaf, path=path, record=record, trail=())
