@@ -307,16 +307,17 @@ class Ledger:
         if file.row.key != key:
             reason = f"{file.row.key.decode('ascii')} instead of {key.decode('ascii')}"
             raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, reason)
+        stated = parse_header(file.record.header).height
+        if height is None and stated < known:
+            reason = f"it answers as of height {stated}, and {known} was seen before"
+            raise UntrueAnswerError(Untruth.NODE_BEHIND, url, reason)
+        if height is not None and stated != height:
+            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"height {stated} instead of {height}")
         certified = await follower.certified(node, file.record, file.trail)
         header = certified.header
-        if height is not None and header.height != height:
-            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"height {header.height} instead of {height}")
         with held(url, Untruth.STATE_UNPROVED):
             check_state_proof(file.row, header)
         if height is None:
-            if header.height < known:
-                reason = f"it answers as of height {header.height}, and {known} was seen before"
-                raise UntrueAnswerError(Untruth.NODE_BEHIND, url, reason)
             self._check_fresh(header)
         value = None if file.row.value is None else parse(file.row.value)
         return Proved(value, header, certified.block_hash, url)
