@@ -132,3 +132,17 @@ def unreachable(failures: Sequence[Failure], transaction_id: str | None = None) 
         remedy="Check the URLs (quorum-wallet config get nodes) and the network, or give other nodes with --node.",
         details={"id": transaction_id} if transaction_id else None,
     )
+
+
+def lags(error: WalletError) -> bool:
+    """Whether this is all that is wrong with an answer: it is of an older block than was seen."""
+    return isinstance(error, UntrueAnswerError) and error.untruth is Untruth.NODE_BEHIND
+
+
+def worst(errors: Sequence[WalletError]) -> WalletError:
+    """What to raise when no answer holds: the gravest."""
+    for kind in (UntrueAnswerError, StaleError, RefusedError):
+        for error in errors:
+            if isinstance(error, kind):
+                return error
+    return errors[0]

@@ -27,8 +27,8 @@ from ledger.errors import MalformedError, VerificationError
 from ledger.limits import BLOCK_TRANSACTIONS_MAX, EVENT_BYTES_MAX, HTTP_STREAM_KEEP_ALIVE_SECONDS
 from wallet.answers import as_object, parse_problem
 from wallet.client.conversation import CONNECT_TIMEOUT_S, Client, Failure
-from wallet.client.errors import ForkedError, RefusedError, UntrueAnswerError, Untruth, refused, unreachable
-from wallet.client.following import Follower, held
+from wallet.client.errors import ForkedError, RefusedError, UntrueAnswerError, Untruth, refused, unreachable, worst
+from wallet.client.following import Follower, check_above, held
 from wallet.client.values import Block
 from wallet.exit_codes import WalletError
 
@@ -66,8 +66,7 @@ class EventParser:
         self._rest = bytearray()
         self._searched = 0
         self._id = ""
-        self._data: list[bytes] = []
-        self._data_size = 0
+        self._data = bytearray()
 
     def feed(self, received: bytes) -> Iterator[ServerEvent]:
         """The events that `received` completes. Raises `MalformedError` for one beyond EVENT_BYTES_MAX."""
@@ -80,7 +79,7 @@ class EventParser:
             if event is not None:
                 yield event
         self._searched = len(self._rest)
-        if self._searched + self._data_size > EVENT_BYTES_MAX:
+        if self._searched + len(self._data) > EVENT_BYTES_MAX:
             raise MalformedError(f"an event has more than {EVENT_BYTES_MAX} bytes")
 
     def _take(self, line: bytes) -> ServerEvent | None:
@@ -90,10 +89,10 @@ class EventParser:
         if name == b"id":
             self._id = value.decode(errors="replace")
         elif name == b"data":
-            self._data.append(value)
-            self._data_size += len(value)
+            self._data += value + b"\n"
         elif not line and self._data:
-            data, self._data, self._data_size = b"\n".join(self._data), [], 0
+            data = bytes(self._data[:-1])
+            self._data.clear()
             return ServerEvent(self._id, data)
         return None
 
@@ -119,10 +118,13 @@ class Events:
     async def blocks(self) -> AsyncIterator[Block]:
         """The blocks.
 
-        Raises when every node gave an untruth since the last block (`ForkedError` at once), or when none gave anything
-        usable for the client's `timeout_s`.
+        Raises when every node refused or gave an untruth since the last block (`ForkedError` at once), or when none
+        gave anything usable for the client's `timeout_s`.
         """
-        client, untrue = self._client, dict[str, UntrueAnswerError]()
+        if self._next is not None:
+            self._next = max(self._next, 1)  # genesis is pinned, and no quorum has signed it
+            check_above(self._main.anchor, self._next)
+        client, definite = self._client, dict[str, UntrueAnswerError | RefusedError]()
         pause_s, failing_since_s = PAUSE_S_MIN, client.now_s()
         while True:
             url = client.nodes[0]
@@ -132,7 +134,7 @@ class Events:
                 async with aclosing(self._connection(client.only(url))) as connection:
                     async for block in connection:
                         delivered = True
-                        untrue.clear()
+                        definite.clear()
                         yield block
             except WalletError as raised:
                 error = raised
@@ -142,9 +144,10 @@ class Events:
                 client.avoid(url)
             if isinstance(error, UntrueAnswerError):
                 self._distrust(error)
-                untrue[url] = error
-                if isinstance(error, ForkedError) or len(untrue) == len(client.nodes):
-                    raise error
+            if isinstance(error, UntrueAnswerError | RefusedError):
+                definite[url] = error
+                if isinstance(error, ForkedError) or len(definite) == len(client.nodes):
+                    raise worst([*definite.values()])
             if delivered or error is None:
                 pause_s, failing_since_s = PAUSE_S_MIN, client.now_s()
             elif client.now_s() - failing_since_s > client.timeout_s:

@@ -15,7 +15,7 @@ from ledger.light_client import BehindError, ForkError, LightClient, LogError, P
 from ledger.limits import LIGHT_UPDATE_BYTES_MAX
 from ledger.trail import Anchor, SetChange
 from wallet.client.errors import ForkedError, UntrueAnswerError, Untruth
-from wallet.exit_codes import verification_error
+from wallet.exit_codes import WalletError, verification_error
 
 if TYPE_CHECKING:
     from ledger.block import Header
@@ -40,13 +40,23 @@ def held(node: str, untruth: Untruth) -> Iterator[None]:
     except LogError as error:
         raise UntrueAnswerError(Untruth.LOG_INCONSISTENT, node, str(error)) from None
     except BelowAnchorError as error:
-        raise verification_error(
-            f"It cannot be proved against the pinned checkpoint: {error}.",
-            code="below_anchor",
-            remedy="Pin genesis, or a checkpoint below that height.",
-        ) from None
+        raise _below_anchor(error) from None
     except VerificationError as error:
         raise UntrueAnswerError(untruth, node, str(error)) from None
+
+
+def check_above(anchor: Anchor, height: int) -> None:
+    """Raise `WalletError` (10) for a block that nothing that is asked of nodes can prove to a holder of `anchor`."""
+    if height <= anchor.height:
+        raise _below_anchor(BelowAnchorError(height, anchor.height))
+
+
+def _below_anchor(error: BelowAnchorError) -> WalletError:
+    return verification_error(
+        f"It cannot be proved against the pinned checkpoint: {error}.",
+        code="below_anchor",
+        remedy="Pin genesis, or a checkpoint below that height.",
+    )
 
 
 class Follower:
@@ -91,9 +101,7 @@ class Follower:
         known = self.light.remembered(height)
         if known is not None:
             return known[0]
-        with held(url, Untruth.CERTIFICATE_FORGED):
-            if height <= self.anchor.height:
-                raise BelowAnchorError(height, self.anchor.height)
+        check_above(self.anchor, height)
         again = Follower(self.anchor)
         await again.advance(node, height)
         found = again.light.remembered(height)

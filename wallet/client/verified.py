@@ -47,14 +47,14 @@ from ledger.state_proof import check_state_proof, parse_state_proof
 from ledger.transaction import Transaction
 from wallet.answers import TEXT_MAX, Head, Outcome, as_object
 from wallet.client.conversation import Client, connect
-from wallet.client.errors import RefusedError, StaleError, UnreachableError, UntrueAnswerError, Untruth
+from wallet.client.errors import RefusedError, StaleError, UnreachableError, UntrueAnswerError, Untruth, lags, worst
 from wallet.client.events import Events
 from wallet.client.following import Follower, held
 from wallet.client.listing import listed
 from wallet.client.outcomes import Pursuit, Settled, pursue
 from wallet.client.signing import Signer, build_transaction
 from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
-from wallet.client.witnesses import Witnesses, lags, worst
+from wallet.client.witnesses import Witnesses
 from wallet.exit_codes import ExitCode, usage_error
 from wallet.moments import local_clock_ms, rfc3339
 from wallet.session import node_url

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ledger.errors import MalformedError
 from wallet.client.conversation import Client, Failure
-from wallet.client.errors import (
-    ForkedError,
-    RefusedError,
-    StaleError,
-    UntrueAnswerError,
-    Untruth,
-    unreachable,
-)
+from wallet.client.errors import ForkedError, RefusedError, UntrueAnswerError, lags, unreachable, worst
 from wallet.exit_codes import WalletError
 
 if TYPE_CHECKING:
@@ -97,17 +90,3 @@ class Witnesses:
             raise unreachable([Failure(url, str(error), "node_answer_malformed")]) from None
         except UntrueAnswerError as error:
             raise self.distrust(error) from None
-
-
-def lags(error: WalletError) -> bool:
-    """Whether this is all that is wrong with an answer: it is of an older block than was seen."""
-    return isinstance(error, UntrueAnswerError) and error.untruth is Untruth.NODE_BEHIND
-
-
-def worst(errors: Sequence[WalletError]) -> WalletError:
-    """What to raise when no answer holds: the gravest."""
-    for kind in (UntrueAnswerError, StaleError, RefusedError):
-        for error in errors:
-            if isinstance(error, kind):
-                return error
-    return errors[0]

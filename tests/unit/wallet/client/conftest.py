@@ -119,5 +119,6 @@ async def liar(url: str) -> AsyncIterator[LyingNode]:
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a node to come back."""
     monkeypatch.setattr("wallet.client.events.PAUSE_S_MIN", 0.001)
+    monkeypatch.setattr("wallet.client.events.PAUSE_S_MAX", 0.01)
     monkeypatch.setattr("wallet.client.outcomes.POLL_INTERVAL_S_MIN", 0.001)
     assert Events is not None

@@ -16,6 +16,7 @@ from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoi
 from ledger.primitives import PublicKey, Signature
 from ledger.validators import ValidatorSet
 from tests.unit.ledger.founders import founder, set_of
+from tests.unit.node.http.conftest import until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import append, change_set, create_stream, transaction
 from tests.unit.wallet.client.conftest import committing, ledger_of, served
@@ -95,8 +96,7 @@ async def test_a_transaction_in_no_block_is_the_word_of_nodes(node: FakeNode, ur
         settled = await ledger.submit(pending, wait=False)
         assert (settled.outcome.state, settled.said) == (State.PENDING, {url: State.PENDING})
         waiting = asyncio.create_task(ledger.wait(pending))
-        while not node.waiting:
-            await asyncio.sleep(0)
+        await until(lambda: node.waiting)
         node.append()
         assert (await waiting).outcome.applied
         lost = transaction(append("lost", stream="notes"), nonce=21)
