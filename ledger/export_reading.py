@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from ledger import merkle
 from ledger.audit import FlawError, OpenedBlock, open_block
+from ledger.block import block_hash, parse_header
+from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import Verify
 from ledger.encoding import decode_object, expect_integer
@@ -28,7 +29,7 @@ from ledger.export import (
     VERSION,
     first_line,
 )
-from ledger.genesis import Genesis
+from ledger.genesis import Genesis, genesis_block
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
     ENVELOPE_BYTES_MAX,
@@ -37,7 +38,8 @@ from ledger.limits import (
     MIB,
     RECORD_BYTES_MAX,
 )
-from ledger.primitives import DIGEST_BYTES
+from ledger.merkle import leaf_hash
+from ledger.primitives import DIGEST_BYTES, Digest
 from ledger.validators import ValidatorSet
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
@@ -58,6 +60,11 @@ class BlockText:
 
     height: int
     lines: tuple[bytes, ...]
+
+    @property
+    def claimed_hash(self) -> str:
+        """The block hash in hex, as the first line claims it."""
+        return self.lines[0][len(BLOCK_OPENING) : _HASH_END].decode("ascii", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,39 @@ def split_blocks(lines: Iterable[bytes], first_height: int) -> Iterator[BlockTex
         yield BlockText(height, tuple(block))
 
 
+class LinkedBlocks:
+    """Holds blocks against each other, from genesis on: their hashes, their links, and the log that they make.
+
+    No signature is verified and nothing is executed: it shows that a file is of one piece, not that it is true.
+    """
+
+    def __init__(self, genesis: Genesis) -> None:
+        first = genesis_block(genesis).tip
+        self.header = first.header
+        self.block_hash = first.block_hash
+        self._log = first.log
+
+    def take(self, text: BlockText) -> None:
+        """Go on to the next block. Raises `FlawError` when it does not follow."""
+        height, (block_line, *transaction_lines) = text.height, text.lines
+        try:
+            header_bytes = decode_commit_record(block_line[_RECORD_START : -len(CLOSING)]).header
+            header = parse_header(header_bytes)
+        except MalformedError as error:
+            raise FlawError(height, "its commit record", str(error)) from None
+        hash_of_header = block_hash(header_bytes)
+        if text.claimed_hash != hash_of_header.hex():
+            raise FlawError(height, "its block hash", f"the header hashes to {hash_of_header.hex()}")
+        if (header.height, header.parent_hash) != (height, self.block_hash):
+            raise FlawError(height, "its header", "it does not build on the block before it")
+        log = self._log.append([_split_transaction(height, *item)[1] for item in enumerate(transaction_lines)])
+        if (header.transaction_count, header.log_size) != (len(transaction_lines), log.size):
+            raise FlawError(height, "its body", "it has another number of transactions than its header counts")
+        if log.root() != header.log_root:
+            raise FlawError(height, "its leaves", "with those before they do not make the log root in its header")
+        self.header, self.block_hash, self._log = header, hash_of_header, log
+
+
 def open_exported_block(
     text: BlockText, *, context: SigningContext, validators: ValidatorSet, verify_signature: Verify
 ) -> OpenedBlock:
@@ -171,25 +211,27 @@ def open_exported_block(
     height, (block_line, *transaction_lines) = text.height, text.lines
     if block_line[_HASH_END:_RECORD_START] != RECORD_OPENING or not block_line.endswith(CLOSING):
         raise FlawError(height, "its commit record", "the line is not that of a block")
-    envelopes, leaf_hashes = [], []
-    for index, line in enumerate(transaction_lines):
-        middle = line.rfind(LEAF_OPENING)  # a leaf has no text that could contain it
-        if middle < 0 or not line.endswith(CLOSING):
-            raise FlawError(height, f"transaction {index}", "the line is not that of a transaction")
-        envelopes.append(line[len(TRANSACTION_OPENING) : middle])
-        leaf_hashes.append(merkle.leaf_hash(line[middle + len(LEAF_OPENING) : -len(CLOSING)]))
+    parts = [_split_transaction(height, index, line) for index, line in enumerate(transaction_lines)]
     opened = open_block(
         block_line[_RECORD_START : -len(CLOSING)],
-        envelopes,
+        [envelope for envelope, _ in parts],
         context=context,
         height=height,
         validators=validators,
         verify_signature=verify_signature,
-        leaf_hashes=tuple(leaf_hashes),
+        leaf_hashes=tuple([hash_of_leaf for _, hash_of_leaf in parts]),
     )
-    if block_line[len(BLOCK_OPENING) : _HASH_END] != opened.block_hash.hex().encode():
+    if text.claimed_hash != opened.block_hash.hex():
         raise FlawError(height, "its block hash", f"the header hashes to {opened.block_hash.hex()}")
     return opened
+
+
+def _split_transaction(height: int, index: int, line: bytes) -> tuple[bytes, Digest]:
+    """The envelope in the line of a transaction, and the hash of the leaf in it. Raises `FlawError`."""
+    middle = line.rfind(LEAF_OPENING)  # a leaf has no text that could contain it
+    if middle < 0 or not line.endswith(CLOSING):
+        raise FlawError(height, f"transaction {index}", "the line is not that of a transaction")
+    return line[len(TRANSACTION_OPENING) : middle], leaf_hash(line[middle + len(LEAF_OPENING) : -len(CLOSING)])
 
 
 def _start_of_last_line(size: int, read: ReadAt) -> int:

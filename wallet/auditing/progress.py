@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from wallet.auditing.sources import Source
+    from wallet.session import Session
+
+Advance: TypeAlias = Callable[[int, int], None]
+"""Told of each block: its height, and how many transactions it has."""
 
 _UPDATES_S = 0.1  # between two updates: a block may take less than showing it
 
@@ -68,3 +78,14 @@ class AuditProgress:
             height=f"{self._height:,}",
             rate=f"{rate:,.0f}",
         )
+
+
+@contextmanager
+def shown_progress(session: Session, source: Source, height: int, transactions: int) -> Iterator[Advance]:
+    """A bar on stderr from this block on, with so many transactions up to it; nothing where nobody would see it."""
+    if session.quiet or not sys.stderr.isatty():
+        yield lambda height, transactions: None
+        return
+    with AuditProgress(source.blocks, source.transactions, color=session.output.color) as progress:
+        progress.begin(height, transactions)
+        yield progress.advance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,8 @@ from wallet.exit_codes import WalletError, usage_error, verification_error
 if TYPE_CHECKING:
     from ledger.chain import Tip
     from ledger.genesis import Genesis
+    from wallet.auditing.progress import Advance
     from wallet.auditing.sources import Source
-
-Advance = Callable[[int, int], None]
-"""Told of each block that holds: its height, and how many transactions it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +74,7 @@ async def run_audit(
         audit.check_supplies()
         store.write(source.fingerprint, finished=True)
     except FlawError as flaw:
-        raise verification_error(
-            f"Block {flaw.height} does not verify: {flaw.item}: {flaw.reason}.",
-            remedy="Do not rely on this chain from that block on. Check that the genesis is the right one, and ask "
-            "another node.",
-            details={"height": flaw.height, "item": flaw.item},
-        ) from None
+        raise flawed(flaw) from None
     except LedgerError as error:
         height = audit.tip.header.height
         raise verification_error(
@@ -91,6 +83,16 @@ async def run_audit(
     except AuditStateError as error:
         raise _unusable(path, error) from None
     return Audited(audit.tip, from_height)
+
+
+def flawed(flaw: FlawError) -> WalletError:
+    """What does not hold, with its height."""
+    return verification_error(
+        f"Block {flaw.height} does not verify: {flaw.item}: {flaw.reason}.",
+        remedy="Do not rely on this chain from that block on. Check that the genesis is the right one, and ask another "
+        "node.",
+        details={"height": flaw.height, "item": flaw.item},
+    )
 
 
 def _unusable(path: Path, error: AuditStateError) -> WalletError:

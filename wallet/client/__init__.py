@@ -13,24 +13,62 @@ rests on (`Proved`, `Settled`, `Block`; `Stated` for a node's word), and errors 
 the wallet's commands use it where nothing is pinned.
 """
 
-from ledger.genesis import parse_genesis
-from ledger.pinned_checkpoint import anchor_of_checkpoint, parse_pinned_checkpoint
-from ledger.trail import Anchor, anchor_of
-from wallet.answers import Outcome, State
-from wallet.client.conversation import Client, ask, connect
-from wallet.client.errors import (
-    ForkedError,
-    RefusedError,
-    StaleError,
-    UnreachableError,
-    UntrueAnswerError,
-    Untruth,
-)
-from wallet.client.listing import EndlessSearchError
-from wallet.client.outcomes import Settled
-from wallet.client.signing import Signer, build_transaction
-from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
-from wallet.client.verified import Ledger, open_ledger
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ledger.genesis import parse_genesis
+    from ledger.pinned_checkpoint import anchor_of_checkpoint, parse_pinned_checkpoint
+    from ledger.trail import Anchor, anchor_of
+    from wallet.answers import Outcome, State
+    from wallet.client.conversation import Client, ask, connect
+    from wallet.client.errors import (
+        ForkedError,
+        RefusedError,
+        StaleError,
+        UnreachableError,
+        UntrueAnswerError,
+        Untruth,
+    )
+    from wallet.client.listing import EndlessSearchError
+    from wallet.client.outcomes import Settled
+    from wallet.client.signing import Signer, build_transaction
+    from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
+    from wallet.client.verified import Ledger, open_ledger
+
+_HOMES = {
+    "Anchor": "ledger.trail",
+    "Block": "wallet.client.values",
+    "Client": "wallet.client.conversation",
+    "EndlessSearchError": "wallet.client.listing",
+    "ForkedError": "wallet.client.errors",
+    "Freshness": "wallet.client.values",
+    "Ledger": "wallet.client.verified",
+    "ListedTransaction": "wallet.client.values",
+    "Outcome": "wallet.answers",
+    "Proved": "wallet.client.values",
+    "Record": "wallet.client.values",
+    "RefusedError": "wallet.client.errors",
+    "Settled": "wallet.client.outcomes",
+    "Signer": "wallet.client.signing",
+    "StaleError": "wallet.client.errors",
+    "State": "wallet.answers",
+    "Stated": "wallet.client.values",
+    "UnreachableError": "wallet.client.errors",
+    "UntrueAnswerError": "wallet.client.errors",
+    "Untruth": "wallet.client.errors",
+    "anchor_of": "ledger.trail",
+    "anchor_of_checkpoint": "ledger.pinned_checkpoint",
+    "ask": "wallet.client.conversation",
+    "build_transaction": "wallet.client.signing",
+    "connect": "wallet.client.conversation",
+    "open_ledger": "wallet.client.verified",
+    "parse_genesis": "ledger.genesis",
+    "parse_pinned_checkpoint": "ledger.pinned_checkpoint",
+}
+"""Where each name is from. It is imported when it is asked for: a command that only asks loads no verifier."""
 
 __all__ = [
     "Anchor",
@@ -62,3 +100,9 @@ __all__ = [
     "parse_genesis",
     "parse_pinned_checkpoint",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

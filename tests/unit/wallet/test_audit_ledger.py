@@ -277,3 +277,40 @@ def kill_worker(context: object, validators: object, batch: opening.Batch) -> op
 
 
 OPEN_BATCH = opening.open_batch
+
+
+# ---- exports
+
+
+def test_a_node_is_exported_and_the_file_is_audited(audit: Run, node: FakeNode, chain: Network) -> None:
+    printed = json.loads(audit("export", node.url, "out.jsonl", "--output", "json").stdout)
+    assert (printed["height"], printed["block_hash"], printed["transactions"]) == (*chain.head, 2)
+    assert Path("out.jsonl").read_bytes() == chain.export()
+    assert audit("ledger", "out.jsonl").exit_code == ExitCode.OK
+    partial = audit("export", node.url, "part.jsonl", "--to-height", "4")
+    assert partial.exit_code == ExitCode.OK
+    assert json.loads(audit("ledger", "part.jsonl", "--output", "json").stdout)["height"] == 4
+
+
+def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
+    audit: Run, node: FakeNode, chain: Network
+) -> None:
+    Path("out.jsonl").write_text("mine")
+    assert audit("export", node.url, "out.jsonl").exit_code == ExitCode.USAGE
+    assert Path("out.jsonl").read_text() == "mine"
+    lies = {
+        "its block hash": lambda lines: lines[:15] + bytes((lines[15] ^ 1,)) + lines[16:],
+        "its commit record": lambda lines: lines.replace(b'"round":0', b'"round":x'),
+        "its header": lambda lines: chain.lines(8),
+        "its body": lambda lines: lines.splitlines(keepends=True)[0],
+        "its leaves": lambda lines: lines.replace(b'"result":"applied"', b'"result":"appliex"'),
+        "transaction 0": lambda lines: lines.replace(b',"leaf":', b',"lead":'),
+        "its first line": lambda lines: b"\n",
+    }
+    before = sorted(Path().iterdir())
+    for item, lie in lies.items():
+        node.lies = {2: lie(chain.lines(2))}
+        result = audit("export", node.url, "other.jsonl", "--output", "json")
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, item
+        assert (json.loads(result.stderr)["error"]["height"], json.loads(result.stderr)["error"]["item"]) == (2, item)
+        assert sorted(Path().iterdir()) == before

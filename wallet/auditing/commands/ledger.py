@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ from wallet.options import Command, pass_session
 if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.genesis import Genesis
-    from wallet.auditing.running import Advance, Audited
+    from wallet.auditing.running import Audited
     from wallet.auditing.sources import Source
     from wallet.client import Client
     from wallet.session import Session
@@ -127,6 +125,7 @@ class _Audit:
         return ask(self._session, work, nodes=(url,))
 
     async def _run(self, source: Source) -> Audited:
+        from wallet.auditing.progress import shown_progress
         from wallet.auditing.running import open_state, rolled_back, run_audit
         from wallet.auditing.store import remove_state
 
@@ -147,7 +146,7 @@ class _Audit:
                 )
             if done.height:
                 self._session.output.hint(f"Going on after block {done.height}, where an earlier run stopped.")
-            with _progress(self._session, source, done.height, store.tip.header.log_size) as advance:
+            with shown_progress(self._session, source, done.height, store.tip.header.log_size) as advance:
                 audited = await run_audit(store, source, last=last, workers=self._workers, advance=advance, path=path)
         finally:
             store.close()
@@ -163,16 +162,3 @@ class _Audit:
         directory = self._session.config.path.parent / "audits"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return directory / f"{name}.audit"
-
-
-@contextmanager
-def _progress(session: Session, source: Source, height: int, transactions: int) -> Iterator[Advance]:
-    """A progress bar on stderr while blocks are audited; nothing where nobody would see it."""
-    if session.quiet or not sys.stderr.isatty():
-        yield lambda height, transactions: None
-        return
-    from wallet.auditing.progress import AuditProgress
-
-    with AuditProgress(source.blocks, source.transactions, color=session.output.color) as progress:
-        progress.begin(height, transactions)
-        yield progress.advance
