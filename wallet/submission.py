@@ -89,10 +89,14 @@ def submit(session: Session, transaction: Transaction, *, wait: bool) -> Settled
 
 def judge_of(session: Session, client: Client) -> Judge:
     """Who says what is made of a node's word: a light client from what is pinned, else nobody."""
+    from wallet.client.following import Follower
     from wallet.client.outcomes import Belief
-    from wallet.client.verified import Ledger
+    from wallet.client.proving import ReceiptJudge
+    from wallet.client.witnesses import Witnesses
 
-    return Ledger(client, pinned(session.settings).anchor) if has_pin(session.settings) else Belief()
+    if not has_pin(session.settings):
+        return Belief()
+    return ReceiptJudge(Witnesses(client, Follower(pinned(session.settings).anchor)))
 
 
 async def fetch_receipt(client: Client, transaction_id: str, pin: Pin | None) -> bytes:

@@ -21,46 +21,42 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ledger.block import parse_header
 from ledger.block_proof import check_block_proof, parse_block_proof
-from ledger.consensus.codec import parse_commit_record
-from ledger.consensus.record import CertifiedHeader
 from ledger.encoding import decode_form, expect_integer, expect_list, expect_string
-from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_PROOF_BYTES_MAX,
     OPERATIONS_PER_TRANSACTION_MAX,
-    RECEIPT_BYTES_MAX,
     STATE_PROOF_BYTES_MAX,
 )
 from ledger.operations.streams import RecordAppend
 from ledger.primitives import parse_digest
-from ledger.receipt import Certified, VerifiedReceipt, verify_receipt
 from ledger.rows.accounts import account_key, parse_account_row
 from ledger.rows.assets import Balance, asset_key, balance_key, parse_asset_row, parse_balance_row
 from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.rows.streams import latest_key, parse_latest_row, parse_stream_row, stream_key
 from ledger.state_proof import check_state_proof, parse_state_proof
 from ledger.transaction import Transaction
-from wallet.answers import TEXT_MAX, Head, Outcome, as_object
+from wallet.answers import TEXT_MAX
 from wallet.client.conversation import Client, connect
-from wallet.client.errors import RefusedError, StaleError, UnreachableError, UntrueAnswerError, Untruth, lags, worst
+from wallet.client.errors import StaleError, UnreachableError, UntrueAnswerError, Untruth, lags, worst
 from wallet.client.events import Events
 from wallet.client.following import Follower, held
 from wallet.client.listing import listed
 from wallet.client.outcomes import Pursuit, Settled, pursue
+from wallet.client.proving import ReceiptJudge
 from wallet.client.signing import Signer, build_transaction
 from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
 from wallet.client.witnesses import Witnesses
 from wallet.exit_codes import ExitCode, usage_error
-from wallet.moments import local_clock_ms, rfc3339
+from wallet.moments import local_clock_ms
 from wallet.session import node_url
 
 if TYPE_CHECKING:
     from ledger.block import Header
+    from ledger.consensus.record import CertifiedHeader
     from ledger.encoding import Json
     from ledger.operations.kinds import Operation
     from ledger.primitives import Digest
@@ -96,6 +92,7 @@ class Ledger:
         self._clock_ms = clock_ms
         self._age_ms_max = age_ms_max
         self._witnesses = Witnesses(client, Follower(anchor))
+        self._judge = ReceiptJudge(self._witnesses)
 
     @property
     def chain(self) -> Digest:
@@ -179,7 +176,7 @@ class Ledger:
         stated it. One that is expired rests on certified ledger time, and on the word of the nodes in `said` that they
         do not have it. Without an outcome in time the state is pending: `wait` goes on.
         """
-        return await pursue(self._client, self, transaction, timeout_s=timeout_s).submit(wait=wait)
+        return await pursue(self._client, self._judge, transaction, timeout_s=timeout_s).submit(wait=wait)
 
     async def wait(self, transaction: Transaction | str, *, timeout_s: float | None = None) -> Settled:
         """Stay until the outcome of a transaction (or of an id, in hex) is final or time is over.
@@ -187,61 +184,12 @@ class Ledger:
         One that the nodes have lost is handed in again, unless only its id is given.
         """
         if isinstance(transaction, Transaction):
-            return await pursue(self._client, self, transaction, timeout_s=timeout_s).wait()
-        return await Pursuit(self._client, self, transaction, timeout_s=timeout_s).wait()
+            return await pursue(self._client, self._judge, transaction, timeout_s=timeout_s).wait()
+        return await Pursuit(self._client, self._judge, transaction, timeout_s=timeout_s).wait()
 
     async def transaction(self, transaction_id: str) -> Settled:
         """Where a transaction stands now: proved when it is committed, else what each node says."""
-        return await Pursuit(self._client, self, transaction_id).status()
-
-    async def settle(self, node: Client, outcome: Outcome) -> Settled:
-        """A committed `outcome`, proved by the receipt of the node that states it (see `outcomes.Judge`)."""
-        url = node.nodes[0]
-        try:
-            data, verified = await self._receipt_from(node, outcome.id)
-            proved = (verified.leaf.height, verified.leaf.result)
-            if proved != (outcome.height, outcome.result):
-                stated = f"it states '{outcome.result}' in block {outcome.height}"
-                reason = f"{stated}, and its receipt proves '{proved[1]}' in block {proved[0]}"
-                raise UntrueAnswerError(Untruth.OUTCOME_CONTRADICTED, url, reason)
-        except MalformedError as error:
-            raise self._witnesses.distrust(UntrueAnswerError(Untruth.RECEIPT_UNPROVED, url, str(error))) from None
-        except RefusedError as error:
-            raise self._witnesses.distrust(UntrueAnswerError(Untruth.OUTCOME_UNPROVED, url, error.sentence)) from None
-        except UntrueAnswerError as error:
-            raise self._witnesses.distrust(error) from None
-        own_block = isinstance(verified.proof, Certified)  # a pinned block may be later than the transaction's
-        outcome = replace(
-            outcome,
-            index=verified.leaf.index,
-            block_hash=verified.block_hash.hex() if own_block else None,
-            time=rfc3339(verified.header.time_ms) if own_block else None,
-        )
-        return Settled(outcome, verified.signers, data, verified)
-
-    async def ledger_time_ms(self, stated: Head) -> int:
-        """The newest certified ledger time, at most the stated one (see `outcomes.Judge`)."""
-        if self.head is None or self.head.header.time_ms < stated.time_ms:
-            await self._witnesses.catch_up()
-        return 0 if self.head is None else min(stated.time_ms, self.head.header.time_ms)
-
-    async def _receipt_from(self, node: Client, transaction_id: str) -> tuple[bytes, VerifiedReceipt]:
-        """The receipt that `node` has of a transaction, and what it proves, held against what is known."""
-        url, follower = node.nodes[0], self._witnesses.follower
-        query = {"from_height": follower.anchor.height or None}
-        path = f"/v1/transactions/{transaction_id}/receipt"
-        data = await node.get_bytes(path, query, bytes_max=RECEIPT_BYTES_MAX)
-        fields = as_object(decode_form(data, bytes_max=RECEIPT_BYTES_MAX, what="receipt"), "a receipt")
-        record = parse_commit_record(fields["record"]) if "record" in fields else None
-        if record is not None:
-            follower.check_chain(url, parse_header(record.header))
-        with held(url, Untruth.RECEIPT_UNPROVED):
-            verified = verify_receipt(data, follower.anchor)
-        if verified.transaction.id.hex() != transaction_id:
-            raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"the receipt is of {verified.transaction.id.hex()}")
-        if record is not None:
-            await follower.hold(node, CertifiedHeader(verified.header, verified.block_hash), record)
-        return data, verified
+        return await Pursuit(self._client, self._judge, transaction_id).status()
 
     # ---- state
 
