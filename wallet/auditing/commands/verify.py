@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def verify(session: Session, file: str) -> int:
     """Verify a receipt, a state proof, evidence against a validator, or a split view. No network.
 
-    What FILE is stands in it. It is held against a pinned genesis or checkpoint. What is pinned is --genesis FILE or --checkpoint FILE, or the profile's.
+    What FILE is stands in it. It is held against what is pinned: --genesis FILE or --checkpoint FILE, or the profile's.
 
     \b
     Example:  quorum-audit verify inv-7.receipt.json --genesis genesis.json
