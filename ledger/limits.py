@@ -128,6 +128,11 @@ BLOCK_PROOF_BYTES_MAX = 8 * MIB
 EVENT_BYTES_MAX = 16 * MIB  # of one server-sent event, that a client reads
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
+# ---- watching
+SPLIT_VIEW_BYTES_MAX = 32 * MIB
+WATCH_NODES_MAX = 256  # nodes that are watched at once
+WATCH_STATE_BYTES_MAX = 8 * MIB  # what is remembered between two looks
+
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB
@@ -171,6 +176,7 @@ INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a su
 INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
 INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take all the room
 INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
+BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others that are being read, to share a block
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
@@ -188,6 +194,9 @@ HTTP_STREAMS_PER_ADDRESS_MAX = 32
 HTTP_CONNECTIONS_MAX = 1_024
 HTTP_CONNECTIONS_PER_ADDRESS_MAX = 512
 HTTP_BODIES_BYTES_MAX = 256 * MIB  # of all requests being read at once; beyond, a submission is refused: retry later
+HTTP_TOKENS_MAX = 1_000  # bearer tokens of one node; each request is compared with all of them
+HTTP_TOKEN_BYTES_MIN = 32  # of one that a person wrote: short ones are guessed
+HTTP_TOKEN_BYTES_MAX = 512
 HTTP_LINE_BYTES_MAX = 8_190  # request line, and each header
 HTTP_READ_SECONDS_MAX = 30  # from the first byte of a request to its last; beyond, the connection is closed
 HTTP_IDLE_SECONDS_MAX = 75  # between two requests of a connection
@@ -203,6 +212,7 @@ DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and comm
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
+COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
 QUERY_SEEKS_MAX = 2_000  # of one search; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"

@@ -76,6 +76,7 @@ GENESIS = b"mgenesis"
 TIP = b"mtip"
 
 STATE_PREFIX = b"v"
+OUTCOMES_PREFIX = b"o"
 
 _HEIGHT = struct.Struct(">Q")
 _HEIGHT_CHUNK = struct.Struct(">cQH")
