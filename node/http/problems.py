@@ -35,6 +35,7 @@ class HttpCode(StrEnum):
     EVIDENCE_UNKNOWN = "evidence_unknown"
     TILE_UNKNOWN = "tile_unknown"
     LOG_SIZE_UNKNOWN = "log_size_unknown"
+    CHECKPOINT_UNKNOWN = "checkpoint_unknown"
     TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
@@ -133,6 +134,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         422,
         "The validator set has changed more often since the height that was asked from than a file may tell.",
         "Pin a later block (quorum-audit checkpoint), and give its height as from_height.",
+    ),
+    HttpCode.CHECKPOINT_UNKNOWN: Row(
+        404,
+        "No checkpoint with a quorum of cosignatures is here that covers this.",
+        "Ask again after the time in Retry-After: validators cosign at most once a second.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
@@ -276,6 +282,7 @@ _RETRY_AFTER_SECONDS: dict[Code | HttpCode, int] = {
     Code.STORAGE_LOW: 60,
     Code.NOT_READY: 5,
     HttpCode.TRANSACTION_DROPPED: 1,
+    HttpCode.CHECKPOINT_UNKNOWN: 1,
     HttpCode.BODIES_EXHAUSTED: 1,
     HttpCode.STREAMS_EXHAUSTED: 5,
     HttpCode.CONNECTIONS_EXHAUSTED: 1,

@@ -54,6 +54,7 @@ _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKN
 _NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_TILE = (HttpCode.TILE_UNKNOWN,)
+_NO_CHECKPOINT = (HttpCode.CHECKPOINT_UNKNOWN,)
 _NO_SIZE = (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
@@ -67,6 +68,8 @@ ROUTES: tuple[Route, ...] = (
           "TransactionStatus", (), _NO_TRANSACTION, waits=True),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
           "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT),
+    Route("GET", "/v1/transactions/{id}/tlog-proof", transparency.proof, "That the log has it, as a C2SP tlog-proof",
+          "Text", (), (*_NO_RECEIPT, *_NO_CHECKPOINT), media_type=TEXT),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
           "BlockPage", _PAGE),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
@@ -121,6 +124,8 @@ ROUTES: tuple[Route, ...] = (
           "Doctor"),
     Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
           "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
+    Route("GET", "/checkpoint", transparency.checkpoint, "The log's newest size and root, cosigned by a quorum",
+          "Text", (), _NO_CHECKPOINT, media_type=TEXT),
     Route("GET", "/tile/entries/{tile}", transparency.bundle, "Entries of the log: leaves, each behind its length",
           "Octets", (), _NO_TILE, media_type=OCTETS),
     Route("GET", "/tile/{level}/{tile}", transparency.tile, "Hashes of the log, as C2SP tlog-tiles has them",

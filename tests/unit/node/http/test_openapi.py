@@ -96,6 +96,7 @@ async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> No
     people = Proposing(node)
     people.get_ready(entry("v5"))
     people.propose(SUSPEND)
+    node.publish()
     values = {**KNOWN, "id": sent.id.hex(), "digest": evidence.digest.hex()}
     for route in ROUTES:
         path = route.path.format(**values) + NEEDED.get(route.path, "")
