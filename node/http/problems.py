@@ -138,7 +138,7 @@ HTTP_TABLE: dict[HttpCode, Row] = {
     HttpCode.CHECKPOINT_UNKNOWN: Row(
         404,
         "No checkpoint with a quorum of cosignatures is here that covers this.",
-        "Ask again after the time in Retry-After: validators cosign at most once a second.",
+        "Ask again in a second or two: validators cosign at most once a second, and the newest block soon after it.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."
@@ -282,7 +282,6 @@ _RETRY_AFTER_SECONDS: dict[Code | HttpCode, int] = {
     Code.STORAGE_LOW: 60,
     Code.NOT_READY: 5,
     HttpCode.TRANSACTION_DROPPED: 1,
-    HttpCode.CHECKPOINT_UNKNOWN: 1,
     HttpCode.BODIES_EXHAUSTED: 1,
     HttpCode.STREAMS_EXHAUSTED: 5,
     HttpCode.CONNECTIONS_EXHAUSTED: 1,
