@@ -73,4 +73,34 @@ class EvidenceRecorded:
     operation_index: int
 
 
-Event: TypeAlias = AccountTouched | StreamTouched | RecordAppended | AssetTouched | BalanceTouched | EvidenceRecorded
+@dataclass(frozen=True, slots=True)
+class ValidatorTouched:
+    """That operation is about the validator called `validator`: it is ready, or a change of it is proposed or decided.
+
+    Evidence against it is `EvidenceRecorded`. It need not be in the set.
+    """
+
+    validator: str
+    transaction_index: int
+    operation_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalTouched:
+    """The row of proposal `proposal` (its number) was created or changed by that operation."""
+
+    proposal: int
+    transaction_index: int
+    operation_index: int
+
+
+Event: TypeAlias = (
+    AccountTouched
+    | StreamTouched
+    | RecordAppended
+    | AssetTouched
+    | BalanceTouched
+    | EvidenceRecorded
+    | ValidatorTouched
+    | ProposalTouched
+)

@@ -94,12 +94,24 @@ RECORD_BYTES_MAX = 4 * MIB
 
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 
-# ---- receipts and evidence files
+# ---- receipts, evidence files and state proofs
 RECEIPT_BYTES_MAX = 16 * MIB
+STATE_PROOF_BYTES_MAX = 16 * MIB
+STATE_KEY_BYTES_MAX = 160  # above the longest that there is: a balance of two longest names
 EVIDENCE_FILE_BYTES_MAX = 16 * MIB
 PINNED_CHECKPOINT_BYTES_MAX = 256 * KIB  # the largest validator set there can be has less than half of it
 TRAIL_STEPS_MAX = 4_096  # validator-set changes between the anchor and the height
 LOG_PATH_MAX = 64  # hashes of an inclusion path
+
+# ---- exports and audits
+EXPORT_PART_BYTES = 16 * MIB  # a part of an export, which has a hash of its own, ends with the block that reaches it
+EXPORT_MANIFEST_BYTES_MAX = 16 * MIB  # enough for 2 TiB; a longer chain is not exported into one file
+EXPORT_ANSWER_BYTES = 1 * MIB  # one answer of a node: whole blocks, at least one, none begun once it has so many bytes
+EXPORT_ANSWER_BLOCKS_MAX = 64  # likewise
+AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
+AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
+AUDIT_UNWRITTEN_ROWS_MAX = 50_000  # of an audit's state in memory; then they are written
+AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
 
 # ---- the transparency log (the signatures of validators alone fit the limits of a note)
 NOTE_BYTES_MAX = 128 * KIB

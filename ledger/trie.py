@@ -320,6 +320,12 @@ class _Change:
         return sha256(_NODE_TAG + row[: _versions_start(maps)]).digest()
 
 
+def leaves_in(row: bytes) -> int:
+    """How many leaves the node of a row has itself: summed over all rows of a trie, how many keys it has."""
+    maps: int = _MAPS.unpack_from(row)[0]
+    return (maps & 0xFFFF).bit_count()
+
+
 def _item(key: bytes, value: bytes | None) -> _Item:
     """The place of `key` and the leaf entry that `value` makes of it."""
     key_hash = sha256(_KEY_TAG + key).digest()

@@ -6,6 +6,7 @@ import click
 
 from node.commands.checking import config
 from node.commands.examining import doctor
+from node.commands.exporting import export, import_
 from node.commands.failures import CommandError, ExitCode, Root
 from node.commands.founding import identity, init
 from node.commands.genesis import genesis
@@ -38,5 +39,5 @@ def main() -> None:
         )
 
 
-for _command in (init, identity, genesis, config, start, status, doctor, ready, verify_store, devnet):
+for _command in (init, identity, genesis, config, start, status, doctor, ready, verify_store, export, import_, devnet):
     main.add_command(_command)

@@ -50,6 +50,8 @@ from ledger.log.signed_note import cosigned_bytes
 from ledger.log.tiles import TileName, encode_bundle
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
+from ledger.rows.accounts import account_key
+from ledger.rows.streams import latest_key
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
 from tests.unit.ledger.founders import founder, genesis_of
@@ -332,6 +334,12 @@ def receipts() -> Json:
     return [chain.receipt(3, 1).decode(), chain.receipt(3, 3).decode()]
 
 
+def state_proofs() -> Json:
+    """A state proof of the newest record of an entity key, and one that an account is not there."""
+    chain = sample_chain()
+    return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
+
+
 def pinned_checkpoint() -> Json:
     """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
     chain = sample_chain()
@@ -380,6 +388,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "state_rows": state_rows,
     "evidence": evidence,
     "receipts": receipts,
+    "state_proofs": state_proofs,
     "pinned_checkpoint": pinned_checkpoint,
     "transparency_log": transparency_log,
 }

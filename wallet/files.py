@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from wallet.exit_codes import usage_error
 
@@ -34,6 +37,34 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     create_file(beside, data, mode=mode)
     os.replace(beside, path)
+    _sync_directory(path.parent)
+
+
+@contextmanager
+def create_whole(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """A new file, to be written in the block: it is at `path` when all of it is on the disk, and not before.
+
+    Raises `WalletError` (2) when something is there: nothing is ever overwritten.
+    """
+    taken = usage_error(
+        f"{path} exists already; it is not overwritten.",
+        code="file_exists",
+        remedy="Choose another name, or move the file away first.",
+    )
+    if path.exists():
+        raise taken
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # as a rename, but never over a file that appeared meanwhile
+        except FileExistsError:
+            raise taken from None
+    finally:
+        draft.unlink(missing_ok=True)
     _sync_directory(path.parent)
 
 

@@ -167,6 +167,14 @@ def accounts_named(changes: tuple[Change, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
+def validators_named(changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """The names of the validators that `changes` add, remove or give new keys, each once, in order."""
+    named = (
+        change.validator for change in changes if isinstance(change, ValidatorAdd | ValidatorRemove | ValidatorRekey)
+    )
+    return tuple(dict.fromkeys(named))
+
+
 def parse_change(value: Json) -> Change:
     """The change that `value` stands for. Raises `MalformedError`."""
     type_name = value.get("type") if isinstance(value, dict) else None

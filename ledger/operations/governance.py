@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from ledger.events import AccountTouched, Event
-from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes
+from ledger.events import AccountTouched, Event, ProposalTouched, ValidatorTouched
+from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes, validators_named
 from ledger.governance.draft import check_changes
 from ledger.governance.proposals import decided_set_change, proposal_digest, tally
 from ledger.limits import (
@@ -82,7 +82,12 @@ class ProposalCreate:
         opened = OpenProposal(proposal.number, self.by, self.expires)
         state.put(GOVERNANCE_KEY, Governance(proposal.number, (*still_open, opened), governance.pending))
         state.put(proposal_key(proposal.number), proposal)
-        return ()
+        at = place.transaction_index, place.operation_index
+        expired = (item.number for item in governance.open if item not in still_open)
+        return (
+            *(ProposalTouched(number, *at) for number in (*expired, proposal.number)),
+            *(ValidatorTouched(name, *at) for name in validators_named(self.changes)),
+        )
 
     def _proposal(self, number: int, place: Place) -> Proposal:
         evidence = self.evidence or ()
@@ -145,7 +150,7 @@ class ProposalVote:
         state.put(proposal_key(proposal.number), proposal)
         if outcome.rejected:
             _close(state, proposal.number, ProposalState.REJECTED, place)
-        return ()
+        return (ProposalTouched(proposal.number, place.transaction_index, place.operation_index),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class ProposalWithdraw:
         if proposal.created_height == place.height:
             return Refusal(Code.PROPOSAL_NEW, f"proposal {self.proposal} was created in this very block")
         _close(state, proposal.number, ProposalState.WITHDRAWN, place)
-        return ()
+        return (ProposalTouched(proposal.number, place.transaction_index, place.operation_index),)
 
 
 def _check_room(still_open: tuple[OpenProposal, ...], proposer: str, *, operates: bool) -> Refusal | None:
@@ -217,9 +222,11 @@ def _decide(state: Overlay, proposal: Proposal, place: Place) -> tuple[Event, ..
     governance = state.governance()
     pending = PendingProposal(proposal.number, activation_height)
     state.put(GOVERNANCE_KEY, replace(governance, pending=(*governance.pending, pending)))
-    return tuple(
-        AccountTouched(name, place.transaction_index, place.operation_index)
-        for name in accounts_named(proposal.changes)
+    at = place.transaction_index, place.operation_index
+    return (
+        ProposalTouched(proposal.number, *at),
+        *(AccountTouched(name, *at) for name in accounts_named(proposal.changes)),
+        *(ValidatorTouched(name, *at) for name in validators_named(proposal.changes)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledger.events import Event
+from ledger.events import Event, ValidatorTouched
 from ledger.governance.readiness import ReadyProofs, check_ready, parse_ready_proofs
 from ledger.limits import INTEGER_MAX, READY_HEIGHTS_MAX
 from ledger.operations import fields
@@ -58,7 +58,7 @@ class ValidatorReady:
         if (failing := check_ready(self.proofs, place.chain, entry, self.height)) is not None:
             return Refusal(Code.READY_PROOF_INVALID, f"the proof of the {failing} key does not verify")
         state.put(candidate_key(entry.name), Candidate(entry, self.height, place.height))
-        return ()
+        return (ValidatorTouched(entry.name, place.transaction_index, place.operation_index),)
 
 
 _HEX_64: Final = {"type": "string", "pattern": "^[0-9a-f]{128}$"}

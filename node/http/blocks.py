@@ -1,20 +1,22 @@
-"""Blocks: listed, whole, their certificates, and their bodies."""
+"""Blocks: listed, whole, their certificates, their bodies, and many as the lines of an export."""
 
 from __future__ import annotations
 
 from ledger.consensus.codec import decode_commit_record
+from ledger.export import block_lines
+from ledger.limits import EXPORT_ANSWER_BLOCKS_MAX, EXPORT_ANSWER_BYTES
 from node.http import render
 from node.http.call import NDJSON, Answer, Caching, Call
-from node.http.lists import answer_page, requested_page, stored_page
-from node.http.parameters import BLOCK
+from node.http.lists import answer_page, requested_heights, requested_page, stored_page
+from node.http.parameters import BLOCK, FROM_HEIGHT, TO_HEIGHT
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.storage.chain_store import ChainStore
 
 
 def listed(call: Call) -> Answer:
     """GET /v1/blocks."""
-    request = requested_page(call)
-    page = stored_page(lambda: call.queries.heights(request))
+    request, (from_height, to_height) = requested_page(call), requested_heights(call)
+    page = stored_page(lambda: call.queries.heights(request, from_height=from_height, to_height=to_height))
     items = (listed_block(call.queries.chain, height) for height in page.items)
     return answer_page(call, items, page.next)
 
@@ -42,6 +44,22 @@ def body(call: Call) -> Answer:
     height, caching = _height(call)
     lines = b"".join(envelope + b"\n" for envelope in call.queries.chain.envelopes(height))
     return Answer(lines, media_type=NDJSON, caching=caching)
+
+
+def export(call: Call) -> Answer:
+    """GET /v1/export: lines of `ledger.export` of whole blocks, as many as an answer takes; none above the newest."""
+    chain = call.queries.chain
+    first, last = call.query(FROM_HEIGHT), call.query(TO_HEIGHT)
+    newest = chain.tip.header.height
+    last = newest if last is None else min(last, newest)
+    parts: list[bytes] = []
+    size = 0
+    for height in range(max(1, first or 1), last + 1):
+        parts.append(block_lines(chain.block_hash(height), chain.record(height), chain.block(height).transactions()))
+        size += len(parts[-1])
+        if size >= EXPORT_ANSWER_BYTES or len(parts) == EXPORT_ANSWER_BLOCKS_MAX:
+            break
+    return Answer(b"".join(parts), media_type=NDJSON)
 
 
 def listed_block(chain: ChainStore, height: int) -> render.Document:

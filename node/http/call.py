@@ -145,6 +145,13 @@ class Call:
         text = self.request.query.get(parameter.name)
         return None if text is None else parameter.read(text)
 
+    def required(self, parameter: Parameter[T]) -> T:
+        """The value of a query parameter that must be given. Raises `ProblemError`."""
+        value = self.query(parameter)
+        if value is None:
+            raise ProblemError(Problem(HttpCode.PARAMETER_INVALID, f"{parameter.name}: must be given"))
+        return value
+
     def height(self, parameter: Parameter[int] = HEIGHT) -> int | None:
         """A height that was asked for and that the chain has reached, or None. Raises `ProblemError`."""
         height = self.query(parameter)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from ledger.governance.proposals import as_of
 from ledger.refusals import Code, Refusal
+from ledger.rows.governance import candidate_key, proposal_key
 from ledger.state import State
 from node.http import governance_documents as documents
-from node.http import render
+from node.http import render, transactions
 from node.http.call import Answer, Call
 from node.http.lists import answer_page, requested_page, stored_page
 from node.http.parameters import HEIGHT, PROPOSAL, PROPOSAL_STATE, VALIDATOR, Order
 from node.http.problems import HttpCode, Problem, ProblemError, refused
 from node.http.registry import state_of
+from node.http.state_proofs import proof_of
 
 
 def proposals(call: Call) -> Answer:
@@ -26,16 +28,25 @@ def proposal(call: Call) -> Answer:
     """GET /v1/proposals/{number}: a closed one with the votes as they were weighed in the block that closed it."""
     number, chain = call.path(PROPOSAL), call.queries.chain
     state, height = state_of(call, call.height(HEIGHT))
-    row = state.proposal(number)
+    row, proof = state.proposal(number), proof_of(call, proposal_key(number), height)
     if row is None:
-        raise ProblemError(refused(Refusal(Code.PROPOSAL_UNKNOWN, f"no proposal {number} at height {height}")))
+        refusal = Refusal(Code.PROPOSAL_UNKNOWN, f"no proposal {number} at height {height}")
+        raise ProblemError(refused(refusal, proof))
     found = as_of(row, chain.header(height).time_ms)
     voted, voted_height = state, height
     if found.decided_height is not None:  # votes of a block are weighed on the set that its parent decided
         voted_height = found.decided_height - 1
         voted = State(chain.state_at(voted_height))
     document = documents.proposal_details(found, height, voted=voted, voted_height=voted_height, state=state)
-    return Answer(render.to_bytes(document))
+    return Answer(render.to_bytes({**document, **proof}))
+
+
+def proposal_history(call: Call) -> Answer:
+    """GET /v1/proposals/{number}/history: the transactions that created, voted on, withdrew or expired it."""
+    number, (state, height) = call.path(PROPOSAL), state_of(call, None)
+    if state.proposal(number) is None:
+        raise ProblemError(refused(Refusal(Code.PROPOSAL_UNKNOWN, f"no proposal {number} at height {height}")))
+    return transactions.listed(call, proposal=number)
 
 
 def candidates(call: Call) -> Answer:
@@ -51,7 +62,7 @@ def candidate(call: Call) -> Answer:
     """GET /v1/candidates/{validator}."""
     name = call.path(VALIDATOR)
     state, height = state_of(call, call.height(HEIGHT))
-    found = state.candidate(name)
+    found, proof = state.candidate(name), proof_of(call, candidate_key(name), height)
     if found is None:
-        raise ProblemError(Problem(HttpCode.CANDIDATE_UNKNOWN, f"no candidate {name} at height {height}"))
-    return Answer(render.to_bytes(documents.candidate(found, height)))
+        raise ProblemError(Problem(HttpCode.CANDIDATE_UNKNOWN, f"no candidate {name} at height {height}", proof))
+    return Answer(render.to_bytes({**documents.candidate(found, height), **proof}))

@@ -18,6 +18,7 @@ from node.http.schema_forms import (
     list_of,
     nullable,
     object_of,
+    provable,
     reference,
     text,
 )
@@ -56,7 +57,7 @@ PENDING_SET_CHANGE: Schema = {
     "description": "The change of the validator set or its quorum that is decided and not yet in force, if any.",
 }
 
-CANDIDATE = object_of(
+CANDIDATE = provable(
     {
         "name": {"type": "string"},
         "entry": object_of(VALIDATOR),
@@ -88,9 +89,9 @@ _PROPOSAL: Schema = {
     "height": _HEIGHT,
 }
 
-PROPOSAL = object_of(_PROPOSAL)
+PROPOSAL = provable(_PROPOSAL)
 
-PROPOSAL_DETAILS = object_of(
+PROPOSAL_DETAILS = provable(
     {
         **_PROPOSAL,
         "tally": object_of(

@@ -15,6 +15,7 @@ from node.http.parameters import BLOCKS_BEHIND_MAX, PEERS_MIN
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.version import VERSION
 from node.replica import ReplicaStatus, Role
+from node.storage.paging import PageRequest
 
 
 def alive(call: Call) -> Answer:
@@ -65,10 +66,10 @@ def status(call: Call) -> Answer:
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
-    state = State(chain.state)
+    state, newest = State(chain.state), PageRequest(EVIDENCE_PER_VALIDATOR_MAX)
     accusations = {Accusation(item.validator, item.height) for item in node.evidence()}
     for validator in state.validators().validators:
-        recorded = call.queries.recorded_evidence(validator.name, limit=EVIDENCE_PER_VALIDATOR_MAX)
+        recorded = call.queries.recorded_evidence(validator.name, newest).items
         accusations |= {Accusation(item.validator, item.height) for item in recorded}
     findings = examine(
         node.status(),

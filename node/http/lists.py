@@ -10,9 +10,9 @@ from ledger.limits import HTTP_PAGE_ITEMS_DEFAULT
 from node.http import render
 from node.http.call import Answer, Call
 from node.http.cursor import decode_cursor, encode_cursor, question
-from node.http.parameters import CURSOR, LIMIT, ORDER, Order
+from node.http.parameters import CURSOR, FROM_HEIGHT, FROM_TIME, LIMIT, ORDER, TO_HEIGHT, TO_TIME, Order
 from node.http.problems import HttpCode, Problem, ProblemError
-from node.storage.queries import Page, PageRequest
+from node.storage.paging import Page, PageRequest
 
 Item = TypeVar("Item")
 
@@ -25,6 +25,21 @@ def requested_page(call: Call, *, order: Order = Order.DESCENDING) -> PageReques
         after=None if cursor is None else decode_cursor(cursor, _question(call)),
         reverse=(call.query(ORDER) or order) is Order.DESCENDING,
     )
+
+
+def requested_heights(call: Call) -> tuple[int, int | None]:
+    """From which height to which the list is to be, by heights and ledger times; to None: to the newest.
+
+    Raises `ProblemError`.
+    """
+    from_height, to_height = call.query(FROM_HEIGHT) or 0, call.query(TO_HEIGHT)
+    from_time, to_time = call.query(FROM_TIME), call.query(TO_TIME)
+    if from_time is not None:
+        from_height = max(from_height, call.queries.height_from(from_time))
+    if to_time is not None:
+        last = call.queries.height_from(to_time + 1) - 1
+        to_height = last if to_height is None else min(to_height, last)
+    return from_height, to_height
 
 
 def answer_page(call: Call, items: Iterable[render.Document], after: bytes | None) -> Answer:

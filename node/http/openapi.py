@@ -73,6 +73,8 @@ def problem_codes(route: Route) -> tuple[Code | HttpCode, ...]:
         codes.append(HttpCode.CURSOR_INVALID)
     if "height" in names:
         codes.append(HttpCode.HEIGHT_UNKNOWN)
+    if "proof" in names:
+        codes += [HttpCode.PROOF_UNAVAILABLE, HttpCode.TRAIL_TOO_LONG]
     return tuple(dict.fromkeys(codes))
 
 
@@ -99,7 +101,7 @@ def _parameter(parameter: AnyParameter, place: str) -> Json:
     return {
         "name": parameter.name,
         "in": place,
-        "required": place == "path",
+        "required": place == "path" or parameter.required,
         "description": parameter.description,
         "schema": parameter.schema,
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Generic, TypeAlias, TypeVar
 
@@ -22,18 +24,24 @@ from ledger.limits import (
     INTEGER_MAX,
     NAME_BYTES_MAX,
     RECORD_KEY_BYTES_MAX,
+    STATE_KEY_BYTES_MAX,
 )
 from ledger.log.tiles import TILE_LEVEL_MAX, TILE_PATH_PATTERN, parse_tile_name
 from ledger.names import NAME_PATTERN, parse_account_name, parse_asset_name, parse_stream_name
 from ledger.operations.table import OPERATIONS
-from ledger.primitives import Digest, parse_digest
+from ledger.primitives import Digest, PublicKey, parse_digest, parse_public_key
 from ledger.rows.governance import ProposalState
+from ledger.state_proof import STATE_KEY_PATTERN, parse_state_key
 from ledger.validators import VALIDATOR_NAME_PATTERN, parse_validator_name
 from node.http.problems import HttpCode, Problem, ProblemError
 
 T_co = TypeVar("T_co", covariant=True)
 
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,15}")
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _DIGEST_SCHEMA: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAME_SCHEMA: Json = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_BYTES_MAX}
 
@@ -55,7 +63,10 @@ class Parameter(Generic[T_co]):
     description: str
     schema: Json
     parse: Callable[[str], T_co]
+    required: bool = False
+    """Whether a query must have it; what stands in a path is always there."""
     has_slashes: bool = False
+    """Whether what stands in a path is all that is left of it."""
 
     def read(self, text: str) -> T_co:
         """The value that `text` stands for. Raises `ProblemError` naming the parameter."""
@@ -92,6 +103,19 @@ def _integer(name: str, description: str, *, minimum: int = 0, maximum: int = IN
     return Parameter(name, description, schema, lambda text: parse_integer(text, minimum=minimum, maximum=maximum))
 
 
+def parse_time(text: str) -> int:
+    """A moment in milliseconds since 1970 (UTC), from that number or from RFC 3339, cut to the millisecond.
+
+    Raises `MalformedError`.
+    """
+    if _INTEGER.fullmatch(text):
+        return parse_integer(text)
+    if _RFC3339.fullmatch(text):
+        with suppress(ValueError):  # a thirteenth month, say
+            return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
+    raise MalformedError("must be RFC 3339, like 2026-11-26T14:30:00Z, or milliseconds since 1970")
+
+
 def _digest(text: str) -> Digest:
     return parse_digest(text, "it")
 
@@ -125,6 +149,16 @@ def _proposal_state(text: str) -> ProposalState:
         return ProposalState(text)
     except ValueError:
         raise MalformedError(f"must be one of: {', '.join(ProposalState)}") from None
+
+
+def _validator_key(text: str) -> PublicKey:
+    return parse_public_key(text, "it")
+
+
+def _truth(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise MalformedError("must be 1 or 0")
+    return text == "1"
 
 
 def _record_key(text: str) -> str:
@@ -169,6 +203,19 @@ VALIDATOR = Parameter(
 EVIDENCE_DIGEST = Parameter(
     "digest", "The digest of evidence: 64 lower-case hexadecimal digits.", _DIGEST_SCHEMA, _digest
 )
+REVISION = Parameter(
+    "revision",
+    "A record's number in its stream, from 1.",
+    {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX},
+    lambda text: parse_integer(text, minimum=1),
+)
+ACCUSED_HEIGHT = _integer("accused_height", "The height at which the validator contradicted itself.")
+VALIDATOR_KEY = Parameter(
+    "key",
+    "A validator's consensus, node or cosigning key: 64 lower-case hexadecimal digits.",
+    _DIGEST_SCHEMA,
+    _validator_key,
+)
 TILE_LEVEL = _integer("level", "The level of the tile; 0 has the leaf hashes.", maximum=TILE_LEVEL_MAX)
 TILE = Parameter(
     "tile",
@@ -183,6 +230,28 @@ TILE = Parameter(
 HEIGHT = _integer("height", "Answer as of after the block of this height; without it, the newest.")
 FROM_HEIGHT = _integer("from_height", "Only what is in blocks of this height or above.")
 TO_HEIGHT = _integer("to_height", "Only what is in blocks of this height or below.")
+_TIME_SCHEMA: Json = {
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": INTEGER_MAX}, {"type": "string", "format": "date-time"}]
+}
+FROM_TIME = Parameter(
+    "from_time",
+    "Only what is in blocks of this ledger time or later: RFC 3339, or milliseconds since 1970 (UTC).",
+    _TIME_SCHEMA,
+    parse_time,
+)
+TO_TIME = Parameter(
+    "to_time",
+    "Only what is in blocks of this ledger time or earlier: RFC 3339, or milliseconds since 1970 (UTC).",
+    _TIME_SCHEMA,
+    parse_time,
+)
+PROOF = Parameter(
+    "proof",
+    "`1`: with the proof of what the state has, or has not, under the key in question (schema StateProof); also a 404 "
+    "then proves in `proof` that nothing is there. Only the newest heights can be proved.",
+    {"type": "string", "enum": ["0", "1"]},
+    _truth,
+)
 PINNED_HEIGHT = _integer(
     "from_height",
     "The height that your trust starts from: 0, which is genesis, without it; that of the checkpoint that you pinned. "
@@ -223,10 +292,24 @@ PROPOSAL_STATE = Parameter(
     {"type": "string", "enum": [state.value for state in ProposalState]},
     _proposal_state,
 )
-RECORD_KEY = Parameter("key", "Only records of this entity key.", {"type": "string", "minLength": 1}, _record_key)
+PROPOSAL_NUMBER = replace(PROPOSAL, name="proposal", description="Only transactions that created or changed this one.")
+RECORD_KEY = Parameter(
+    "key",
+    f"Only records of this entity key, of at most {RECORD_KEY_BYTES_MAX} bytes in UTF-8.",
+    {"type": "string", "minLength": 1, "maxLength": RECORD_KEY_BYTES_MAX},
+    _record_key,
+)
+ENTITY_KEY = replace(RECORD_KEY, description="The entity key of which the newest record is wanted.", required=True)
+STATE_KEY = Parameter(
+    "key",
+    f"A state key, as `account/acme`: at most {STATE_KEY_BYTES_MAX} printable ASCII characters.",
+    {"type": "string", "pattern": f"^{STATE_KEY_PATTERN}$"},
+    parse_state_key,
+    required=True,
+)
 LOG_INDEX = _integer("index", "The transaction's index in the log, from 0.")
 LOG_SIZE = _integer("size", "The size of the log that the proof is for; without it, the newest.", minimum=1)
-FROM_SIZE = _integer("from", "The earlier size of the log. Must be given.")
+FROM_SIZE = replace(_integer("from", "The earlier size of the log."), required=True)
 TO_SIZE = _integer("to", "The later size of the log; without it, the newest.")
 PEERS_MIN = _integer("minPeers", "Ready only with at least this many connected peers.", maximum=1_000_000)
 BLOCKS_BEHIND_MAX = _integer(
@@ -244,6 +327,9 @@ PATH_PARAMETERS: dict[str, AnyParameter] = {
         PROPOSAL,
         VALIDATOR,
         EVIDENCE_DIGEST,
+        REVISION,
+        ACCUSED_HEIGHT,
+        VALIDATOR_KEY,
         TILE_LEVEL,
         TILE,
     )

@@ -33,6 +33,9 @@ class HttpCode(StrEnum):
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     CANDIDATE_UNKNOWN = "candidate_unknown"
     EVIDENCE_UNKNOWN = "evidence_unknown"
+    RECORD_UNKNOWN = "record_unknown"
+    VALIDATOR_KEY_UNKNOWN = "validator_key_unknown"
+    PROOF_UNAVAILABLE = "proof_unavailable"
     TILE_UNKNOWN = "tile_unknown"
     LOG_SIZE_UNKNOWN = "log_size_unknown"
     CHECKPOINT_UNKNOWN = "checkpoint_unknown"
@@ -119,6 +122,21 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         404,
         "Neither the ledger nor this node has evidence with this digest.",
         "Compare it with the lists at /v1/evidence and /v1/evidence/unrecorded, also of other nodes.",
+    ),
+    HttpCode.RECORD_UNKNOWN: Row(
+        404,
+        "The stream has no record of this number, or none of this key.",
+        "Compare it with the stream's count, or list its records.",
+    ),
+    HttpCode.VALIDATOR_KEY_UNKNOWN: Row(
+        404,
+        "The key is not a validator's, and never was.",
+        "Compare it with the keys at /v1/validators, also at an earlier height.",
+    ),
+    HttpCode.PROOF_UNAVAILABLE: Row(
+        404,
+        "This node keeps no proof of the state after that height.",
+        "Ask for one of the heights in proof_heights, or ask without proof=1: values are kept for ever.",
     ),
     HttpCode.TILE_UNKNOWN: Row(
         404,
@@ -338,9 +356,9 @@ def row(code: Code | HttpCode) -> Row:
     return Row(STATUS[code], entry.sentence, entry.remedy)
 
 
-def refused(refusal: Refusal) -> Problem:
-    """The problem that a refusal is answered with."""
-    return Problem(refusal.code, refusal.detail)
+def refused(refusal: Refusal, extra: Mapping[str, object] | None = None) -> Problem:
+    """The problem that a refusal is answered with, and what else its body says."""
+    return Problem(refusal.code, refusal.detail, extra or {})
 
 
 SUBMISSION_CODES: tuple[Code | HttpCode, ...] = (

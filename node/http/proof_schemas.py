@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ledger.limits import STATE_KEY_BYTES_MAX
 from ledger.operations.fields import EVIDENCE
+from ledger.trie import DEPTH_MAX, PREIMAGE_BYTES_MAX
 from node.http.schema_forms import (
     COUNT,
     HEX_32,
@@ -87,13 +89,21 @@ _TRAIL = list_of(
     )
 )
 
+_LEAF = object_of({"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT})
+
+EXPORT_LINE: Schema = {
+    "oneOf": [
+        object_of({"block_hash": HEX_32, "record": reference("CommitRecord")}),
+        object_of({"envelope": reference("Envelope"), "leaf": _LEAF}),
+    ],
+    "description": "A block; or, on the lines after it, each of its transactions. In canonical JSON.",
+}
+
 _RECEIPT: Schema = {
     "kind": {"const": "quorum-ledger/receipt"},
     "version": {"const": 1},
     "transaction": reference("Envelope"),
-    "leaf": object_of(
-        {"height": COUNT, "index": COUNT, "transaction_id": ID, "envelope_hash": HEX_32, "result": RESULT}
-    ),
+    "leaf": _LEAF,
     "path": list_of(HEX_32),
 }
 
@@ -110,6 +120,26 @@ RECEIPT: Schema = {
         ),
     ],
 }
+
+STATE_PROOF = object_of(
+    {
+        "kind": {"const": "quorum-ledger/state-proof"},
+        "version": {"const": 1},
+        "key": {"type": "string", "minLength": 1, "maxLength": STATE_KEY_BYTES_MAX},
+        "value": {**nullable({"type": "object"}), "description": "The row that the state has; null for none."},
+        "path": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^([0-9a-f]{2})+$", "maxLength": 2 * PREIMAGE_BYTES_MAX},
+            "minItems": 1,
+            "maxItems": DEPTH_MAX,
+            "description": "The preimages of the trie's nodes on the key's path, root first.",
+        },
+        "record": reference("CommitRecord"),
+        "trail": _TRAIL,
+    },
+    description="Proves, offline, what the state had under a key after a block, or that it had nothing: quorum-audit "
+    "verify. What is verified is its canonical form (RFC 8785).",
+)
 
 LIGHT_UPDATE = object_of(
     {

@@ -33,7 +33,7 @@ def receipt_of(chain: ChainStore, item: CommittedTransaction, from_height: int =
         leaf=leaf,
         path=prove_inclusion(position, header.log_size, chain.log_reader()),
         record=decode_commit_record(chain.record(leaf.height)),
-        trail=_trail(chain, leaf.height, from_height),
+        trail=trail_to(chain, leaf.height, from_height),
     )
     if len(document) > RECEIPT_BYTES_MAX:
         raise _too_long(f"the receipt has {len(document)} bytes, more than {RECEIPT_BYTES_MAX}")
@@ -46,13 +46,14 @@ def evidence_file_of(chain: ChainStore, evidence: Evidence, from_height: int = 0
     Raises `ProblemError` like `receipt_of`.
     """
     before = evidence.height - 1
-    trail = _trail(chain, evidence.height, from_height)
+    trail = trail_to(chain, evidence.height, from_height)
     decided_by = parse_header(trail[-1].record.header).height if trail else from_height
     record = None if decided_by == before else decode_commit_record(chain.record(before))
     return build_evidence_file(evidence=evidence, chain=chain.chain, trail=trail, record=record)
 
 
-def _trail(chain: ChainStore, height: int, from_height: int) -> tuple[SetChange, ...]:
+def trail_to(chain: ChainStore, height: int, from_height: int) -> tuple[SetChange, ...]:
+    """The changes of the validator set from `from_height` to the set that signs `height`. Raises `ProblemError`."""
     try:
         return chain.trail(height, after=from_height)
     except TrailTooLongError as error:

@@ -1,17 +1,20 @@
-"""What the state says: accounts, streams and their records, assets and who holds them, validators, and genesis."""
+"""What the state says: accounts, streams and their records, assets and who holds them, parameters, and genesis."""
 
 from __future__ import annotations
 
 from ledger.refusals import Code, Refusal
-from ledger.rows.accounts import Account
-from ledger.rows.assets import Asset, Balance
-from ledger.rows.streams import Stream
+from ledger.rows.accounts import Account, account_key
+from ledger.rows.assets import Asset, Balance, asset_key, balance_key
+from ledger.rows.settings import PARAMETERS_KEY
+from ledger.rows.streams import Stream, latest_key, stream_key
 from ledger.state import State
-from node.http import governance_documents, render, transactions
+from node.http import render, transactions
 from node.http.call import Answer, Caching, Call
-from node.http.lists import answer_page, requested_page, stored_page
-from node.http.parameters import ACCOUNT, ASSET, HEIGHT, RECORD_KEY, STREAM, Order
-from node.http.problems import ProblemError, refused
+from node.http.lists import answer_page, requested_heights, requested_page, stored_page
+from node.http.parameters import ACCOUNT, ASSET, ENTITY_KEY, HEIGHT, RECORD_KEY, REVISION, STREAM, Order
+from node.http.problems import HttpCode, Problem, ProblemError, refused
+from node.http.state_proofs import proof_of
+from node.storage.errors import DamagedError
 
 
 def accounts(call: Call) -> Answer:
@@ -26,11 +29,12 @@ def accounts(call: Call) -> Answer:
 def account(call: Call) -> Answer:
     """GET /v1/accounts/{account}."""
     state, height = state_of(call, call.height(HEIGHT))
-    return Answer(render.to_bytes(render.account(_known_account(call, state, height), height)))
+    found = _known_account(call, state, height)
+    return Answer(render.to_bytes({**render.account(found, height), **proof_of(call, account_key(found.name), height)}))
 
 
 def account_history(call: Call) -> Answer:
-    """GET /v1/accounts/{account}/history: the transactions that the account sent or cosigned."""
+    """GET /v1/accounts/{account}/history: the transactions that the account sent or cosigned, or that changed it."""
     return transactions.listed(call, account=_known_account(call, *state_of(call, None)).name)
 
 
@@ -48,7 +52,8 @@ def balance(call: Call) -> Answer:
     state, height = state_of(call, call.height(HEIGHT))
     holder, held = _known_account(call, state, height).name, _known_asset(call, state, height).name
     found = state.balance(holder, held) or Balance(holder, held)
-    return Answer(render.to_bytes(_rendered(found, state, height)))
+    document = _rendered(found, state, height)
+    return Answer(render.to_bytes({**document, **proof_of(call, balance_key(holder, held), height)}))
 
 
 def streams(call: Call) -> Answer:
@@ -63,15 +68,46 @@ def streams(call: Call) -> Answer:
 def stream(call: Call) -> Answer:
     """GET /v1/streams/{stream}."""
     state, height = state_of(call, call.height(HEIGHT))
-    return Answer(render.to_bytes(render.stream(_known_stream(call, state, height), height)))
+    found = _known_stream(call, state, height)
+    return Answer(render.to_bytes({**render.stream(found, height), **proof_of(call, stream_key(found.name), height)}))
+
+
+def stream_history(call: Call) -> Answer:
+    """GET /v1/streams/{stream}/history: the transactions that changed it or appended to it."""
+    return transactions.listed(call, stream=_known_stream(call, *state_of(call, None)).name)
 
 
 def records(call: Call) -> Answer:
     """GET /v1/streams/{stream}/records."""
     name, key = _known_stream(call, *state_of(call, None)).name, call.query(RECORD_KEY)
-    request = requested_page(call)
-    page = stored_page(lambda: call.queries.records(name, request, key=key))
+    request, (from_height, to_height) = requested_page(call), requested_heights(call)
+    page = stored_page(
+        lambda: call.queries.records(name, request, key=key, from_height=from_height, to_height=to_height)
+    )
     return answer_page(call, map(render.record, page.items), page.next)
+
+
+def record(call: Call) -> Answer:
+    """GET /v1/streams/{stream}/records/{revision}."""
+    name, revision = _known_stream(call, *state_of(call, None)).name, call.path(REVISION)
+    found = call.queries.record(name, revision)
+    if found is None:
+        raise ProblemError(Problem(HttpCode.RECORD_UNKNOWN, f"no record {revision} in {name}"))
+    return Answer(render.to_bytes(render.record(found)), caching=Caching.IMMUTABLE)
+
+
+def latest(call: Call) -> Answer:
+    """GET /v1/streams/{stream}/latest: the newest record of an entity key."""
+    state, height = state_of(call, call.height(HEIGHT))
+    name, key = _known_stream(call, state, height).name, call.required(ENTITY_KEY)
+    row, proof = state.latest(name, key), proof_of(call, latest_key(name, key), height)
+    if row is None:
+        detail = f"no record of this key in {name} at height {height}"
+        raise ProblemError(Problem(HttpCode.RECORD_UNKNOWN, detail, proof))
+    found = call.queries.record(name, row.revision)
+    if found is None:
+        raise DamagedError(f"record {row.revision} of {name} is the newest of its key, and is nowhere")
+    return Answer(render.to_bytes({**render.latest(row, found, height), **proof}))
 
 
 def assets(call: Call) -> Answer:
@@ -86,7 +122,13 @@ def assets(call: Call) -> Answer:
 def asset(call: Call) -> Answer:
     """GET /v1/assets/{asset}."""
     state, height = state_of(call, call.height(HEIGHT))
-    return Answer(render.to_bytes(render.asset(_known_asset(call, state, height), height)))
+    found = _known_asset(call, state, height)
+    return Answer(render.to_bytes({**render.asset(found, height), **proof_of(call, asset_key(found.name), height)}))
+
+
+def asset_history(call: Call) -> Answer:
+    """GET /v1/assets/{asset}/history: the transactions that changed it or a balance of it."""
+    return transactions.listed(call, asset=_known_asset(call, *state_of(call, None)).name)
 
 
 def holders(call: Call) -> Answer:
@@ -98,13 +140,11 @@ def holders(call: Call) -> Answer:
     return answer_page(call, (_rendered(item, state, answered) for item in page.items), page.next)
 
 
-def validators(call: Call) -> Answer:
-    """GET /v1/validators: the set in force after the block of the height, which signs the next one."""
+def parameters(call: Call) -> Answer:
+    """GET /v1/parameters: those in force after the block of the height."""
     state, height = state_of(call, call.height(HEIGHT))
-    found = state.validators()
-    last_signed = {item.name: call.queries.chain.last_signed_height(item.name) for item in found.validators}
-    pending = governance_documents.pending_set_change(state)
-    return Answer(render.to_bytes({**render.validators(found, height, last_signed), "pending_set_change": pending}))
+    document = render.parameters(state.parameters(), height)
+    return Answer(render.to_bytes({**document, **proof_of(call, PARAMETERS_KEY, height)}))
 
 
 def genesis(call: Call) -> Answer:
@@ -125,7 +165,8 @@ def _known_account(call: Call, state: State, height: int) -> Account:
     name = call.path(ACCOUNT)
     found = state.account(name)
     if found is None:
-        raise ProblemError(refused(Refusal(Code.ACCOUNT_UNKNOWN, f"no account {name} at height {height}")))
+        refusal = Refusal(Code.ACCOUNT_UNKNOWN, f"no account {name} at height {height}")
+        raise ProblemError(refused(refusal, proof_of(call, account_key(name), height)))
     return found
 
 
@@ -133,7 +174,8 @@ def _known_stream(call: Call, state: State, height: int) -> Stream:
     name = call.path(STREAM)
     found = state.stream(name)
     if found is None:
-        raise ProblemError(refused(Refusal(Code.STREAM_UNKNOWN, f"no stream {name} at height {height}")))
+        refusal = Refusal(Code.STREAM_UNKNOWN, f"no stream {name} at height {height}")
+        raise ProblemError(refused(refusal, proof_of(call, stream_key(name), height)))
     return found
 
 
@@ -141,7 +183,8 @@ def _known_asset(call: Call, state: State, height: int) -> Asset:
     name = call.path(ASSET)
     found = state.asset(name)
     if found is None:
-        raise ProblemError(refused(Refusal(Code.ASSET_UNKNOWN, f"no asset {name} at height {height}")))
+        refusal = Refusal(Code.ASSET_UNKNOWN, f"no asset {name} at height {height}")
+        raise ProblemError(refused(refusal, proof_of(call, asset_key(name), height)))
     return found
 
 

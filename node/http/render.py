@@ -17,14 +17,17 @@ from ledger.chain import Tip
 from ledger.consensus.messages import CommitRecord
 from ledger.encoding import Json
 from ledger.evidence import Evidence
-from ledger.primitives import Digest
+from ledger.parameters import Parameters
+from ledger.primitives import Digest, PublicKey
 from ledger.rows.accounts import Account
 from ledger.rows.assets import Asset, Balance
-from ledger.rows.streams import Stream
-from ledger.validators import Tolerance, ValidatorSet
+from ledger.rows.evidence import RecordedEvidence
+from ledger.rows.streams import LatestRecord, Stream
+from ledger.rows.validator_keys import ValidatorKey
+from ledger.validators import Tolerance, Validator, ValidatorSet
 from node.http.problems import Problem
 from node.replica import ReplicaStatus
-from node.storage.queries import CommittedTransaction, Record
+from node.storage.queries import CommittedTransaction, Record, StateVersion
 
 Document: TypeAlias = Mapping[str, object]
 """What orjson can write: `Json`, and fragments of exact bytes in it."""
@@ -221,6 +224,62 @@ def record(value: Record) -> Document:
     }
 
 
+def latest(value: LatestRecord, found: Record, height: int) -> Document:
+    """The newest record of an entity key as of after the block at `height`."""
+    return {
+        "stream": value.stream,
+        "key": value.key,
+        "revision": value.revision,
+        "record": record(found),
+        "height": height,
+    }
+
+
+def state_row(key: bytes, value: bytes | None, height: int) -> Document:
+    """The row of a state key as of after the block at `height`, as it stands in the state."""
+    return {"key": key.decode("ascii"), "value": None if value is None else orjson.Fragment(value), "height": height}
+
+
+def state_version(value: StateVersion) -> Document:
+    """What a block wrote under a state key; null where it deleted the row."""
+    row = None if value.value is None else orjson.Fragment(value.value)
+    return {"value": row, "height": value.header.height, **timed(value.header.time_ms)}
+
+
+def parameters(value: Parameters, height: int) -> Document:
+    """The parameters in force after the block at `height`."""
+    return {"parameters": value.to_json(), "height": height}
+
+
+def validator(value: Validator, height: int, last_signed: int | None) -> Document:
+    """An entry of the set in force after the block at `height`."""
+    return {**value.to_json(), "last_signed_height": last_signed, "height": height}
+
+
+def validator_key(key: PublicKey, value: ValidatorKey, height: int) -> Document:
+    """Whose a key is or was, as of after the block at `height`."""
+    return {"key": key.hex(), **value.to_json(), "height": height}
+
+
+def recorded_evidence(value: RecordedEvidence, height: int) -> Document:
+    """What the ledger has against a validator about one height, as of after the block at `height`."""
+    return {
+        "validator": value.validator,
+        "accused_height": value.height,
+        "kind": str(value.kind),
+        "digest": value.digest.hex(),
+        "recorded_height": value.recorded_height,
+        "transaction_id": value.transaction_id.hex(),
+        "file": evidence_path(value.digest),
+        "height": height,
+    }
+
+
+def evidence_path(digest: Digest) -> str:
+    """Where the portable file of evidence is."""
+    return f"/v1/evidence/{digest.hex()}"
+
+
 def validators(value: ValidatorSet, height: int, last_signed: Mapping[str, int | None]) -> Document:
     """The set and quorum in force after the block at `height`, and which block each last signed that we know of."""
     return {
@@ -288,7 +347,7 @@ def evidence(value: Evidence, recorded: CommittedTransaction | None) -> Document
         "validator": value.validator,
         "height": value.height,
         "evidence": value.to_json(),
-        "file": f"/v1/evidence/{digest}",
+        "file": evidence_path(value.digest),
         "recorded": None
         if recorded is None
         else {

@@ -11,9 +11,11 @@ from node.http import (
     health,
     light,
     registry,
+    state_proofs,
     submitting,
     transactions,
     transparency,
+    validators,
 )
 from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
 from node.http.openapi import document
@@ -22,8 +24,10 @@ from node.http.parameters import (
     ASSET,
     BLOCKS_BEHIND_MAX,
     CURSOR,
+    ENTITY_KEY,
     FROM_HEIGHT,
     FROM_SIZE,
+    FROM_TIME,
     HEIGHT,
     KNOWN_HEIGHT,
     KNOWN_LOG_SIZE,
@@ -34,28 +38,35 @@ from node.http.parameters import (
     ORDER,
     PEERS_MIN,
     PINNED_HEIGHT,
+    PROOF,
+    PROPOSAL_NUMBER,
     PROPOSAL_STATE,
     RECORD_KEY,
+    STATE_KEY,
     STREAM,
     TO_HEIGHT,
     TO_SIZE,
+    TO_TIME,
     TRANSACTION_ID,
+    VALIDATOR,
 )
 from node.http.problems import SUBMISSION_CODES, HttpCode
 from node.http.route import Route
 
 _PAGE = (CURSOR, LIMIT, ORDER)
-_RANGE = (OPERATION_TYPE, FROM_HEIGHT, TO_HEIGHT, *_PAGE)
+_STATE = (HEIGHT, PROOF, PINNED_HEIGHT)
+_HEIGHTS = (FROM_HEIGHT, TO_HEIGHT, FROM_TIME, TO_TIME)
+_HISTORY = (OPERATION_TYPE, *_HEIGHTS, *_PAGE)
 _NO_TRAIL = (HttpCode.HEIGHT_UNKNOWN, HttpCode.TRAIL_TOO_LONG)
 _NO_TRANSACTION, _NO_RECEIPT = (HttpCode.TRANSACTION_UNKNOWN,), (HttpCode.TRANSACTION_NOT_COMMITTED, *_NO_TRAIL)
 _NO_BLOCK, _NO_CERTIFICATE = (HttpCode.BLOCK_UNKNOWN,), (HttpCode.BLOCK_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_ACCOUNT, _NO_STREAM, _NO_ASSET = (Code.ACCOUNT_UNKNOWN,), (Code.STREAM_UNKNOWN,), (Code.ASSET_UNKNOWN,)
 _NO_PROPOSAL, _NO_CANDIDATE = (Code.PROPOSAL_UNKNOWN,), (HttpCode.CANDIDATE_UNKNOWN,)
-_NO_EVIDENCE = (HttpCode.EVIDENCE_UNKNOWN, *_NO_TRAIL)
+_NO_EVIDENCE, _NO_VALIDATOR = (HttpCode.EVIDENCE_UNKNOWN,), (Code.VALIDATOR_UNKNOWN,)
+_NO_RECORD, _NO_KEY = (Code.STREAM_UNKNOWN, HttpCode.RECORD_UNKNOWN), (HttpCode.VALIDATOR_KEY_UNKNOWN,)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
-_NO_TILE = (HttpCode.TILE_UNKNOWN,)
+_NO_TILE, _NO_SIZE = (HttpCode.TILE_UNKNOWN,), (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_CHECKPOINT = (HttpCode.CHECKPOINT_UNKNOWN,)
-_NO_SIZE = (HttpCode.LOG_SIZE_UNKNOWN,)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -63,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/transactions", submitting.submit, "Submit one transaction, or many",
           "Submitted", (), SUBMISSION_CODES, statuses=(200, 202), accepts=(JSON, NDJSON), waits=True),
     Route("GET", "/v1/transactions", transactions.search, "Search transactions",
-          "TransactionPage", (ACCOUNT, STREAM, ASSET, *_RANGE)),
+          "TransactionPage", (ACCOUNT, STREAM, ASSET, VALIDATOR, PROPOSAL_NUMBER, *_HISTORY)),
     Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
           "TransactionStatus", (), _NO_TRANSACTION, waits=True),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
@@ -71,45 +82,75 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/transactions/{id}/tlog-proof", transparency.proof, "That the log has it, as a C2SP tlog-proof",
           "Text", (), (*_NO_RECEIPT, *_NO_CHECKPOINT), media_type=TEXT),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
-          "BlockPage", _PAGE),
+          "BlockPage", (*_HEIGHTS, *_PAGE)),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
           "WholeBlock", (), _NO_BLOCK),
     Route("GET", "/v1/blocks/{block}/certificate", blocks.certificate, "The commit record of a block",
           "CommitRecord", (), _NO_CERTIFICATE),
     Route("GET", "/v1/blocks/{block}/body", blocks.body, "The exact envelopes of a block, one on each line",
           "Envelope", (), _NO_BLOCK, media_type=NDJSON),
+    Route("GET", "/v1/export", blocks.export, "The lines of an export: whole blocks, some or all of those asked for",
+          "ExportLine", (FROM_HEIGHT, TO_HEIGHT), media_type=NDJSON),
     Route("GET", "/v1/accounts", registry.accounts, "List accounts by name",
           "AccountPage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/accounts/{account}", registry.account, "An account, now or at a height",
-          "Account", (HEIGHT,), _NO_ACCOUNT),
-    Route("GET", "/v1/accounts/{account}/history", registry.account_history, "What an account sent or cosigned",
-          "TransactionPage", _RANGE, _NO_ACCOUNT),
+          "Account", _STATE, _NO_ACCOUNT),
+    Route("GET", "/v1/accounts/{account}/history", registry.account_history, "What an account sent, or what changed it",
+          "TransactionPage", _HISTORY, _NO_ACCOUNT),
     Route("GET", "/v1/accounts/{account}/balances", registry.balances, "What an account holds",
           "BalancePage", (HEIGHT, *_PAGE), _NO_ACCOUNT),
     Route("GET", "/v1/accounts/{account}/balances/{asset}", registry.balance, "What an account holds of one asset",
-          "Balance", (HEIGHT,), (*_NO_ACCOUNT, *_NO_ASSET)),
+          "Balance", _STATE, (*_NO_ACCOUNT, *_NO_ASSET)),
     Route("GET", "/v1/streams", registry.streams, "List streams by name",
           "StreamPage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/streams/{stream}", registry.stream, "A stream, now or at a height",
-          "Stream", (HEIGHT,), _NO_STREAM),
-    Route("GET", "/v1/streams/{stream}/records", registry.records, "The records of a stream",
-          "RecordPage", (RECORD_KEY, *_PAGE), _NO_STREAM),
+          "Stream", _STATE, _NO_STREAM),
+    Route("GET", "/v1/streams/{stream}/history", registry.stream_history, "What changed a stream or appended to it",
+          "TransactionPage", _HISTORY, _NO_STREAM),
+    Route("GET", "/v1/streams/{stream}/records", registry.records, "The records of a stream, or of an entity key in it",
+          "RecordPage", (RECORD_KEY, *_HEIGHTS, *_PAGE), _NO_STREAM),
+    Route("GET", "/v1/streams/{stream}/records/{revision}", registry.record, "One record of a stream",
+          "Record", (), _NO_RECORD),
+    Route("GET", "/v1/streams/{stream}/latest", registry.latest, "The newest record of an entity key",
+          "LatestRecord", (ENTITY_KEY, *_STATE), _NO_RECORD),
     Route("GET", "/v1/assets", registry.assets, "List assets by name",
           "AssetPage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/assets/{asset}", registry.asset, "An asset, now or at a height",
-          "Asset", (HEIGHT,), _NO_ASSET),
+          "Asset", _STATE, _NO_ASSET),
+    Route("GET", "/v1/assets/{asset}/history", registry.asset_history, "What changed an asset or a balance of it",
+          "TransactionPage", _HISTORY, _NO_ASSET),
     Route("GET", "/v1/assets/{asset}/holders", registry.holders, "Who holds an asset, and who is frozen in it",
           "BalancePage", (HEIGHT, *_PAGE), _NO_ASSET),
-    Route("GET", "/v1/validators", registry.validators, "The validator set and its tolerance",
-          "ValidatorSet", (HEIGHT,)),
+    Route("GET", "/v1/validators", validators.validators, "The validator set and its tolerance",
+          "ValidatorSet", _STATE),
+    Route("GET", "/v1/validators/{validator}", validators.validator, "A validator of the set",
+          "Validator", _STATE, _NO_VALIDATOR),
+    Route("GET", "/v1/validators/{validator}/history", validators.history, "What is about a validator of this name",
+          "TransactionPage", _HISTORY, _NO_VALIDATOR),
+    Route("GET", "/v1/validators/{validator}/evidence", validators.recorded_evidence,
+          "What the ledger has recorded against a validator", "RecordedEvidencePage", (HEIGHT, *_PAGE), _NO_VALIDATOR),
+    Route("GET", "/v1/validators/{validator}/evidence/{accused_height}", validators.evidence_at,
+          "What it has recorded against one about one height", "RecordedEvidence", _STATE, _NO_EVIDENCE),
+    Route("GET", "/v1/validator-keys/{key}", validators.key, "Whose a validator's key is or was, and when",
+          "ValidatorKey", _STATE, _NO_KEY),
+    Route("GET", "/v1/parameters", registry.parameters, "The parameters in force",
+          "ParametersInForce", _STATE),
     Route("GET", "/v1/candidates", governance.candidates, "Who is ready to be a validator, by name",
           "CandidatePage", (HEIGHT, *_PAGE)),
     Route("GET", "/v1/candidates/{validator}", governance.candidate, "Who is ready to be the validator of a name",
-          "Candidate", (HEIGHT,), _NO_CANDIDATE),
+          "Candidate", _STATE, _NO_CANDIDATE),
     Route("GET", "/v1/proposals", governance.proposals, "Proposals to change the chain itself",
           "ProposalPage", (PROPOSAL_STATE, HEIGHT, *_PAGE)),
     Route("GET", "/v1/proposals/{number}", governance.proposal, "A proposal, who voted on it, and what it would change",
-          "ProposalDetails", (HEIGHT,), _NO_PROPOSAL),
+          "ProposalDetails", _STATE, _NO_PROPOSAL),
+    Route("GET", "/v1/proposals/{number}/history", governance.proposal_history, "What created or changed a proposal",
+          "TransactionPage", _HISTORY, _NO_PROPOSAL),
+    Route("GET", "/v1/state", state_proofs.row, "The row of any state key, now or at a height",
+          "StateRow", (STATE_KEY, *_STATE)),
+    Route("GET", "/v1/state/versions", state_proofs.versions, "Every version of the row of a state key",
+          "StateVersionPage", (STATE_KEY, *_HEIGHTS, *_PAGE)),
+    Route("GET", "/v1/proofs/state", state_proofs.document, "The proof of what the state has under a key, or has not",
+          "StateProof", (STATE_KEY, HEIGHT, PINNED_HEIGHT), (HttpCode.PROOF_UNAVAILABLE, *_NO_TRAIL)),
     Route("GET", "/v1/genesis", registry.genesis, "The genesis document",
           "Genesis"),
     Route("GET", "/v1/evidence", evidence.listed, "Evidence against validators that the ledger has recorded",
@@ -117,7 +158,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
           "EvidencePage", _PAGE),
     Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
-          "EvidenceFile", (PINNED_HEIGHT,), _NO_EVIDENCE),
+          "EvidenceFile", (PINNED_HEIGHT,), (*_NO_EVIDENCE, *_NO_TRAIL)),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",

@@ -26,6 +26,11 @@ def object_of(properties: Schema, *, optional: Iterable[str] = (), description: 
     return schema if description is None else {**schema, "description": description}
 
 
+def provable(properties: Schema, *, description: str | None = None) -> Schema:
+    """An object that also has a state proof if that was asked for."""
+    return object_of({**properties, "proof": reference("StateProof")}, optional=("proof",), description=description)
+
+
 def list_of(items: Json) -> Schema:
     """A list of such items."""
     return {"type": "array", "items": items}

@@ -12,21 +12,23 @@ from ledger.operations.fields import EVIDENCE
 from ledger.operations.table import OPERATIONS, operation_schema
 from ledger.parameters import PARAMETERS
 from ledger.refusals import Code
-from ledger.roles import ROLES
 from node.http.governance_schemas import (
-    CANDIDATE,
     DOCTOR,
     PENDING_SET_CHANGE,
-    PROPOSAL,
-    PROPOSAL_DETAILS,
 )
 from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
-from node.http.proof_schemas import COMMIT_RECORD, EVIDENCE_FILE, HEADER, LIGHT_UPDATE, RECEIPT
+from node.http.proof_schemas import (
+    COMMIT_RECORD,
+    EVIDENCE_FILE,
+    EXPORT_LINE,
+    HEADER,
+    LIGHT_UPDATE,
+    RECEIPT,
+    STATE_PROOF,
+)
 from node.http.schema_forms import (
-    AMOUNT,
     COUNT,
-    DECIMALS,
     HEX_32,
     HEX_64,
     ID,
@@ -36,7 +38,6 @@ from node.http.schema_forms import (
     TIME_MS,
     TIMES,
     TOLERANCE,
-    TOTAL,
     VALIDATOR,
     Schema,
     enum_of,
@@ -46,14 +47,9 @@ from node.http.schema_forms import (
     reference,
     text,
 )
+from node.http.state_schemas import ACCOUNT, STATE_ITEMS, STATE_SCHEMAS
 from node.replica import Role
 
-_ACCOUNT: Schema = {
-    "name": NAME,
-    "keys": list_of(HEX_32),
-    "threshold": {"type": "integer", "minimum": 1},
-    "roles": list_of(enum_of(ROLES, "A role.")),
-}
 _PLACE: Schema = {
     "envelope_hash": HEX_32,
     "result": RESULT,
@@ -62,8 +58,6 @@ _PLACE: Schema = {
     "block_hash": HEX_32,
     **TIMES,
 }
-_STATE_HEIGHT: Schema = {**COUNT, "description": "The height after whose block this was so."}
-
 _BLOCK_LISTED: Schema = {
     "height": COUNT,
     "block_hash": HEX_32,
@@ -121,6 +115,15 @@ _PROBLEM_FIELDS: Schema = {
     "code": enum_of([*(code.value for code in Code), *(code.value for code in HttpCode)], "What to branch on; stable."),
     "detail": {"type": "string"},
     "remedy": {"type": "string"},
+}
+
+_PROBLEM_EXTRAS: Schema = {
+    "id": ID,
+    "state": {"const": "unknown"},
+    "head": reference("Head"),
+    "reasons": list_of({"type": "string"}),
+    "proof": reference("StateProof"),
+    "proof_heights": nullable(object_of({"from": COUNT, "to": COUNT})),
 }
 
 _RESULTS = object_of(
@@ -214,12 +217,12 @@ _GENESIS = object_of(
         "parameters": object_of(
             {name: {"type": "integer", "description": PARAMETERS[name].description} for name in PARAMETERS}
         ),
-        "accounts": list_of(object_of({**_ACCOUNT, "suspended": {"type": "boolean"}})),
+        "accounts": list_of(object_of({**ACCOUNT, "suspended": {"type": "boolean"}})),
         "cards": list_of(
             object_of(
                 {
                     "validator": object_of(VALIDATOR),
-                    "operator": object_of({name: _ACCOUNT[name] for name in ("name", "keys", "threshold")}),
+                    "operator": object_of({name: ACCOUNT[name] for name in ("name", "keys", "threshold")}),
                     "proofs": object_of({"consensus": HEX_64, "node": HEX_64, "cosigning": HEX_64}),
                 }
             )
@@ -243,45 +246,12 @@ def _page(item: str) -> Schema:
 
 
 _ITEMS: dict[str, Schema] = {
+    **STATE_ITEMS,
     "Block": object_of({**_BLOCK_LISTED}),
     "Transaction": object_of(
         {"id": ID, **_PLACE, "sender": {"type": "string"}, "operations": list_of(enum_of(OPERATIONS, "A type."))}
     ),
-    "Account": object_of({**_ACCOUNT, "suspended": {"type": "boolean"}, "height": _STATE_HEIGHT}),
-    "Stream": object_of(
-        {
-            "name": NAME,
-            "owner": NAME,
-            "writers": list_of(NAME),
-            "count": COUNT,
-            "frozen": {"type": "boolean"},
-            "height": _STATE_HEIGHT,
-        }
-    ),
     "Record": _RECORD,
-    "Asset": object_of(
-        {
-            "name": NAME,
-            "owner": NAME,
-            "decimals": DECIMALS,
-            "cap": {**nullable(AMOUNT), "description": "The most there may be of it; null: 2^128 - 1."},
-            "issuers": list_of(NAME),
-            "supply": {**TOTAL, "description": "How much there is of it, in smallest units: the sum of all balances."},
-            "height": _STATE_HEIGHT,
-        }
-    ),
-    "Balance": object_of(
-        {
-            "account": NAME,
-            "asset": NAME,
-            "amount": {**TOTAL, "description": "In smallest units; the last `decimals` digits stand behind the point."},
-            "decimals": DECIMALS,
-            "frozen": {"type": "boolean", "description": "Frozen: it neither sends nor receives nor is burnt."},
-            "height": _STATE_HEIGHT,
-        }
-    ),
-    "Candidate": CANDIDATE,
-    "Proposal": PROPOSAL,
     "Evidence": object_of(
         {
             "digest": HEX_32,
@@ -322,20 +292,12 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "CommitRecord": COMMIT_RECORD,
+    "ExportLine": EXPORT_LINE,
     "Receipt": RECEIPT,
     "EvidenceFile": EVIDENCE_FILE,
+    "StateProof": STATE_PROOF,
+    **STATE_SCHEMAS,
     "LightUpdate": LIGHT_UPDATE,
-    "ValidatorSet": object_of(
-        {
-            "height": _STATE_HEIGHT,
-            "hash": {**HEX_32, "description": "`next_validators_hash` of the header at `height`."},
-            "quorum": QUORUM,
-            **TOLERANCE,
-            "validators": list_of(object_of({**VALIDATOR, "last_signed_height": nullable(COUNT)})),
-            "pending_set_change": PENDING_SET_CHANGE,
-        }
-    ),
-    "ProposalDetails": PROPOSAL_DETAILS,
     "Change": {"oneOf": [kind.schema for kind in CHANGES.values()]},
     "Doctor": DOCTOR,
     "Genesis": _GENESIS,
@@ -346,17 +308,9 @@ SCHEMAS: dict[str, Schema] = {
     "Text": {"type": "string"},
     **LOG_SCHEMAS,
     "Problem": {
-        **object_of(
-            {
-                **_PROBLEM_FIELDS,
-                "id": ID,
-                "state": {"const": "unknown"},
-                "head": reference("Head"),
-                "reasons": list_of({"type": "string"}),
-            },
-            optional=("id", "state", "head", "reasons"),
-        ),
-        "description": "RFC 9457. `transaction_unknown` also has id, state and head; `not_ready` has reasons.",
+        **object_of({**_PROBLEM_FIELDS, **_PROBLEM_EXTRAS}, optional=_PROBLEM_EXTRAS),
+        "description": "RFC 9457. `transaction_unknown` also has id, state and head; `not_ready` has reasons; what is "
+        "unknown has the proof of it when that was asked for; `proof_unavailable` says which heights can be proved.",
     },
 }
 """Every schema of the document, by name."""

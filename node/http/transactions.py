@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from ledger.primitives import Digest
 from node.http import render
 from node.http.call import Answer, Caching, Call
-from node.http.lists import answer_page, requested_page, stored_page
+from node.http.lists import answer_page, requested_heights, requested_page, stored_page
 from node.http.parameters import (
     ACCOUNT,
     ASSET,
-    FROM_HEIGHT,
     OPERATION_TYPE,
     PINNED_HEIGHT,
+    PROPOSAL_NUMBER,
     STREAM,
-    TO_HEIGHT,
     TRANSACTION_ID,
+    VALIDATOR,
 )
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.receipts import receipt_of
@@ -74,13 +74,28 @@ def receipt(call: Call) -> Answer:
 
 def search(call: Call) -> Answer:
     """GET /v1/transactions: those that match everything that is given."""
-    return listed(call, account=call.query(ACCOUNT), stream=call.query(STREAM), asset=call.query(ASSET))
+    return listed(
+        call,
+        account=call.query(ACCOUNT),
+        stream=call.query(STREAM),
+        asset=call.query(ASSET),
+        validator=call.query(VALIDATOR),
+        proposal=call.query(PROPOSAL_NUMBER),
+    )
 
 
-def listed(call: Call, *, account: str | None = None, stream: str | None = None, asset: str | None = None) -> Answer:
+def listed(
+    call: Call,
+    *,
+    account: str | None = None,
+    stream: str | None = None,
+    asset: str | None = None,
+    validator: str | None = None,
+    proposal: int | None = None,
+) -> Answer:
     """A page of the transactions that match these and the other filters of the query."""
-    request = requested_page(call)
-    operation_type, from_height, to_height = call.query(OPERATION_TYPE), call.query(FROM_HEIGHT), call.query(TO_HEIGHT)
+    request, operation_type = requested_page(call), call.query(OPERATION_TYPE)
+    from_height, to_height = requested_heights(call)
     page = stored_page(
         lambda: call.queries.transactions(
             request,
@@ -88,7 +103,9 @@ def listed(call: Call, *, account: str | None = None, stream: str | None = None,
             stream=stream,
             asset=asset,
             type=operation_type,
-            from_height=from_height or 0,
+            validator=validator,
+            proposal=proposal,
+            from_height=from_height,
             to_height=to_height,
         )
     )

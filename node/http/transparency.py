@@ -96,9 +96,7 @@ def inclusion(call: Call) -> Answer:
 
 def consistency(call: Call) -> Answer:
     """GET /v1/proofs/consistency."""
-    given = call.query(FROM_SIZE)
-    if given is None:
-        raise _wrong(FROM_SIZE.name, "must be given")
+    given = call.required(FROM_SIZE)
     new = _size(call, TO_SIZE.name, call.query(TO_SIZE))
     old = _size(call, FROM_SIZE.name, given)
     if old > new:

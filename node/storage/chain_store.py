@@ -233,8 +233,13 @@ class ChainStore:
 
     def trie_root_at(self, height: int) -> TrieRoot | None:
         """Where the state trie after a block starts, or None when proofs of that height are kept no longer."""
-        version = self._trie.root_version(height)
+        version = self._trie.root_version(height) if height >= self.oldest_provable_height else None
         return None if version is None else TrieRoot(version, self.header(height).state_root)
+
+    @property
+    def oldest_provable_height(self) -> int:
+        """The oldest height whose state can be proved: of 0, genesis, there is no certificate, so it is at least 1."""
+        return self._trie.oldest_provable_height(self._tip.header.height)
 
     def log_reader(self) -> TileReader:
         """A `ledger.merkle.HashReader` for one answer."""

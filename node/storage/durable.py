@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.limits import DISK_FREE_BYTES_MIN
 
@@ -29,3 +33,23 @@ def free_disk_bytes(directory: Path) -> int:
 def disk_is_low(directory: Path, *, floor_bytes: int = DISK_FREE_BYTES_MIN) -> bool:
     """Whether submissions must be refused, so that votes and commits still fit (limits.DISK_FREE_BYTES_MIN)."""
     return free_disk_bytes(directory) < floor_bytes
+
+
+@contextmanager
+def create_whole(path: Path) -> Iterator[BinaryIO]:
+    """A new file at `path`, to be written in the block: it is there when all of it is on the disk, and not before.
+
+    Raises `FileExistsError` when something is at `path`: it is not overwritten.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "it is there already, and is not overwritten", str(path))
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            sync_file(file.fileno())
+        os.link(draft, path)  # as `rename`, but never over a file that appeared meanwhile
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_directory(path.parent)

@@ -17,9 +17,12 @@ from ledger.events import (
     AssetTouched,
     BalanceTouched,
     EvidenceRecorded,
+    ProposalTouched,
     RecordAppended,
     StreamTouched,
+    ValidatorTouched,
 )
+from ledger.senders import is_validator_sender, sending_validator
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -50,6 +53,8 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
             accounts[cosigner].add(index)
         for operation in body.operations:
             operations[operation.kind.type].add(index)
+    for sender in [name for name in accounts if is_validator_sender(name)]:
+        about[Subject.VALIDATOR][sending_validator(sender)] |= accounts[sender]
     _write_events(batch, block, height, about)
     for kind, names in about.items():
         for name, indices in names.items():
@@ -59,6 +64,7 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
 def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: About) -> None:
     """Add the rows of records, holders and evidence, and to `about` what the events of `block` touched."""
     accounts, streams, assets = about[Subject.ACCOUNT], about[Subject.STREAM], about[Subject.ASSET]
+    validators, proposals = about[Subject.VALIDATOR], about[Subject.PROPOSAL]
     places: dict[str, list[bytes]] = defaultdict(list)
     first_revisions: dict[str, int] = {}
     revisions: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -83,8 +89,13 @@ def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: Abo
                 accounts[account].add(transaction_index)
                 assets[asset].add(transaction_index)
                 batch.puts[keys.holders(asset) + account.encode()] = b""
-            case EvidenceRecorded(digest=digest, transaction_index=transaction_index):
+            case EvidenceRecorded(validator=validator, digest=digest, transaction_index=transaction_index):
+                validators[validator].add(transaction_index)
                 batch.puts[keys.evidence(digest)] = block.transactions[transaction_index].id
+            case ValidatorTouched(validator, transaction_index):
+                validators[validator].add(transaction_index)
+            case ProposalTouched(proposal, transaction_index):
+                proposals[str(proposal)].add(transaction_index)
             case _:
                 assert_never(event)
     for stream, stream_places in places.items():

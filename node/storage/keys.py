@@ -98,6 +98,8 @@ class Subject(IntEnum):
     STREAM = 2  # a stream that it changed or appended to
     OPERATION = 3  # the type of one of its operations
     ASSET = 4  # an asset that it changed, or whose balances it changed
+    VALIDATOR = 5  # a validator that sent it, or that it accuses, readies, or proposes or decides to change
+    PROPOSAL = 6  # a proposal, by its number, that it created or changed
 
 
 @unique

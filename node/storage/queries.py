@@ -1,26 +1,21 @@
 """Paged reads for the HTTP API. What a page costs depends on what is on it, not on the length of the chain.
 
-A page ends at a *place*: the last item's own position in the ledger or in the alphabet, as bytes. The next page starts
-behind it, so blocks that are appended in between move nothing. A search by several subjects leaps from index row to
-index row, and a list of what is in the state passes by what was there at another height only; both give up a page
-after QUERY_SEEKS_MAX steps: then the page is short, and still says where to go on.
+`node.storage.paging` says how pages follow each other. A search by several subjects leaps from index row to index row,
+and a list of what is in the state passes by what was there at another height only; both give up a page after
+QUERY_SEEKS_MAX steps: then the page is short, and still says where to go on.
 
 Everything is read from rows that are committed and durable. A page is read without yielding, so it is of one height.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Generic, TypeVar
 
 from ledger.block import Header, Leaf
-from ledger.errors import MalformedError
 from ledger.governance.proposals import as_of
-from ledger.limits import NAME_BYTES_MAX, QUERY_SEEKS_MAX
-from ledger.primitives import Digest, successor
+from ledger.primitives import Digest
 from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.assets import ASSET_PREFIX, Balance, balances_prefix
 from ledger.rows.evidence import RecordedEvidence, evidence_prefix
@@ -33,30 +28,19 @@ from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.indexes import RecordPlace, entity_revisions, find_record, stream_records
 from node.storage.keys import Subject
+from node.storage.paging import (
+    Page,
+    PageRequest,
+    names_behind,
+    numbers_behind,
+    pack_number,
+    pack_place,
+    page_of,
+    sparse_page,
+    unpack_place,
+)
 from node.storage.search import Pause, matching_places
-from node.storage.state_rows import CurrentState, StateAt
-
-Item = TypeVar("Item")
-
-_HEIGHT = struct.Struct(">Q")
-_PLACE = struct.Struct(">QI")
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """At most `limit` (>= 1) items behind the place `after` (None: from the start); `reverse`: newest or last first."""
-
-    limit: int
-    after: bytes | None = None
-    reverse: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some items, and the place where the next page starts: None when there is none. A page may be short, or empty."""
-
-    items: tuple[Item, ...]
-    next: bytes | None
+from node.storage.state_rows import CurrentState, StateAt, row_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +63,33 @@ class Record:
     transaction: CommittedTransaction
 
 
+@dataclass(frozen=True, slots=True)
+class StateVersion:
+    """What a state key held from the block of `header` on: the row's bytes, or None for nothing."""
+
+    header: Header
+    value: bytes | None
+
+
 class Queries:
     """Reads of one chain. Methods raise `MalformedError` for an `after` that is no place, and `DamagedError`."""
 
     def __init__(self, chain: ChainStore) -> None:
         self.chain = chain
 
-    def heights(self, page: PageRequest) -> Page[int]:
-        """The heights of all blocks."""
-        newest = self.chain.tip.header.height
-        last = None if page.after is None else _unpack(_HEIGHT, page.after)[0]
-        if page.reverse:
-            heights = range(newest if last is None else min(last - 1, newest), -1, -1)
-        else:
-            heights = range(0 if last is None else last + 1, newest + 1)
-        return _page(iter(heights), page.limit, _HEIGHT.pack)
+    def height_from(self, time_ms: int) -> int:
+        """The first height whose block has this ledger time or a later one; the newest plus one when there is none.
+
+        Ledger time grows with every block, so this reads as many headers as the newest height has binary digits.
+        """
+        return bisect_left(
+            range(self.chain.tip.header.height + 1), time_ms, key=lambda height: self.chain.header(height).time_ms
+        )
+
+    def heights(self, page: PageRequest, *, from_height: int = 0, to_height: int | None = None) -> Page[int]:
+        """The heights of all blocks, or of those from from_height to to_height."""
+        heights = numbers_behind(page, from_height, self._newest(to_height))
+        return page_of(iter(heights), page.limit, pack_number)
 
     def transaction(self, transaction_id: Digest) -> CommittedTransaction | None:
         """The committed transaction with this id, or None."""
@@ -123,24 +119,31 @@ class Queries:
         stream: str | None = None,
         asset: str | None = None,
         type: str | None = None,
+        validator: str | None = None,
+        proposal: int | None = None,
         from_height: int = 0,
         to_height: int | None = None,
     ) -> Page[CommittedTransaction]:
         """The transactions about everything that is given: an account, a stream, an asset, an operation type, heights.
 
         About an account: it is the sender, a cosigner, or was changed, or a balance of it was. About a stream: it was
-        changed or appended to. About an asset: it was changed, or a balance of it was.
+        changed or appended to. About an asset: it was changed, or a balance of it was. About a validator, which need
+        not be in the set: it sent it, or is accused, is ready, or is what a proposal is about that it creates or
+        decides. About a proposal: it was created or changed.
         """
-        newest = self.chain.tip.header.height
-        to_height = newest if to_height is None else min(to_height, newest)
+        to_height = self._newest(to_height)
+        after = None if page.after is None else unpack_place(page.after)
+        if to_height < from_height:
+            return Page((), None)
         named = (
             (Subject.ACCOUNT, account),
             (Subject.STREAM, stream),
             (Subject.ASSET, asset),
             (Subject.OPERATION, type),
+            (Subject.VALIDATOR, validator),
+            (Subject.PROPOSAL, None if proposal is None else str(proposal)),
         )
         subjects = tuple((kind, name) for kind, name in named if name is not None)
-        after = None if page.after is None else Place(*_unpack(_PLACE, page.after))
         if subjects:
             found = matching_places(self.chain.reader, subjects, from_height, to_height, after, reverse=page.reverse)
         else:
@@ -150,9 +153,9 @@ class Queries:
         last: Place | None = None
         for place in found:
             if isinstance(place, Pause):
-                return Page(tuple(items), _pack(place.behind))
+                return Page(tuple(items), pack_place(place.behind))
             if last is not None and len(items) == page.limit:
-                return Page(tuple(items), _pack(last))
+                return Page(tuple(items), pack_place(last))
             items.append(transactions.read(place))
             last = place
         return Page(tuple(items), None)
@@ -179,16 +182,34 @@ class Queries:
     def holders(self, asset: str, page: PageRequest, *, height: int | None = None) -> Page[Balance]:
         """Who holds some of an asset, or is frozen in it, by account name, at a height or now."""
         prefix, state = keys.holders(asset), State(self._state(height))
-        rows = self.chain.reader.range(*_behind(prefix, page), reverse=page.reverse)
+        rows = self.chain.reader.range(*names_behind(prefix, page), reverse=page.reverse)
         accounts = (key[len(prefix) :].decode() for key, _ in rows)
-        return _sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
+        return sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
 
-    def recorded_evidence(self, validator: str, *, limit: int) -> tuple[RecordedEvidence, ...]:
-        """What the ledger has recorded against a validator: of the newest heights at which it contradicted itself."""
-        prefix, state = evidence_prefix(validator), State(self.chain.state)
-        newest = islice(self.chain.state.keys(prefix, successor(prefix), reverse=True), limit)
-        rows = (state.evidence(validator, int(key[len(prefix) :])) for key, _ in newest)
-        return tuple(row for row in rows if row is not None)
+    def recorded_evidence(
+        self, validator: str, page: PageRequest, *, height: int | None = None
+    ) -> Page[RecordedEvidence]:
+        """What the ledger has recorded against a validator, by the height at which it contradicted itself."""
+        prefix, view = evidence_prefix(validator), self._state(height)
+        state = State(view)
+        found = (
+            (key[len(prefix) :], state.evidence(validator, int(key[len(prefix) :])) if present else None)
+            for key, present in view.keys(*names_behind(prefix, page), reverse=page.reverse)
+        )
+        return sparse_page(found, page.limit)
+
+    def versions(
+        self, key: bytes, page: PageRequest, *, from_height: int = 0, to_height: int | None = None
+    ) -> Page[StateVersion]:
+        """Each height whose block wrote or deleted the row of a state key, and what it held from then on."""
+        heights = numbers_behind(page, from_height, self._newest(to_height))
+        if not heights:
+            return Page((), None)
+        found = row_versions(
+            self.chain.reader, key, min(heights[0], heights[-1]), max(heights[0], heights[-1]), reverse=page.reverse
+        )
+        versions = (StateVersion(self.chain.header(height), value) for height, value in found)
+        return page_of(versions, page.limit, lambda item: pack_number(item.header.height))
 
     def candidate_names(self, page: PageRequest, *, height: int | None = None) -> Page[str]:
         """The names of all candidates that are ready to be validators, at a height or now."""
@@ -200,45 +221,62 @@ class Queries:
         """Proposals by number, as they stood at a height or stand now: all, or those in the state that is `wanted`."""
         state, time_ms = State(self._state(height)), self._time_ms(height)
         governance = state.governance()
-        after = None if page.after is None else _unpack(_HEIGHT, page.after)[0]
-        first = 1 if page.reverse or after is None else after + 1
-        last = governance.count if not page.reverse or after is None else min(after - 1, governance.count)
-        listed: Sequence[int] = range(first, last + 1)
+        listed = numbers_behind(page, 1, governance.count)
+        numbers: Iterable[int] = listed
         if wanted is ProposalState.OPEN:
-            listed = [item.number for item in governance.open if first <= item.number <= last]
+            numbers = _in_order((item.number for item in governance.open), listed)
         elif wanted is ProposalState.APPROVED:
-            listed = sorted(item.number for item in governance.pending if first <= item.number <= last)
+            numbers = _in_order((item.number for item in governance.pending), listed)
 
         def found() -> Iterator[tuple[bytes, Proposal | None]]:
-            for number in reversed(listed) if page.reverse else listed:
+            for number in numbers:
                 row = state.proposal(number)
                 if row is None:
                     raise DamagedError(f"proposal {number} is counted, and is nowhere")
                 shown = as_of(row, time_ms)
-                yield _HEIGHT.pack(number), shown if wanted in (None, shown.state) else None
+                yield pack_number(number), shown if wanted in (None, shown.state) else None
 
-        return _sparse_page(found(), page.limit)
+        return sparse_page(found(), page.limit)
 
     def record(self, stream: str, revision: int) -> Record | None:
         """One record of a stream, or None."""
         place = find_record(self.chain.reader, stream, revision)
         return None if place is None else self._record(_Transactions(self.chain), stream, revision, place)
 
-    def records(self, stream: str, page: PageRequest, *, key: str | None = None) -> Page[Record]:
-        """The records of a stream, or those of them with an entity key."""
-        last = None if page.after is None else _unpack(_HEIGHT, page.after)[0]
-        first = 1 if page.reverse or last is None else last + 1
-        final = keys.HEIGHT_MAX if not page.reverse or last is None else last - 1
-        transactions, reader = _Transactions(self.chain), self.chain.reader
-        if final < first:
+    def records(
+        self,
+        stream: str,
+        page: PageRequest,
+        *,
+        key: str | None = None,
+        from_height: int = 0,
+        to_height: int | None = None,
+    ) -> Page[Record]:
+        """The records of a stream, or those of them with an entity key, appended from from_height to to_height."""
+        revisions = numbers_behind(
+            page, self._count(stream, from_height - 1) + 1, self._count(stream, self._newest(to_height))
+        )
+        if not revisions:
             return Page((), None)
+        first, last = min(revisions[0], revisions[-1]), max(revisions[0], revisions[-1])
+        transactions, reader = _Transactions(self.chain), self.chain.reader
         if key is None:
-            places = stream_records(reader, stream, first, final, reverse=page.reverse)
+            places = stream_records(reader, stream, first, last, reverse=page.reverse)
             found = (self._record(transactions, stream, revision, place) for revision, place in places)
         else:
-            revisions = entity_revisions(reader, stream, key, first, final, reverse=page.reverse)
-            found = (record for number in revisions if (record := self._found(transactions, stream, number)))
-        return _page(found, page.limit, lambda record: _HEIGHT.pack(record.revision))
+            numbers = entity_revisions(reader, stream, key, first, last, reverse=page.reverse)
+            found = (self._found(transactions, stream, number) for number in numbers)
+        return page_of(found, page.limit, lambda record: pack_number(record.revision))
+
+    def _count(self, stream: str, height: int) -> int:
+        """How many records a stream had after the block of a height, which may be before the first."""
+        found = None if height < 0 else State(self.chain.state_at(height)).stream(stream)
+        return 0 if found is None else found.count
+
+    def _newest(self, to_height: int | None) -> int:
+        """The height at which a range ends that is to end at `to_height`, None for the newest."""
+        newest = self.chain.tip.header.height
+        return newest if to_height is None else min(to_height, newest)
 
     def _found(self, transactions: _Transactions, stream: str, revision: int) -> Record:
         place = find_record(self.chain.reader, stream, revision)
@@ -271,9 +309,9 @@ class Queries:
 
     def _names(self, prefix: bytes, page: PageRequest, height: int | None) -> Page[str]:
         """The names of the rows whose keys are a prefix and a name."""
-        found = self._state(height).keys(*_behind(prefix, page), reverse=page.reverse)
+        found = self._state(height).keys(*names_behind(prefix, page), reverse=page.reverse)
         names = ((key[len(prefix) :], present) for key, present in found)
-        return _sparse_page(((name, name.decode() if present else None) for name, present in names), page.limit)
+        return sparse_page(((name, name.decode() if present else None) for name, present in names), page.limit)
 
     def _time_ms(self, height: int | None) -> int:
         """Ledger time at a height, or now."""
@@ -301,47 +339,6 @@ class _Transactions:
         return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)
 
 
-def _page(found: Iterator[Item], limit: int, place_of: Callable[[Item], bytes]) -> Page[Item]:
-    """The first `limit` items; one more is looked at to know whether there is a next page."""
-    items = tuple(islice(found, limit + 1))
-    if len(items) <= limit:
-        return Page(items, None)
-    return Page(items[:limit], place_of(items[limit - 1]))
-
-
-def _sparse_page(found: Iterator[tuple[bytes, Item | None]], limit: int) -> Page[Item]:
-    """The first `limit` items of `found`, which has a place and None where there is nothing to list."""
-    items: list[Item] = []
-    last = b""
-    for seek, (place, item) in enumerate(found):
-        if seek == QUERY_SEEKS_MAX or (item is not None and len(items) == limit):
-            return Page(tuple(items), last)
-        if item is not None:
-            items.append(item)
-        last = place
-    return Page(tuple(items), None)
-
-
-def _behind(prefix: bytes, page: PageRequest) -> tuple[bytes, bytes]:
-    """The bounds of the keys, each a prefix and a name, that are behind the place of a page.
-
-    Raises `MalformedError` for a place that is no name.
-    """
-    if page.after is None:
-        return prefix, successor(prefix)
-    if len(page.after) > NAME_BYTES_MAX:
-        raise MalformedError("it is no name")
-    if page.reverse:
-        return prefix, prefix + page.after
-    return prefix + page.after + b"\0", successor(prefix)
-
-
-def _pack(place: Place) -> bytes:
-    return _PLACE.pack(place.height, place.index)
-
-
-def _unpack(form: struct.Struct, place: bytes) -> tuple[int, ...]:
-    """The numbers of a place. Raises `MalformedError`."""
-    if len(place) != form.size:
-        raise MalformedError("it is no place in this list")
-    return form.unpack(place)
+def _in_order(numbers: Iterable[int], behind: range) -> list[int]:
+    """Those of `numbers` that are in `behind`, in its order."""
+    return sorted((number for number in numbers if number in behind), reverse=behind.step < 0)

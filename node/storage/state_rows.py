@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ledger.limits import STATE_CACHE_BYTES_MAX
+from ledger.row_cache import RowCache, Unknown
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.cache import RowCache, Unknown
 from node.storage.errors import DamagedError
 
 _PRESENT = b"\x01"
@@ -107,6 +107,30 @@ class StateAt:
         for _, replaced in self._reader.range(newest, oldest + b"\0"):
             return _value(replaced)
         return None
+
+
+def row_versions(
+    reader: Reader, key: bytes, from_height: int, to_height: int, *, reverse: bool
+) -> Iterator[tuple[int, bytes | None]]:
+    """The heights from from_height to to_height that wrote `key`, and what each wrote: None where it deleted it.
+
+    Ascending, or newest first with `reverse`. Raises `DamagedError`.
+    """
+    current = reader.get(keys.state(key))
+    if current is None:
+        return  # what was never written
+    since = keys.unpack_height(current)
+    newest = [(since, _value(current[_SINCE_BYTES:]))] if from_height <= since <= to_height else []
+    start, stop = keys.replaced_state(key, to_height), keys.replaced_state(key, from_height) + b"\0"
+    replaced = (
+        (keys.HEIGHT_MAX - keys.unpack_height(row_key, len(row_key) - _SINCE_BYTES), _value(row))
+        for row_key, row in reader.range(start, stop, reverse=not reverse)
+    )
+    if reverse:
+        yield from newest
+    yield from replaced
+    if not reverse:
+        yield from newest
 
 
 def _value(row: bytes) -> bytes | None:

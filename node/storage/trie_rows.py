@@ -11,11 +11,11 @@ from __future__ import annotations
 from ledger import framing
 from ledger.errors import MalformedError
 from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
+from ledger.row_cache import RowCache, Unknown
 from ledger.trie import DEPTH_MAX, TrieChange
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.cache import RowCache, Unknown
 from node.storage.errors import DamagedError
 
 _STALE_NODES_MAX = 2**32
@@ -58,6 +58,13 @@ class TrieRows:
         """The version of the root after `height`, or None when its proofs are kept no longer."""
         row = self._reader.get(keys.trie_version(height))
         return None if row is None else keys.unpack_height(row)
+
+    def oldest_provable_height(self, newest: int) -> int:
+        """The oldest height above 0 that is kept; a node that is told to keep more has them once the chain grew."""
+        oldest = max(1, newest - self._proof_heights + 1)
+        for key, _ in self._reader.range(keys.trie_version(oldest), keys.trie_version(newest)):
+            return keys.unpack_height(key, 1)
+        return newest
 
     def written(self, batch: Batch, height: int, change: TrieChange) -> None:
         """Remember what `batch`, which is durable now, made of the trie."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ledger.audit import ChainAudit
 from ledger.block import block_hash
 from ledger.errors import LedgerError
 from ledger.primitives import Digest
 from node.storage import keys
 from tests.simulation.violation import Violation, demand
+from tests.unit.ledger.audited import audit_in_memory
 
 if TYPE_CHECKING:
     from node.storage.chain_store import ChainStore
@@ -27,7 +27,7 @@ def audit(world: World, agreement: Agreement, accusations: Accusations, reported
     if not world.honest:
         return 0
     chain = max(world.honest, key=lambda machine: machine.durable_height).durable_chain()
-    judge = ChainAudit(world.genesis, world.memory.verify)
+    judge = audit_in_memory(world.genesis, world.memory.verify)
     found: dict[Digest, int] = {}
     for height in range(1, chain.tip.header.height + 1):
         try:

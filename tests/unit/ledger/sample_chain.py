@@ -18,7 +18,9 @@ from ledger.primitives import Digest
 from ledger.receipt import build_pinned_receipt, build_receipt
 from ledger.refusals import Refusal
 from ledger.state import State
+from ledger.state_proof import ProvedRow, build_state_proof
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
+from ledger.trie import prove
 from tests.unit.ledger.founders import TIME_MS, founders, genesis_of, signing_key
 
 
@@ -130,6 +132,12 @@ class MemoryChain:
         transaction = block.transactions[index]
         leaf = Leaf(height, index, transaction.id, transaction.envelope_hash, block.results[index])
         return leaf, block.header.log_size - block.header.transaction_count + index
+
+    def state_proof(self, key: bytes) -> bytes:
+        """The proof of what the state of the newest block holds for `key`."""
+        record, block = self.blocks[-1]
+        row = ProvedRow(key, self.rows.get(key), prove(block.trie.root, key, self.trie_node))
+        return build_state_proof(row, record=record, trail=())
 
     def _subtree_hash(self, level: int, index: int) -> Digest:
         from ledger.merkle import node_hash

@@ -15,6 +15,7 @@ from ledger.encoding import encode_trusted
 from ledger.errors import LedgerError, VerificationError
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.rows.assets import Balance, balance_key
+from tests.unit.ledger.audited import MemoryAuditedChain, audit_in_memory
 from tests.unit.ledger.founders import founders, genesis_of, signing_key
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 
@@ -29,7 +30,7 @@ def blocks_of(chain: MemoryChain) -> Blocks:
 
 
 def audit(chain: MemoryChain, blocks: Blocks) -> ChainAudit:
-    audited = ChainAudit(chain.genesis)
+    audited = audit_in_memory(chain.genesis)
     for record, envelopes in blocks:
         audited.append(record, envelopes)
     return audited
@@ -43,7 +44,7 @@ def test_an_honest_chain_is_followed_to_its_tip() -> None:
 
 def test_the_audit_says_who_signed_and_what_came_of_each_transaction() -> None:
     chain = sample_chain()
-    audited = ChainAudit(chain.genesis)
+    audited = audit_in_memory(chain.genesis)
     block = audited.append(*blocks_of(chain)[0])
     assert block.signers == ("v0", "v1", "v2")
     assert block.block.results == ("applied", "applied")
@@ -62,9 +63,12 @@ def test_an_audit_adds_up_all_balances() -> None:
         )
     )
     chain.append(chain.sign("alice", [signing_key("alice")], AssetTransfer("alice", "euro", "pair", Amount(700))))
-    audited = audit(chain, blocks_of(chain))
+    found = MemoryAuditedChain(chain.genesis)
+    audited = ChainAudit(found)
+    for record, envelopes in blocks_of(chain):
+        audited.append(record, envelopes)
     audited.check_supplies()
-    audited._reader._rows[balance_key("pair", "euro")] = encode_trusted(Balance("pair", "euro", 700).to_json())
+    found.rows[balance_key("pair", "euro")] = encode_trusted(Balance("pair", "euro", 700).to_json())
     with pytest.raises(VerificationError, match="accounts hold 700 of euro, and its supply is 701"):
         audited.check_supplies()
 
@@ -96,7 +100,7 @@ def test_a_quorum_cannot_certify_what_execution_does_not_give() -> None:
     record = CommitRecord(header, chain.certify(block_hash(header), 1, range(4)), ())
     envelopes = [transaction.envelope for transaction in block.transactions]
     with pytest.raises(VerificationError, match="state_root"):
-        ChainAudit(chain.genesis).append(encode_commit_record(record), envelopes)
+        audit_in_memory(chain.genesis).append(encode_commit_record(record), envelopes)
 
 
 @pytest.mark.parametrize("signers", [(0, 1), (0,), (1, 2, 3, 3), (2, 1, 0)])
@@ -105,7 +109,7 @@ def test_a_certificate_needs_a_quorum_of_different_signers_in_order(signers: tup
     record, block = chain.blocks[0]
     weak = CommitRecord(record.header, chain.certify(block.block_hash, 1, signers), ())
     with pytest.raises(VerificationError):
-        ChainAudit(chain.genesis).append(encode_commit_record(weak), blocks_of(chain)[0][1])
+        audit_in_memory(chain.genesis).append(encode_commit_record(weak), blocks_of(chain)[0][1])
 
 
 def test_blocks_left_out_swapped_or_repeated_are_noticed() -> None:
@@ -121,6 +125,6 @@ def test_blocks_left_out_swapped_or_repeated_are_noticed() -> None:
 
 def test_another_networks_chain_is_not_this_one() -> None:
     other = sample_chain(3)
-    audited = ChainAudit(genesis_of(4))
+    audited = audit_in_memory(genesis_of(4))
     with pytest.raises(VerificationError, match="another chain"):
         audited.append(*blocks_of(other)[0])

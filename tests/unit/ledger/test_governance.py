@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.encoding import encode_trusted
-from ledger.events import AccountTouched
+from ledger.events import AccountTouched, ProposalTouched
 from ledger.execution import APPLIED
 from ledger.governance.activation import UnknownRules, unknown_rules
 from ledger.governance.changes import (
@@ -62,7 +62,9 @@ def test_a_proposal_is_decided_by_the_vote_that_makes_a_quorum_and_in_force_when
     assert council.proposal(1).state is ProposalState.OPEN
     execution = council.execute(vote("op2", proposed))
     assert execution.results == (APPLIED,)
-    assert execution.events == (AccountTouched("member", 0, 0),), "the history of the account names the decision"
+    assert execution.events == (ProposalTouched(1, 0, 0), AccountTouched("member", 0, 0)), (
+        "the history of the account names the decision"
+    )
     decided = council.proposal(1)
     assert (decided.state, decided.decided_height, decided.activation_height) == (ProposalState.APPROVED, 3, 6)
     assert council.state.governance() == Governance(1, (), (PendingProposal(1, 6),))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from ledger import chain as chain_module
-from ledger.audit import ChainAudit
 from ledger.chain import CandidateBlock, block_time_ms, build_block, check_block, leader_order_at
 from ledger.consensus.codec import encode_commit_record
 from ledger.crypto import SigningKey
@@ -21,6 +20,7 @@ from ledger.rows.settings import Leaders
 from ledger.state import State
 from ledger.transaction import Transaction
 from ledger.validators import Validator
+from tests.unit.ledger.audited import audit_in_memory
 from tests.unit.ledger.founders import founder, founders, genesis_of, signing_key
 from tests.unit.ledger.sample_chain import MemoryChain
 
@@ -152,7 +152,7 @@ def test_an_auditor_follows_the_set_through_its_changes() -> None:
     assert proposal is not None
     chain.append(*(sign(index, ProposalVote(f"org{index}", 1, proposal.digest, True)) for index in range(3)))
     chain.append(signers=(0, 1, 2))
-    audit = ChainAudit(chain.genesis)
+    audit = audit_in_memory(chain.genesis)
     for record, block in chain.blocks:
         audit.append(encode_commit_record(record), [item.envelope for item in block.transactions])
     assert audit.tip.block_hash == chain.tip.block_hash
@@ -184,7 +184,7 @@ def test_an_auditor_with_old_software_says_so(monkeypatch: pytest.MonkeyPatch) -
     chain = MemoryChain(genesis_of(1))
     chain.append()
     record, _ = chain.blocks[0]
-    audit = ChainAudit(chain.genesis)
+    audit = audit_in_memory(chain.genesis)
     monkeypatch.setattr(chain_module, "PROTOCOL_VERSION", 0)
     with pytest.raises(VerificationError, match="protocol version 1; this software knows 0"):
         audit.append(encode_commit_record(record), [])

@@ -63,6 +63,8 @@ class FakeNode:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.hold = False
         self.forget = False
+        self.lies: dict[int, bytes] = {}
+        """What is given out as the exported lines of a block."""
         self.pending: dict[str, bytes] = {}
         self.peers: list[dict[str, Json]] = [self.peer(f"v{number}") for number in (1, 2, 3)]
         self._loop = asyncio.new_event_loop()
@@ -126,6 +128,13 @@ class FakeNode:
             case ("GET", "blocks", height, "body"):
                 transactions = self.network.blocks[int(height) - 1].transactions
                 return web.Response(body=b"".join(item.envelope + b"\n" for item in transactions))
+            case ("GET", "light", "update"):
+                asked = {name: int(value) for name, value in request.query.items()}
+                if asked["to_height"] > len(self.network.blocks):
+                    return problem(404, "height_unknown", f"to_height {asked['to_height']} is above the newest block")
+                return web.Response(body=self.network.light_update(asked["log_size"], asked["to_height"]))
+            case ("GET", "export"):
+                return self._export(int(request.query["from_height"]), int(request.query["to_height"]))
             case ("GET", "genesis"):
                 return web.Response(body=self.network.genesis.document)
             case ("GET", "transactions"):
@@ -188,6 +197,12 @@ class FakeNode:
                 )
             case _:
                 return problem(404, "path_unknown", request.path)
+
+    def _export(self, first: int, last: int) -> web.Response:
+        """Three blocks at a time."""
+        honest, lies = self.network.lines, self.lies
+        heights = range(first, min(first + 2, last, len(self.network.blocks)) + 1)
+        return web.Response(body=b"".join(lies[at] if at in lies else honest(at) for at in heights))
 
     def _page(self, items: Iterable[dict[str, Json]]) -> web.Response:
         return web.json_response({"items": list(items), "next_cursor": None, "head": self._head()})
@@ -260,7 +275,7 @@ class FakeNode:
     def _block(self, height: int) -> dict[str, Json]:
         if height == 0:
             number, block_hash = self.network.head
-            return {"height": number, "block_hash": block_hash, "header": {"time_ms": self.network.head_time_ms}}
+            return {"height": number, "block_hash": block_hash, "header": self.network.tip.header.to_json()}
         block = self.network.blocks[height - 1]
         return {
             "height": height,

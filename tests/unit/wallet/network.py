@@ -7,12 +7,14 @@ import time
 
 from ledger.audit import ChainAudit
 from ledger.block import Leaf
-from ledger.chain import CandidateBlock, build_block, leader_order_at
-from ledger.consensus.codec import encode_commit_record
+from ledger.chain import CandidateBlock, Tip, build_block, leader_order_at
+from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
+from ledger.export import ManifestBuilder, block_lines, first_line
 from ledger.genesis import assemble_genesis
-from ledger.merkle import perfect_subtrees, prove_inclusion
+from ledger.light_client import build_light_update
+from ledger.merkle import perfect_subtrees, prove_consistency, prove_inclusion
 from ledger.parameters import Parameters
 from ledger.pinned_checkpoint import PinnedCheckpoint, build_pinned_checkpoint
 from ledger.primitives import Digest
@@ -21,6 +23,7 @@ from ledger.refusals import Refusal
 from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
 from ledger.validators import default_quorum
+from tests.unit.ledger.audited import MemoryAuditedChain
 from tests.unit.ledger.founders import founders
 
 COUNT = 4
@@ -40,7 +43,8 @@ class Network:
             cards=tuple(founder.card for founder in self.founders),
             administrators=("org0",),
         )
-        self._audit = ChainAudit(self.genesis)
+        self._chain = MemoryAuditedChain(self.genesis)
+        self._audit = ChainAudit(self._chain)
         self.blocks: list[CandidateBlock] = []
         self.records: list[bytes] = []
         self.trees: dict[tuple[int, int], Digest] = {}
@@ -61,9 +65,43 @@ class Network:
         return self._audit.tip.header.height, self._audit.tip.block_hash.hex()
 
     @property
+    def tip(self) -> Tip:
+        """The newest block."""
+        return self._chain.tip
+
+    def lines(self, height: int) -> bytes:
+        """A block as it stands in an export."""
+        block = self.blocks[height - 1]
+        leaves = [
+            Leaf(height, index, item.id, item.envelope_hash, block.results[index])
+            for index, item in enumerate(block.transactions)
+        ]
+        envelopes = [item.envelope for item in block.transactions]
+        return block_lines(block.block_hash, self.records[height - 1], zip(envelopes, leaves, strict=True))
+
+    def export(self) -> bytes:
+        """The whole chain as an export."""
+        manifest = ManifestBuilder(self.genesis)
+        blocks = [self.lines(block.header.height) for block in self.blocks]
+        for lines in blocks:
+            manifest.add(lines)
+        return first_line(self.genesis) + b"".join(blocks) + manifest.build(self.tip.header, self.tip.block_hash)
+
+    def forget(self, blocks: int) -> None:
+        """Take back the newest blocks."""
+        kept = list(zip(self.records, self.blocks, strict=True))[:-blocks]
+        self.records, self.blocks = [], []
+        self._chain = MemoryAuditedChain(self.genesis)
+        self._audit = ChainAudit(self._chain)
+        for record, block in kept:
+            self._audit.append(record, [transaction.envelope for transaction in block.transactions])
+            self.records.append(record)
+            self.blocks.append(block)
+
+    @property
     def state(self) -> State:
         """The state after the newest block."""
-        return State(self._audit._reader)
+        return State(self._chain)
 
     def submit(self, envelope: bytes) -> Transaction | Refusal:
         """Commit one transaction in a block of its own, or say why it is inadmissible."""
@@ -75,7 +113,7 @@ class Network:
 
     def commit(self, transactions: list[Transaction], *, later_ms: int = 1_000) -> list[Refusal]:
         """Append a block `later_ms` after the last; returns why transactions are not in it."""
-        tip, reader = self._audit.tip, self._audit._reader
+        tip, reader = self._audit.tip, self._chain
         height = tip.header.height + 1
         leader = leader_order_at(reader, height)[0]
         built = build_block(
@@ -118,6 +156,13 @@ class Network:
         header = self.blocks[height - 1].header
         return build_pinned_checkpoint(network=self.genesis.network, header=header, validators=self.genesis.validators)
 
+    def light_update(self, log_size: int, height: int) -> bytes:
+        """What leads a light client that knows a log of this size to a block."""
+        size = self.blocks[height - 1].header.log_size
+        path = prove_consistency(log_size, size, lambda level, at: self.trees[level, at])
+        record = decode_commit_record(self.records[height - 1])
+        return build_light_update(trail=(), record=record, consistency=path)
+
     def receipt(self, transaction_id: str, from_height: int = 0) -> bytes:
         """The receipt of a committed transaction, for holders of genesis or of a checkpoint."""
         found = self.find(transaction_id)
@@ -132,7 +177,5 @@ class Network:
             return build_pinned_receipt(
                 envelope=transaction.envelope, leaf=leaf, path=path, position=position, header=header
             )
-        from ledger.consensus.codec import decode_commit_record
-
         record = decode_commit_record(self.records[block.header.height - 1])
         return build_receipt(envelope=transaction.envelope, leaf=leaf, path=path, record=record, trail=())

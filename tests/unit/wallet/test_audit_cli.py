@@ -6,19 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from ledger.consensus.statements import Statement
 from ledger.evidence_file import build_evidence_file
 from ledger.operations.evidence import EvidenceRecord
 from ledger.pinned_checkpoint import PinnedCheckpoint
 from ledger.primitives import Digest
-from ledger.transaction import assemble, parse_transaction
 from tests.unit.ledger.accusing import CONTRADICTIONS, X, Y, accuse, two_commits
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.sample_chain import sample_chain
 from tests.unit.wallet.conftest import Run
-from tests.unit.wallet.fake_node import FakeNode, always
+from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
 from wallet.evidence import evidence_sentence
 from wallet.exit_codes import ExitCode
@@ -215,64 +213,3 @@ def test_every_contradiction_has_words(statements: tuple[Statement, Statement]) 
     assert report == f"validator:v1 records evidence: {sentence}"
     first, _, second = sentence.partition("; it also ")
     assert first.removeprefix("at height 7, v2 ") != second.partition(";")[0], "the two differ in words as well"
-
-
-# ---- a whole ledger
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_whole_ledger_holds(audit: Run, node: FakeNode) -> None:
-    for _ in range(20):
-        node.network.commit([])
-    printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
-    assert (printed["height"], printed["block_hash"]) == node.network.head
-    assert printed["transactions"] == 2
-    partial = json.loads(audit("ledger", node.url, "--to-height", "3", "--output", "json").stdout)
-    assert partial["height"] == 3
-
-
-@pytest.mark.usefixtures("receipt")
-@pytest.mark.parametrize("height", [1, 2, 7])
-def test_a_wrong_block_is_named_with_its_height(audit: Run, node: FakeNode, height: int) -> None:
-    for _ in range(8):
-        node.network.commit([])
-    record = node.network.records[height - 1]
-    damaged = record.replace(b'"proposer":"v', b'"proposer":"w')
-    assert damaged != record
-    node.next("GET", f"/v1/blocks/{height}/certificate", always(lambda: web.Response(body=damaged)))
-    result = audit("ledger", node.url, "--output", "json")
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert f"Block {height} does not verify" in json.loads(result.stderr)["error"]["detail"]
-    assert result.stdout == ""
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_body_with_another_signature_is_noticed(audit: Run, node: FakeNode) -> None:
-    (transaction,) = node.network.blocks[1].transactions
-    body, _, _ = transaction.envelope.removeprefix(b'{"body":').rpartition(b',"signatures":')
-    other = network_signature(node.network, body)
-    swapped = parse_transaction(other)
-    assert swapped != transaction
-    node.next("GET", "/v1/blocks/2/body", always(lambda: web.Response(body=other + b"\n")))
-    result = audit("ledger", node.url)
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert "Block 2" in result.stderr
-
-
-@pytest.mark.usefixtures("receipt")
-def test_a_missing_transaction_is_noticed(audit: Run, node: FakeNode) -> None:
-    node.next("GET", "/v1/blocks/1/body", always(lambda: web.Response(body=b"")))
-    result = audit("ledger", node.url)
-    assert result.exit_code == ExitCode.VERIFICATION_FAILED
-    assert "Block 1" in result.stderr
-
-
-def test_a_node_that_cannot_be_asked_exits_14(audit: Run, profile: Path) -> None:
-    assert audit("ledger", "http://127.0.0.1:1").exit_code == ExitCode.NODE_UNREACHABLE
-
-
-def network_signature(network: Network, body: bytes) -> bytes:
-    """The same body, signed by an account that did not sign it."""
-    from ledger.transaction import sign_body
-
-    return assemble(body, [sign_body(body, network.founders[1].operator_key)])

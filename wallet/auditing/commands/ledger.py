@@ -1,117 +1,164 @@
-"""`quorum-audit ledger`: fetch every block and have `ledger.audit` verify and execute the whole chain again."""
+"""`quorum-audit ledger`: verify and execute again a whole chain, from a node or from the file of an export."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wallet.exit_codes import ExitCode
+from wallet.exit_codes import ExitCode, usage_error
 from wallet.moments import rfc3339
 from wallet.options import Command, pass_session
-from wallet.receipts import judged
-from wallet.session import node_url
 
 if TYPE_CHECKING:
-    from ledger.audit import ChainAudit
     from ledger.encoding import Json
     from ledger.genesis import Genesis
+    from wallet.auditing.running import Audited
+    from wallet.auditing.sources import Source
     from wallet.client import Client
     from wallet.session import Session
 
-BLOCKS_IN_FLIGHT = 8
-
 
 @click.command("ledger", cls=Command, short_help="Verify and execute again a whole chain.")
-@click.argument("url")
+@click.argument("source", metavar="URL|FILE")
 @click.option("--to-height", type=click.IntRange(min=1), metavar="HEIGHT", help="Stop after this block.")
+@click.option(
+    "--workers", type=click.IntRange(0, 1024), metavar="N", help="Processes that verify (default: the cores)."
+)
+@click.option("--state", metavar="FILE", help="Keep the audit here; the next one audits only what is new.")
+@click.option("--restart", is_flag=True, help="Begin with block 1 again, whatever was audited before.")
 @pass_session
-def ledger(session: Session, url: str, to_height: int | None) -> int:
-    """Fetch every block from the node at URL; verify each signature, certificate and hash, and execute each operation.
+def ledger(
+    session: Session, source: str, *, to_height: int | None, workers: int | None, state: str | None, restart: bool
+) -> int:
+    """Take every block from the node at URL, or from the export in FILE; verify each signature, certificate and hash,
+    and execute each operation.
 
     \b
     Example:  quorum-audit ledger http://127.0.0.1:8301 --genesis genesis.json
+              quorum-audit ledger chain.jsonl --genesis genesis.json
+
+    An audit that is stopped goes on where it stopped when it is asked for again. With --state FILE it also goes on
+    after it came to its end: only what is new is audited then.
 
     The first thing that does not hold is named with its height (exit code 10). Next: compare the block hash that is
     printed with another node's, or with the one of your last audit.
     """
+    from wallet.auditing.opening import default_workers
     from wallet.pinning import pinned_genesis
-    from wallet.submission import ask
 
     genesis = pinned_genesis(session.settings)
-
-    async def work(client: Client) -> ChainAudit:
-        head = await client.head()
-        last = head.height if to_height is None else min(head.height, to_height)
-        with _progress(session, last) as advance:
-            return await _audit(client, genesis, last, advance)
-
-    audit = ask(session, work, nodes=(node_url(url),))
-    header = audit.tip.header
+    task = _Audit(
+        session,
+        genesis,
+        to_height=to_height,
+        workers=default_workers() if workers is None else workers,
+        state=state,
+        restart=restart,
+    )
+    audited = task.of_node(source) if source.startswith(("http://", "https://")) else task.of_file(source)
+    header = audited.tip.header
     fields: dict[str, Json] = {
         "verified": True,
         "chain": genesis.chain.hex(),
         "network": genesis.network,
         "height": header.height,
-        "block_hash": audit.tip.block_hash.hex(),
+        "block_hash": audited.tip.block_hash.hex(),
         "time_ms": header.time_ms,
         "time": rfc3339(header.time_ms),
         "transactions": header.log_size,
         "log_root": header.log_root.hex(),
         "state_root": header.state_root.hex(),
+        "from_height": audited.from_height,
     }
     session.output.record(fields)
+    if audited.from_height > 1:
+        session.output.hint(f"Blocks 1 to {audited.from_height - 1} were audited by an earlier run, and not again.")
     session.output.hint("Every block up to this height follows from genesis by the rules, signed by its quorums.")
     return ExitCode.OK
 
 
-async def _audit(client: Client, genesis: Genesis, last: int, advance: Callable[[], object]) -> ChainAudit:
-    """The audit after block `last`. Raises `WalletError` (10), naming the first height at which something is wrong."""
-    from ledger.audit import ChainAudit
+class _Audit:
+    """What the options ask for."""
 
-    audit = ChainAudit(genesis)
-    waiting: deque[asyncio.Task[tuple[bytes, list[bytes]]]] = deque()
-    requested = 0
-    try:
-        for height in range(1, last + 1):
-            while requested < min(last, height + BLOCKS_IN_FLIGHT - 1):
-                requested += 1
-                waiting.append(asyncio.create_task(_fetch(client, requested)))
-            record, envelopes = await waiting.popleft()
-            judged(partial(audit.append, record, envelopes), f"Block {height}")
-            advance()
-        judged(audit.check_supplies, f"The state after block {last}")
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-    return audit
+    def __init__(
+        self,
+        session: Session,
+        genesis: Genesis,
+        *,
+        to_height: int | None,
+        workers: int,
+        state: str | None,
+        restart: bool,
+    ) -> None:
+        self._session = session
+        self._genesis = genesis
+        self._to_height = to_height
+        self._workers = workers
+        self._state = None if state is None else Path(state).expanduser()
+        self._restart = restart
 
+    def of_file(self, name: str) -> Audited:
+        """Audit an export."""
+        import asyncio
 
-async def _fetch(client: Client, height: int) -> tuple[bytes, list[bytes]]:
-    """The commit record and the exact envelopes of a block."""
-    from ledger.limits import RECORD_BYTES_MAX
+        from wallet.auditing.sources import ExportFile
 
-    record = await client.get_bytes(f"/v1/blocks/{height}/certificate", bytes_max=RECORD_BYTES_MAX)
-    body = await client.get_bytes(f"/v1/blocks/{height}/body")
-    return record, [line for line in body.split(b"\n") if line]
+        path = Path(name)
+        with closing(ExportFile(path, self._genesis)) as file:
+            return asyncio.run(self._run(file))
 
+    def of_node(self, given: str) -> Audited:
+        """Audit a node."""
+        from wallet.auditing.sources import node_source
+        from wallet.session import node_url
+        from wallet.submission import ask
 
-@contextmanager
-def _progress(session: Session, last: int) -> Iterator[Callable[[], object]]:
-    """A progress bar on stderr while blocks are audited; nothing where nobody would see it."""
-    if session.quiet or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+        url = node_url(given)
 
-    with Progress(console=Console(stderr=True, no_color=not session.output.color), transient=True) as progress:
-        task = progress.add_task("Blocks", total=last)
-        yield lambda: progress.advance(task)
+        async def work(client: Client) -> Audited:
+            return await self._run(await node_source(client, url))
+
+        return ask(self._session, work, nodes=(url,))
+
+    async def _run(self, source: Source) -> Audited:
+        from wallet.auditing.progress import shown_progress
+        from wallet.auditing.running import open_state, rolled_back, run_audit
+        from wallet.auditing.store import remove_state
+
+        path = self._state_path(source)
+        last = source.blocks if self._to_height is None else min(self._to_height, source.blocks)
+        store = open_state(path, self._genesis, source, restart=self._restart)
+        try:
+            done = store.progress
+            if source.blocks < done.height:
+                raise rolled_back(source.name, source.blocks, done.height)
+            if last < done.height:
+                raise usage_error(f"It is audited up to block {done.height}; --restart begins anew.")
+            if not source.resumes(done.height, done.fingerprint):
+                raise usage_error(
+                    f"{source.name} no longer begins with what was audited of it.",
+                    code="source_changed",
+                    remedy="Begin anew with --restart.",
+                )
+            if done.height:
+                self._session.output.hint(f"Going on after block {done.height}, where an earlier run stopped.")
+            with shown_progress(self._session, source, done.height, store.tip.header.log_size) as advance:
+                audited = await run_audit(store, source, last=last, workers=self._workers, advance=advance, path=path)
+        finally:
+            store.close()
+        if self._state is None:
+            remove_state(path)
+        return audited
+
+    def _state_path(self, source: Source) -> Path:
+        """The file that was asked for, or one of this chain and source beside the configuration."""
+        if self._state is not None:
+            return self._state
+        name = sha256(self._genesis.chain + source.name.encode()).hexdigest()[:32]
+        directory = self._session.config.path.parent / "audits"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory / f"{name}.audit"

@@ -7,25 +7,17 @@ from typing import Any
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ledger.amounts import Amount
 from ledger.encoding import encode
 from ledger.governance.changes import CHANGES
-from ledger.operations.assets import AssetDefine, AssetIssue
 from ledger.operations.table import OPERATIONS
 from ledger.refusals import Code
 from node.http.problems import HttpCode
 from node.http.routes import ROUTES
-from tests.unit.ledger.accusing import accuse, two_commits
-from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.contract import DOCUMENT, check_schema, operation_of
+from tests.unit.node.http.everything import NEEDED, fill
 from tests.unit.node.http.fake_node import FakeNode
-from tests.unit.node.http.proposing import SUSPEND, Proposing, entry
 from tests.unit.node.http.test_hostile import KNOWN
-from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
-
-NEEDED = {"/v1/proofs/inclusion": "?index=0", "/v1/proofs/consistency": "?from=1"}
-"""The queries of paths that do not answer without one."""
 
 
 def operations() -> dict[tuple[str, str], dict[str, Any]]:
@@ -82,29 +74,15 @@ async def test_the_document_is_served_and_can_be_revalidated(api: Api) -> None:
 
 async def test_every_route_answers_as_documented(api: Api, node: FakeNode) -> None:
     """Each GET has a success, each success its declared schema; `Api` checks that on every request of every test."""
-    node.grow(2)
-    sent = transaction(
-        create_stream("z"),
-        append("z", stream="z", key="k"),
-        AssetDefine("org0", "euro", 2, Amount(9)),
-        AssetIssue("org0", "euro", "org0", Amount(5)),
-        nonce=1,
-    )
-    evidence = accuse("v3", founder(3).consensus_key, genesis().chain, two_commits(1))
-    node.found = (evidence,)
-    node.append(sent)
-    people = Proposing(node)
-    people.get_ready(entry("v5"))
-    people.propose(SUSPEND)
-    node.publish()
-    values = {**KNOWN, "id": sent.id.hex(), "digest": evidence.digest.hex()}
+    values = fill(node)
     for route in ROUTES:
-        path = route.path.format(**values) + NEEDED.get(route.path, "")
+        path = route.path.format(**values)
         assert operation_of(route.method, path) is not None
         if route.method == "GET" and route.path != "/v1/events":
-            reply = await api.get(path)
+            needed = NEEDED.get(route.path, {})
+            reply = await api.get(path, params=needed)
             assert reply.status == 200, route
-            head = await api.request("HEAD", path)
+            head = await api.request("HEAD", path, params=needed)
             assert (head.status, head.body) == (200, b"")
             moving = {"Date", "Content-Length"} if route.path == "/metrics" else {"Date"}
             assert {k: v for k, v in head.headers.items() if k not in moving} == {

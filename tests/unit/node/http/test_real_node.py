@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from ledger import crypto
-from ledger.audit import ChainAudit
 from ledger.consensus.inputs import PeerId
 from ledger.operations.kinds import Operation
 from ledger.parameters import Parameters
@@ -27,6 +26,7 @@ from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain
 from node.storage.queries import Queries
 from node.wire import PeerMessage
+from tests.unit.ledger.audited import audit_in_memory
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.storage.chains import append, create_stream
@@ -110,7 +110,7 @@ async def test_from_submission_to_an_audit(real: Api) -> None:
     assert len((await real.ok("/v1/streams/invoices/records", key="k3", limit=200))["items"]) == 20
 
     head = (await real.ok("/v1/status"))["head"]
-    audit = ChainAudit(GENESIS)
+    audit = audit_in_memory(GENESIS)
     for height in range(1, head["height"] + 1):
         record = (await real.get(f"/v1/blocks/{height}/certificate")).body
         audit.append(record, (await real.get(f"/v1/blocks/{height}/body")).body.splitlines())

@@ -11,10 +11,11 @@ from ledger.amounts import Amount
 from ledger.operations.assets import AssetBurn, AssetDefine, AssetFreezeHolder, AssetIssue, AssetTransfer
 from ledger.operations.kinds import Operation
 from ledger.rows.assets import Balance
-from node.storage import queries
+from node.storage import paging
 from node.storage.memory import MemoryStore
 from node.storage.opening import open_chain
-from node.storage.queries import Page, PageRequest, Queries
+from node.storage.paging import Page, PageRequest
+from node.storage.queries import Queries
 from tests.unit.node.storage.chains import commit, new_chain, transaction
 
 ACCOUNTS = tuple(f"org{number}" for number in range(4))
@@ -86,7 +87,7 @@ def expected(height: int, of: Callable[[tuple[str, str]], bool]) -> list[Balance
 def test_holders_and_balances_are_those_of_the_height(
     monkeypatch: pytest.MonkeyPatch, height: int, limit: int, reverse: bool, seeks_max: int
 ) -> None:
-    monkeypatch.setattr(queries, "QUERY_SEEKS_MAX", seeks_max)
+    monkeypatch.setattr(paging, "QUERY_SEEKS_MAX", seeks_max)
     asked = Queries(open_chain(store()))
     at = None if height == len(STORY) else height
     for asset in (*ASSETS, "nothing"):
@@ -103,7 +104,7 @@ def test_holders_and_balances_are_those_of_the_height(
 
 def test_a_list_of_what_is_gone_gives_up_a_page_and_says_where_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four accounts have held the asset, none of them at the height: no page looks at more than three."""
-    monkeypatch.setattr(queries, "QUERY_SEEKS_MAX", 3)
+    monkeypatch.setattr(paging, "QUERY_SEEKS_MAX", 3)
     asked = Queries(open_chain(store()))
     first = asked.holders("coin", PageRequest(1, None, reverse=False), height=1)
     assert first == Page((), b"org2"), "three were looked at, and none held any yet"

@@ -18,7 +18,8 @@ from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.memory import MemoryStore
 from node.storage.opening import open_chain
-from node.storage.queries import Page, PageRequest, Queries
+from node.storage.paging import Page, PageRequest
+from node.storage.queries import Queries
 from tests.unit.node.storage.chains import append, commit, create_stream, digest_of, new_chain, transaction
 
 Item = TypeVar("Item")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.row_cache import UNKNOWN, RowCache
 from node.storage import keys, state_rows
 from node.storage.batch import Batch
-from node.storage.cache import UNKNOWN, RowCache
 from node.storage.errors import DamagedError
 from node.storage.memory import MemoryStore
 from node.storage.state_rows import CurrentState, StateAt

@@ -1,0 +1,316 @@
+"""quorum-audit ledger: a whole chain, from a node or from an export; resumed where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ledger.transaction import assemble, parse_transaction, sign_body
+from tests.unit.wallet.conftest import Run
+from tests.unit.wallet.fake_node import FakeNode
+from tests.unit.wallet.network import Network
+from wallet.auditing import opening
+from wallet.auditing.store import AuditStore
+from wallet.exit_codes import ExitCode
+
+
+@pytest.fixture
+def chain(run: Run, profile: Path, node: FakeNode) -> Network:
+    """Ten blocks, a record in the second."""
+    assert run("stream", "create", "notes", "--node", node.url).exit_code == ExitCode.OK
+    assert run("record", "append", "notes", "--json", '"hello"', "--node", node.url).exit_code == ExitCode.OK
+    for _ in range(8):
+        node.network.commit([])
+    return node.network
+
+
+@pytest.fixture
+def file(chain: Network) -> Path:
+    """The chain as an export."""
+    path = Path("chain.jsonl")
+    path.write_bytes(chain.export())
+    return path
+
+
+def audits(home: Path) -> list[Path]:
+    """What is kept of audits that did not come to their end."""
+    return sorted((home / "audits").glob("*"))
+
+
+def state_of(path: Path, chain: Network, source: str) -> int:
+    """The height up to which an audit is kept at `path`."""
+    store = AuditStore(path, chain.genesis, source)
+    store.close()
+    return store.progress.height
+
+
+def test_a_whole_ledger_holds_and_nothing_is_left_behind(
+    audit: Run, node: FakeNode, chain: Network, home: Path
+) -> None:
+    printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
+    assert (printed["height"], printed["block_hash"]) == chain.head
+    assert (printed["transactions"], printed["from_height"]) == (2, 1)
+    partial = json.loads(audit("ledger", node.url, "--to-height", "3", "--output", "json").stdout)
+    assert partial["height"] == 3
+    assert audits(home) == []
+
+
+@pytest.mark.usefixtures("profile")
+def test_an_export_is_audited_without_any_network(
+    audit: Run, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", None)
+    for _ in range(3):
+        network.commit([])
+    Path("chain.jsonl").write_bytes(network.export())
+    printed = json.loads(audit("ledger", "chain.jsonl", "--output", "json").stdout)
+    assert (printed["height"], printed["block_hash"]) == network.head
+
+
+@pytest.mark.parametrize("height", [1, 2, 7])
+def test_a_wrong_block_is_named_with_its_height(audit: Run, node: FakeNode, chain: Network, height: int) -> None:
+    lines = chain.lines(height)
+    node.lies[height] = lines.replace(b'"proposer":"v', b'"proposer":"w')
+    assert node.lies[height] != lines
+    result = audit("ledger", node.url, "--output", "json")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    error = json.loads(result.stderr)["error"]
+    assert error["detail"].startswith(f"Block {height} does not verify: its commit record: ")
+    assert error["height"] == height
+    assert result.stdout == ""
+
+
+def test_a_body_with_another_signature_is_noticed(audit: Run, node: FakeNode, chain: Network) -> None:
+    (transaction,) = chain.blocks[1].transactions
+    body, _, _ = transaction.envelope.removeprefix(b'{"body":').rpartition(b',"signatures":')
+    other = assemble(body, [sign_body(body, chain.founders[1].operator_key)])
+    assert parse_transaction(other) != transaction
+    node.lies[2] = chain.lines(2).replace(transaction.envelope, other)
+    result = audit("ledger", node.url)
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 2" in result.stderr
+
+
+def test_a_missing_transaction_is_noticed(audit: Run, node: FakeNode, chain: Network) -> None:
+    node.lies[1] = chain.lines(1).splitlines(keepends=True)[0]
+    result = audit("ledger", node.url)
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 1 does not verify: its body: 0 transactions, and the header counts 1" in result.stderr
+
+
+def test_a_node_that_claims_blocks_and_has_none_is_no_answer(audit: Run, node: FakeNode, chain: Network) -> None:
+    node.lies.update(dict.fromkeys(range(1, 4), b""))
+    result = audit("ledger", node.url, "--output", "json")
+    assert result.exit_code == ExitCode.NODE_UNREACHABLE
+    assert json.loads(result.stderr)["error"]["code"] == "node_answer_malformed"
+
+
+def test_a_node_that_cannot_be_asked_exits_14(audit: Run, profile: Path) -> None:
+    assert audit("ledger", "http://127.0.0.1:1").exit_code == ExitCode.NODE_UNREACHABLE
+
+
+# ---- stopped, and going on
+
+
+def test_an_audit_that_was_stopped_goes_on_where_it_stopped(
+    audit: Run, node: FakeNode, chain: Network, home: Path
+) -> None:
+    node.lies[6] = b"{}\n"
+    assert audit("ledger", node.url).exit_code == ExitCode.VERIFICATION_FAILED
+    (kept,) = audits(home)
+    assert state_of(kept, chain, node.url) == 5
+    node.lies.clear()
+    node.requests.clear()
+    result = audit("ledger", node.url, "--output", "json")
+    printed = json.loads(result.stdout)
+    assert (printed["height"], printed["from_height"]) == (10, 6)
+    assert node.count("GET", "/v1/export") == 2, "heights 6 to 8, and 9 to 10"
+    assert audits(home) == []
+
+
+def test_with_a_state_of_its_own_an_audit_looks_at_what_is_new(audit: Run, node: FakeNode, chain: Network) -> None:
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    for _ in range(3):
+        chain.commit([])
+    printed = json.loads(audit("ledger", node.url, "--state", "mine", "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (13, 11)
+    again = json.loads(audit("ledger", node.url, "--state", "mine", "--restart", "--output", "json").stdout)
+    assert (again["height"], again["from_height"]) == (13, 1)
+
+
+def test_a_node_that_took_blocks_back_is_found_out(audit: Run, node: FakeNode, chain: Network) -> None:
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    chain.forget(2)
+    result = audit("ledger", node.url, "--state", "mine", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (10, "rolled_back")
+
+
+def test_a_file_that_changed_where_it_was_audited_is_not_gone_on_with(audit: Run, file: Path, chain: Network) -> None:
+    whole = chain.export()
+    file.write_bytes(whole.replace(b'"proposer":"v0"', b'"proposer":"v9"'))
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.VERIFICATION_FAILED
+    file.write_bytes(whole)
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    chain.commit([])
+    file.write_bytes(chain.export())
+    printed = json.loads(audit("ledger", str(file), "--state", "mine", "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (11, 11)
+    chain.commit([])
+    file.write_bytes(chain.export().replace(b"hello", b"hallo"))
+    result = audit("ledger", str(file), "--state", "mine", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (2, "source_changed")
+    result = audit("ledger", str(file), "--state", "mine", "--restart")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 2 does not verify: transaction 0" in result.stderr
+
+
+def test_a_state_is_of_one_chain_and_one_source(audit: Run, node: FakeNode, file: Path, chain: Network) -> None:
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    result = audit("ledger", str(file), "--state", "mine")
+    assert result.exit_code == ExitCode.USAGE
+    assert f"it is of an audit of {node.url}" in result.stderr
+    Path("notes.txt").write_text("not a database at all, but a text of some length that somebody needs\n" * 100)
+    before = Path("notes.txt").read_bytes()
+    result = audit("ledger", str(file), "--state", "notes.txt")
+    assert result.exit_code == ExitCode.USAGE
+    assert Path("notes.txt").read_bytes() == before
+
+
+def test_two_audits_do_not_share_a_state(audit: Run, file: Path, chain: Network) -> None:
+    store = AuditStore(Path("mine"), chain.genesis, str(file.resolve()))
+    try:
+        result = audit("ledger", str(file), "--state", "mine")
+    finally:
+        store.close()
+    assert result.exit_code == ExitCode.USAGE
+    assert "locked" in result.stderr
+
+
+# ---- a state that somebody changed
+
+
+def replaced(key: str, old: str, new: str) -> str:
+    """An edit of one value."""
+    value = f"CAST(replace(CAST(value AS TEXT), '{old}', '{new}') AS BLOB)"
+    return f"UPDATE row SET value = {value} WHERE key = CAST('{key}' AS BLOB)"
+
+
+EDITS = {
+    "a value of the state": replaced("vaccount/org0", "org0", "org1"),
+    "a row of state too few": "DELETE FROM row WHERE key = CAST('vaccount/org3' AS BLOB)",
+    "a row of state too many": "INSERT INTO row VALUES (CAST('vaccount/zed' AS BLOB), CAST('{}' AS BLOB))",
+    "a node of the trie": "DELETE FROM row WHERE key IN (SELECT max(key) FROM row WHERE key >= X'74' AND key < X'75')",
+    "the height": replaced("mmark", '"height":10', '"height":9'),
+    "the state root": replaced("mmark", '"state_root":"', '"state_root":"0'),
+    "the log": replaced("mmark", '"log":["', '"log":["0'),
+    "the signatures": replaced("mrecord", '"signature":"', '"signature":"0'),
+    "no signatures": "DELETE FROM row WHERE key = CAST('mrecord' AS BLOB)",
+    "no bytes": "UPDATE row SET value = 'text' WHERE key = CAST('vaccount/org0' AS BLOB)",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_nothing_goes_on_from_an_edited_state(audit: Run, file: Path, edit: str) -> None:
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    with database:
+        assert database.execute(edit).rowcount == 1
+    database.close()
+    result = audit("ledger", str(file), "--state", "mine", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (2, "audit_state"), result.output
+    assert audit("ledger", str(file), "--state", "mine", "--restart").exit_code == ExitCode.OK
+
+
+def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path) -> None:
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    whole = Path("mine").read_bytes()
+    for position in range(0, len(whole), 997):
+        Path("mine").write_bytes(whole[:position] + bytes(200) + whole[position + 200 :])
+        result = audit("ledger", str(file), "--state", "mine")
+        assert result.exit_code in (ExitCode.OK, ExitCode.USAGE), f"{position}: {result.output}"
+        assert "--restart" in result.stderr or result.exit_code == ExitCode.OK
+
+
+# ---- on all cores
+
+
+def test_workers_find_what_one_process_finds(
+    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)  # every block is a batch
+    alone = audit("ledger", node.url, "--workers", "0", "--output", "json")
+    together = audit("ledger", node.url, "--workers", "2", "--output", "json")
+    assert together.exit_code == ExitCode.OK, together.output
+    assert together.stdout == alone.stdout
+    node.lies[7] = chain.lines(7).replace(b'"proposer":"v', b'"proposer":"w')
+    node.lies[9] = b"{}\n"
+    errors = [audit("ledger", node.url, "--workers", workers, "--restart").stderr for workers in ("0", "2")]
+    assert errors[0] == errors[1]
+    assert "Block 7 does not verify" in errors[0]
+
+
+def test_a_worker_that_dies_is_an_error_and_the_audit_goes_on_later(
+    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
+    with monkeypatch.context() as during:
+        during.setattr(opening, "open_batch", kill_worker)
+        result = audit("ledger", node.url, "--workers", "1", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.UNEXPECTED, "worker_died")
+    printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (10, 2)
+
+
+def kill_worker(context: object, validators: object, batch: opening.Batch) -> opening.Opened:
+    """Open the first block, and die like who is killed for want of memory at the next."""
+    from multiprocessing import parent_process
+
+    if parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return OPEN_BATCH(context, validators, batch)  # type: ignore[arg-type]
+
+
+OPEN_BATCH = opening.open_batch
+
+
+# ---- exports
+
+
+def test_a_node_is_exported_and_the_file_is_audited(audit: Run, node: FakeNode, chain: Network) -> None:
+    printed = json.loads(audit("export", node.url, "out.jsonl", "--output", "json").stdout)
+    assert (printed["height"], printed["block_hash"], printed["transactions"]) == (*chain.head, 2)
+    assert Path("out.jsonl").read_bytes() == chain.export()
+    assert audit("ledger", "out.jsonl").exit_code == ExitCode.OK
+    partial = audit("export", node.url, "part.jsonl", "--to-height", "4")
+    assert partial.exit_code == ExitCode.OK
+    assert json.loads(audit("ledger", "part.jsonl", "--output", "json").stdout)["height"] == 4
+
+
+def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
+    audit: Run, node: FakeNode, chain: Network
+) -> None:
+    Path("out.jsonl").write_text("mine")
+    assert audit("export", node.url, "out.jsonl").exit_code == ExitCode.USAGE
+    assert Path("out.jsonl").read_text() == "mine"
+    lies = {
+        "its block hash": lambda lines: lines[:15] + bytes((lines[15] ^ 1,)) + lines[16:],
+        "its commit record": lambda lines: lines.replace(b'"round":0', b'"round":x'),
+        "its header": lambda lines: chain.lines(8),
+        "its body": lambda lines: lines.splitlines(keepends=True)[0],
+        "its leaves": lambda lines: lines.replace(b'"result":"applied"', b'"result":"appliex"'),
+        "transaction 0": lambda lines: lines.replace(b',"leaf":', b',"lead":'),
+        "its first line": lambda lines: b"\n",
+    }
+    before = sorted(Path().iterdir())
+    for item, lie in lies.items():
+        node.lies = {2: lie(chain.lines(2))}
+        result = audit("export", node.url, "other.jsonl", "--output", "json")
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, item
+        assert (json.loads(result.stderr)["error"]["height"], json.loads(result.stderr)["error"]["item"]) == (2, item)
+        assert sorted(Path().iterdir()) == before

@@ -1,0 +1,78 @@
+"""Following a chain from what is pinned to a later block, by a node's light updates, of which none is believed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from wallet.exit_codes import ExitCode, WalletError
+from wallet.receipts import judged
+
+if TYPE_CHECKING:
+    from ledger.encoding import Json
+    from ledger.light_client import LightClient
+    from ledger.trail import Anchor
+    from ledger.validators import ValidatorSet
+    from wallet.client import Client
+
+
+async def follow(client: Client, anchor: Anchor, to_height: int) -> LightClient:
+    """What is known of the chain at block `to_height`, which is above the anchor.
+
+    Raises `WalletError`: 10 where what the node sends does not hold, 12 and 14 from the node or its absence.
+    """
+    from ledger.light_client import LightClient
+    from ledger.limits import LIGHT_UPDATE_BYTES_MAX
+
+    light = LightClient(anchor)
+    while light.height < to_height:
+        before = light.height
+        data = await client.get_bytes(
+            f"/v1/light/update?from_height={light.from_height}&log_size={light.log_size}&to_height={to_height}",
+            bytes_max=LIGHT_UPDATE_BYTES_MAX,
+        )
+        judged(partial(_advance, light, data), f"What leads on from block {before}")
+        if not before < light.height <= to_height:
+            raise WalletError(
+                ExitCode.NODE_UNREACHABLE,
+                "node_answer_malformed",
+                f"The node does not lead from block {before} to block {to_height}, but to {light.height}.",
+                remedy="Ask another node.",
+            )
+    return light
+
+
+def _advance(light: LightClient, data: bytes) -> None:
+    from ledger.light_client import parse_light_update
+
+    light.advance(parse_light_update(data))
+
+
+async def validators_after(client: Client, light: LightClient) -> ValidatorSet:
+    """The set that signs the block after the head. Where the head has decided another one, a node is asked for it; the
+    head has its hash. Raises `WalletError`.
+    """
+    from ledger.errors import MalformedError
+    from ledger.validators import VALIDATOR_FIELDS, parse_validator_set
+    from wallet.answers import as_object
+
+    if light.validators is not None:
+        return light.validators
+    assert light.head is not None, "an anchor says which set signs next"
+    wanted = light.head.header.next_validators_hash
+
+    def parse(value: Json) -> ValidatorSet:
+        answer = as_object(value, "the validator set")
+        listed = answer.get("validators")
+        entries = [as_object(item, "a validator") for item in listed] if isinstance(listed, list) else []
+        validators = parse_validator_set(
+            {
+                "quorum": answer.get("quorum"),
+                "validators": [{name: item.get(name) for name in VALIDATOR_FIELDS} for item in entries],
+            }
+        )
+        if validators.hash != wanted:
+            raise MalformedError("the node names another validator set than the block decided")
+        return validators
+
+    return await client.get("/v1/validators", parse, {"height": light.height})

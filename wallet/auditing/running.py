@@ -1,0 +1,112 @@
+"""An audit from its source to its end: resumed where it stopped, and kept when it is stopped."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.audit import ChainAudit, FlawError
+from ledger.crypto import verify
+from ledger.errors import LedgerError
+from wallet.auditing.opening import opened_blocks
+from wallet.auditing.store import AuditStateError, AuditStore, remove_state
+from wallet.exit_codes import WalletError, usage_error, verification_error
+
+if TYPE_CHECKING:
+    from ledger.chain import Tip
+    from ledger.genesis import Genesis
+    from wallet.auditing.progress import Advance
+    from wallet.auditing.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit found: the newest block, and the first height that this run looked at."""
+
+    tip: Tip
+    from_height: int
+
+
+def open_state(path: Path, genesis: Genesis, source: Source, *, restart: bool) -> AuditStore:
+    """The state of an audit of `source`, new or from where it stopped. Raises `WalletError` (2)."""
+    if restart:
+        remove_state(path)
+    try:
+        store = AuditStore(path, genesis, source.name)
+        try:
+            store.verify(verify)
+        except BaseException:
+            store.close()
+            raise
+    except AuditStateError as error:
+        raise _unusable(path, error) from None
+    return store
+
+
+async def run_audit(
+    store: AuditStore, source: Source, *, last: int, workers: int, advance: Advance, path: Path
+) -> Audited:
+    """Audit the blocks of `source` that follow those in `store`, up to `last`.
+
+    Raises `WalletError`: 10, naming the first item that does not hold and its height, or what else ended it. Whatever
+    does, the state (at `path`) is written, so that the next run goes on.
+    """
+    audit = ChainAudit(store)
+    from_height = store.tip.header.height + 1
+    blocks = opened_blocks(
+        source.batches(last), context=audit.context, validators=lambda: audit.validators, workers=workers
+    )
+    try:
+        try:
+            async with aclosing(blocks):
+                async for text, opened in blocks:
+                    audited = audit.append_opened(opened)
+                    source.take(text)
+                    advance(audited.height, len(opened.transactions))
+                    if store.crowded:
+                        store.write(source.fingerprint)
+        finally:
+            store.write(source.fingerprint)
+        if audit.tip.header.height == source.blocks:
+            source.check_end(audit.tip)
+        audit.check_supplies()
+        store.write(source.fingerprint, finished=True)
+    except FlawError as flaw:
+        raise flawed(flaw) from None
+    except LedgerError as error:
+        height = audit.tip.header.height
+        raise verification_error(
+            f"The state after block {height} does not verify: {error}.", details={"height": height}
+        ) from None
+    except AuditStateError as error:
+        raise _unusable(path, error) from None
+    return Audited(audit.tip, from_height)
+
+
+def flawed(flaw: FlawError) -> WalletError:
+    """What does not hold, with its height."""
+    return verification_error(
+        f"Block {flaw.height} does not verify: {flaw.item}: {flaw.reason}.",
+        remedy="Do not rely on this chain from that block on. Check that the genesis is the right one, and ask another "
+        "node.",
+        details={"height": flaw.height, "item": flaw.item},
+    )
+
+
+def _unusable(path: Path, error: AuditStateError) -> WalletError:
+    return usage_error(
+        f"The audit's state, {path}, cannot be used: {error}.",
+        code="audit_state",
+        remedy="Name another file with --state, see that the disk is not full, or begin anew with --restart.",
+    )
+
+
+def rolled_back(url: str, height: int, audited: int) -> WalletError:
+    """The node has fewer blocks than it had."""
+    return verification_error(
+        f"{url} has {height} blocks; up to block {audited} it has been audited before.",
+        code="rolled_back",
+        remedy="It lost or took back blocks: ask its operator, and compare it with other nodes (quorum-audit watch).",
+    )
