@@ -82,16 +82,18 @@ def check_expiry(valid_until_ms: int, context: AdmissionContext) -> Refusal | No
 def _check_keys(transaction: Transaction, accounts: tuple[Account, ...]) -> Refusal | None:
     """Every signature's key is one of the accounts'; each account's threshold is met."""
     signatures = transaction.signatures
-    for key, _ in signatures:
+    for item in signatures:
         for account in accounts:
-            if key in account.keys:
+            if item.key in account.keys:
                 break
         else:
-            return Refusal(Code.SIGNATURE_SURPLUS, f"key {key.hex()} is registered to neither sender nor a cosigner")
+            return Refusal(
+                Code.SIGNATURE_SURPLUS, f"key {item.key.hex()} is registered to neither sender nor a cosigner"
+            )
     for account in accounts:
         count = len(signatures)  # all of them are the sender's when there is nobody else
         if len(accounts) > 1:
-            count = sum(key in account.keys for key, _ in signatures)
+            count = sum(item.key in account.keys for item in signatures)
         if count < account.threshold:
             return Refusal(
                 Code.SIGNATURE_MISSING, f"account {account.name} needs {account.threshold} signatures, has {count}"

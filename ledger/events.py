@@ -6,14 +6,14 @@ operations), applied or failed, stands in the transaction and needs none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.primitives import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class AccountTouched:
+class AccountTouched(Struct, frozen=True):
     """The row of `account` was created or changed by that operation of that transaction of the block."""
 
     account: str
@@ -21,8 +21,7 @@ class AccountTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamTouched:
+class StreamTouched(Struct, frozen=True):
     """The row of `stream` was created or changed (other than by appending) by that operation."""
 
     stream: str
@@ -30,11 +29,8 @@ class StreamTouched:
     operation_index: int
 
 
-class RecordAppended(NamedTuple):
-    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any.
-
-    A named tuple because there is one per record, and it is made in a third of the time.
-    """
+class RecordAppended(Struct, frozen=True):
+    """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any."""
 
     stream: str
     revision: int
@@ -43,8 +39,7 @@ class RecordAppended(NamedTuple):
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class AssetTouched:
+class AssetTouched(Struct, frozen=True):
     """The row of `asset` was created or changed by that operation."""
 
     asset: str
@@ -52,8 +47,7 @@ class AssetTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceTouched:
+class BalanceTouched(Struct, frozen=True):
     """What `account` holds of `asset`, or whether it is frozen, was changed by that operation."""
 
     account: str
@@ -62,8 +56,7 @@ class BalanceTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceRecorded:
+class EvidenceRecorded(Struct, frozen=True):
     """That operation recorded the evidence with this digest: `validator` contradicted itself at `height`."""
 
     validator: str
@@ -73,8 +66,7 @@ class EvidenceRecorded:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorTouched:
+class ValidatorTouched(Struct, frozen=True):
     """That operation is about the validator called `validator`: it is ready, or a change of it is proposed or decided.
 
     Evidence against it is `EvidenceRecorded`. It need not be in the set.
@@ -85,8 +77,7 @@ class ValidatorTouched:
     operation_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalTouched:
+class ProposalTouched(Struct, frozen=True):
     """The row of proposal `proposal` (its number) was created or changed by that operation."""
 
     proposal: int

@@ -175,6 +175,7 @@ INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a su
 INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
 INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take all the room
 INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
+BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others that are being read, to share a block
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
@@ -206,6 +207,7 @@ DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and comm
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
+COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
 QUERY_SEEKS_MAX = 2_000  # of one search; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"

@@ -26,17 +26,17 @@ _NAME = re.compile(NAME_PATTERN)
 
 def parse_account_name(value: object, what: str) -> str:
     """`value` as the name of an account. Raises `MalformedError`, naming `what`."""
-    return _parse_name(value, what)
+    if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and (name := _known(value)) is not None:
+        return name
+    raise MalformedError(
+        f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
+        f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
+    )
 
 
-def parse_stream_name(value: object, what: str) -> str:
-    """`value` as the name of a stream. Raises `MalformedError`, naming `what`."""
-    return _parse_name(value, what)
-
-
-def parse_asset_name(value: object, what: str) -> str:
-    """`value` as the name of an asset. Raises `MalformedError`, naming `what`."""
-    return _parse_name(value, what)
+# The grammar is one; whose name it is shows in the reader that is called.
+parse_stream_name = parse_account_name
+parse_asset_name = parse_account_name
 
 
 def parent_account(name: str) -> str | None:
@@ -50,15 +50,6 @@ def top_account(name: str) -> str:
     Only who may add any account adds one there, so whoever shares something out between members counts by it.
     """
     return name.rpartition(".")[2]
-
-
-def _parse_name(value: object, what: str) -> str:
-    if isinstance(value, str) and len(value) <= NAME_BYTES_MAX and (name := _known(value)) is not None:
-        return name
-    raise MalformedError(
-        f"{what} must be a name: labels of lower-case letters, digits and single hyphens, each starting with a "
-        f"letter, joined by dots, at most {NAME_BYTES_MAX} bytes"
-    )
 
 
 # The same few names are in every transaction, and the expression costs more than the memory of its answers. What is

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from ledger.encoding import Json, encode_trusted
 from ledger.errors import MalformedError
@@ -57,7 +57,7 @@ from ledger.rows.streams import LatestRecord, Stream, latest_key, parse_latest_r
 from ledger.rows.validator_keys import ValidatorKey, parse_validator_key_row, validator_key_key
 from ledger.validators import ValidatorSet
 
-_ABSENT: Final = object()
+_ABSENT: Final[Any] = object()
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class State:
     def __init__(self, view: StateView) -> None:
         self._view = view
         self._electorate: Electorate | None = None
-        self._decoded: dict[bytes, object] = {}
+        self._decoded: dict[bytes, Any] = {}
 
     def account(self, name: str) -> Account | None:
         """The account called `name`, or None."""
@@ -174,13 +174,13 @@ class State:
         return self._view.get(key) is not None if row is _ABSENT else row is not None
 
     def _row(self, key: bytes, parse: Callable[[bytes], T]) -> T | None:
-        row = self._decoded.get(key, _ABSENT)
+        row: T | None = self._decoded.get(key, _ABSENT)  # a key's prefix decides the type of its row
         if row is _ABSENT:
             if len(self._decoded) >= STATE_ROWS_CACHED_MAX:
                 self._decoded.clear()
             data = self._view.get(key)
             row = self._decoded[key] = None if data is None else parse(data)
-        return cast("T | None", row)  # a key's prefix decides the type of its row
+        return row
 
 
 class Overlay(State):
@@ -191,7 +191,7 @@ class Overlay(State):
     def __init__(self, base: State) -> None:
         super().__init__(base._view)
         self._base = base
-        self._changed: dict[bytes, Row | None] = {}
+        self._changed: dict[bytes, Any] = {}
         self._undo: list[tuple[bytes, object]] = []
 
     def electorate(self) -> Electorate:
@@ -207,7 +207,7 @@ class Overlay(State):
         """(key, row before the block, row now) of every changed row whose key starts with `prefix`; None for no row."""
         for key, row in self._changed.items():
             if key.startswith(prefix):
-                yield key, self._base._row(key, parse), cast("T | None", row)  # a prefix decides the type of its rows
+                yield key, self._base._row(key, parse), row  # a prefix decides the type of its rows
 
     def savepoint(self) -> int:
         """A mark to which `roll_back` returns. Marks nest."""
@@ -220,7 +220,7 @@ class Overlay(State):
             if row is _ABSENT:
                 del self._changed[key]
             else:
-                self._changed[key] = cast("Row | None", row)  # what `put` found under the same key
+                self._changed[key] = row  # what `put` found under the same key
 
     def writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; None for a removed one."""
@@ -231,10 +231,8 @@ class Overlay(State):
         return self._base._present(key) if row is _ABSENT else row is not None
 
     def _row(self, key: bytes, parse: Callable[[bytes], T]) -> T | None:
-        row = self._changed.get(key, _ABSENT)
-        if row is _ABSENT:
-            return self._base._row(key, parse)
-        return cast("T | None", row)  # a key's prefix decides the type of its row
+        row: T | None = self._changed.get(key, _ABSENT)
+        return self._base._row(key, parse) if row is _ABSENT else row
 
 
 def initial_state(

@@ -222,6 +222,11 @@ class Inbox:
             self._filled.clear()
         return inputs
 
+    @property
+    def backlog(self) -> bool:
+        """Whether transactions wait here that nobody has looked at."""
+        return bool(self._order[Lane.PROMPT] or self._order[Lane.BULK])
+
     def _next_lane(self) -> Lane | None:
         """The lane of this step: the first that has something, unless it had enough and a later one waits."""
         for lane in Lane:

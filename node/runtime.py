@@ -54,7 +54,7 @@ class HaltedError(Exception):
 class Stepper(Protocol):
     """What of a `Replica` the runtime uses."""
 
-    def step(self, inputs: Sequence[ReplicaInput], now: Now) -> tuple[Action, ...]:
+    def step(self, inputs: Sequence[ReplicaInput], now: Now, *, backlog: bool = False) -> tuple[Action, ...]:
         """See `Replica.step`."""
         ...
 
@@ -254,7 +254,7 @@ class Runtime:
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         now = self._clocks()
-        for action in self._replica.step(inputs, now):
+        for action in self._replica.step(inputs, now, backlog=self._inbox.backlog):
             self._carry_out(action, now)
 
     def _carry_out(self, action: Action, now: Now) -> None:

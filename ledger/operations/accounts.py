@@ -7,8 +7,9 @@ next height: within its own block the old keys still do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger.events import AccountTouched, Event
 from ledger.names import parent_account
@@ -25,8 +26,7 @@ _EXAMPLE_KEY: Final = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12
 _KEY_CODES: Final = frozenset({Code.KEY_UNACCEPTABLE, Code.KEY_IN_USE, Code.THRESHOLD_IMPOSSIBLE})
 
 
-@dataclass(frozen=True, slots=True)
-class AccountAdd:
+class AccountAdd(Struct, frozen=True):
     """Add the account `name`."""
 
     kind: ClassVar[OperationKind]
@@ -60,8 +60,7 @@ class AccountAdd:
         return (AccountTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKeys:
+class AccountKeys(Struct, frozen=True):
     """Replace the keys and the threshold of `by` itself."""
 
     kind: ClassVar[OperationKind]

@@ -11,8 +11,10 @@ Nothing is taken from an account but by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import ClassVar, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.amounts import Amount
 from ledger.events import AssetTouched, BalanceTouched, Event
@@ -25,8 +27,7 @@ from ledger.rows.assets import Asset, Balance, asset_key, balance_key
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class AssetDefine:
+class AssetDefine(Struct, frozen=True):
     """Define the asset `name`, owned by `by`."""
 
     kind: ClassVar[OperationKind]
@@ -53,8 +54,7 @@ class AssetDefine:
         return (AssetTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetIssue:
+class AssetIssue(Struct, frozen=True):
     """Bring `amount` of `asset` into being, as the balance of `to`."""
 
     kind: ClassVar[OperationKind]
@@ -84,8 +84,7 @@ class AssetIssue:
         return AssetTouched(self.asset, *at), BalanceTouched(self.to, self.asset, *at)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetTransfer:
+class AssetTransfer(Struct, frozen=True):
     """Move `amount` of `asset` from `by` to `to`."""
 
     kind: ClassVar[OperationKind]
@@ -113,8 +112,7 @@ class AssetTransfer:
         return BalanceTouched(self.by, self.asset, *at), BalanceTouched(self.to, self.asset, *at)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetBurn:
+class AssetBurn(Struct, frozen=True):
     """Let `amount` of `asset`, of what `by` holds, cease to be."""
 
     kind: ClassVar[OperationKind]
@@ -137,8 +135,7 @@ class AssetBurn:
         return AssetTouched(self.asset, *at), BalanceTouched(self.by, self.asset, *at)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetFreezeHolder:
+class AssetFreezeHolder(Struct, frozen=True):
     """Freeze what `holder` has of `asset`, be it nothing yet."""
 
     kind: ClassVar[OperationKind]
@@ -152,8 +149,7 @@ class AssetFreezeHolder:
         return _set_frozen(state, place, self, frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUnfreezeHolder:
+class AssetUnfreezeHolder(Struct, frozen=True):
     """Let `holder` use what it has of `asset` again."""
 
     kind: ClassVar[OperationKind]

@@ -7,8 +7,9 @@ stands on the ledger twice. Who reports gains nothing and decides nothing: what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
@@ -25,8 +26,7 @@ from ledger.state import Overlay
 _EXAMPLE_KEY: Final = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceRecord:
+class EvidenceRecord(Struct, frozen=True):
     """Record `evidence`. Raises `MalformedError` unless it is by a validator."""
 
     kind: ClassVar[OperationKind]

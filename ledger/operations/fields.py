@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from ledger.amounts import AMOUNT_PATTERN, Amount, parse_amount
 from ledger.encoding import Json, check_profile, encode_trusted, expect_integer, expect_list
 from ledger.errors import MalformedError
@@ -94,8 +96,7 @@ _ATTESTED: dict[str, Json] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """The content of a record: any JSON value of the profile, `null` included."""
 
     value: Json

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger.events import AccountTouched, Event, ProposalTouched, ValidatorTouched
 from ledger.governance.changes import CHANGES, Change, accounts_named, changes_set, parse_changes, validators_named
@@ -37,8 +39,7 @@ from ledger.rows.governance import (
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalCreate:
+class ProposalCreate(Struct, frozen=True):
     """Propose `changes`, to be voted on until ledger time `expires` (ms), in force `delay` heights after decision."""
 
     kind: ClassVar[OperationKind]
@@ -113,8 +114,7 @@ class ProposalCreate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalVote:
+class ProposalVote(Struct, frozen=True):
     """Approve or reject `proposal`, whose content is the one with this `digest`; a later vote replaces an earlier."""
 
     kind: ClassVar[OperationKind]
@@ -153,8 +153,7 @@ class ProposalVote:
         return (ProposalTouched(proposal.number, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalWithdraw:
+class ProposalWithdraw(Struct, frozen=True):
     """Take back `proposal` while it is open."""
 
     kind: ClassVar[OperationKind]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
+
+from msgspec import Struct
 
 from ledger.encoding import Json
 from ledger.events import Event
@@ -15,11 +17,8 @@ from ledger.refusals import Code, Refusal
 from ledger.state import Overlay
 
 
-class Place(NamedTuple):
-    """Where an operation stands: the chain, the block's height and time (ms), the transaction, both indexes (from 0).
-
-    A named tuple because there is one per operation, and it is made three times as fast as a frozen dataclass.
-    """
+class Place(Struct, frozen=True):
+    """Where an operation stands: chain, the block's height and time (ms), the transaction, both indexes (from 0)."""
 
     chain: Digest
     height: int

@@ -7,8 +7,9 @@ A suspension acts on admission from the next height, and takes the permissions o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger import membership
 from ledger.events import AccountTouched, Event
@@ -20,8 +21,7 @@ from ledger.roles import ROLES, Permission
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSuspend:
+class AccountSuspend(Struct, frozen=True):
     """Suspend `account`: nothing by it, or with its consent, is admitted any more."""
 
     kind: ClassVar[OperationKind]
@@ -35,8 +35,7 @@ class AccountSuspend:
         return refusal or membership.suspend(state, self.account) or _touched(self.account, place)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountReinstate:
+class AccountReinstate(Struct, frozen=True):
     """Take back the suspension of `account`."""
 
     kind: ClassVar[OperationKind]
@@ -50,8 +49,7 @@ class AccountReinstate:
         return refusal or membership.reinstate(state, self.account) or _touched(self.account, place)
 
 
-@dataclass(frozen=True, slots=True)
-class RoleGrant:
+class RoleGrant(Struct, frozen=True):
     """Give `account` a `role` that is not governed."""
 
     kind: ClassVar[OperationKind]
@@ -66,8 +64,7 @@ class RoleGrant:
         return refusal or membership.grant_role(state, self.account, self.role) or _touched(self.account, place)
 
 
-@dataclass(frozen=True, slots=True)
-class RoleRevoke:
+class RoleRevoke(Struct, frozen=True):
     """Take a `role` that is not governed from `account`."""
 
     kind: ClassVar[OperationKind]

@@ -11,8 +11,10 @@ record knows that it stays the last.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import ClassVar, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.events import Event, RecordAppended, StreamTouched
 from ledger.operations import fields
@@ -24,8 +26,7 @@ from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.state import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class StreamCreate:
+class StreamCreate(Struct, frozen=True):
     """Create the stream `name`, owned by `by`."""
 
     kind: ClassVar[OperationKind]
@@ -45,8 +46,7 @@ class StreamCreate:
         return (StreamTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamWriters:
+class StreamWriters(Struct, frozen=True):
     """Replace the writers of `stream`."""
 
     kind: ClassVar[OperationKind]
@@ -66,8 +66,7 @@ class StreamWriters:
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFreeze:
+class StreamFreeze(Struct, frozen=True):
     """Close `stream` for good."""
 
     kind: ClassVar[OperationKind]
@@ -84,8 +83,7 @@ class StreamFreeze:
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAppend:
+class RecordAppend(Struct, frozen=True):
     """Append one record to `stream`. Exactly one of `content` and `content_digest` is not None."""
 
     kind: ClassVar[OperationKind]

@@ -18,6 +18,9 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
 """Every type of operation."""
 
 
+_COMMON_FIELDS = frozenset({"type", "by"})
+
+
 class UnknownOperationError(MalformedError):
     """An operation of a type that the table does not have."""
 
@@ -39,9 +42,10 @@ def parse_operation(value: Json) -> Operation:
     parsers = kind.parsers
     parsed: dict[str, object] = {}
     for name, item in value.items():
-        if name in parsers:
-            parsed[name] = parsers[name](item, name)
-        elif name not in ("type", "by"):
+        parse = parsers.get(name)
+        if parse is not None:
+            parsed[name] = parse(item, name)
+        elif name not in _COMMON_FIELDS:
             raise MalformedError(f"{kind.type} has an unknown field {name!r}")
     for name in kind.required:
         if name not in parsed:

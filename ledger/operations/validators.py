@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from ledger.events import Event, ValidatorTouched
 from ledger.governance.readiness import ReadyProofs, check_ready, parse_ready_proofs
@@ -19,8 +20,7 @@ from ledger.state import Overlay
 from ledger.validators import Validator
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorReady:
+class ValidatorReady(Struct, frozen=True):
     """Record `entry` as a candidate: its keys have signed that they follow the chain, at `height` of late."""
 
     kind: ClassVar[OperationKind]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from ledger.amounts import parse_amount, parse_total
 from ledger.encoding import Json, decode, expect_fields, expect_integer, expect_list
@@ -17,8 +18,7 @@ ASSET_PREFIX: Final = b"asset/"
 BALANCE_PREFIX: Final = b"balance/"
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(Struct, frozen=True):
     """An asset: who owns it, how it is displayed, the most there may be of it (None: as much as an amount can be),
     who may issue it (ascending), and how much of it there is: the sum of all balances."""
 
@@ -46,8 +46,7 @@ class Asset:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """What an account holds of an asset, and whether the asset's owner has frozen it.
 
     The row is there while it says something: an account without one holds nothing, and is not frozen.

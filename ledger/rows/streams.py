@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from ledger.crypto import digest, tag
 from ledger.encoding import Json, decode, expect_fields, expect_integer, expect_list, expect_string
@@ -19,8 +20,7 @@ LATEST_PREFIX: Final = b"latest/"
 _ENTITY_KEY_TAG = tag("entity-key")
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A stream of records: who owns it, who may append (ascending), how many records it has, whether it is frozen."""
 
     name: str
@@ -40,8 +40,7 @@ class Stream:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class LatestRecord:
+class LatestRecord(Struct, frozen=True):
     """The newest record of an entity key: its revision (number in the stream), and where in the log it stands."""
 
     stream: str

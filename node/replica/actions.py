@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from ledger.consensus.inputs import PeerId
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from node.wire import PeerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """The transaction is in the mempool of this node (now, or since earlier)."""
 
     transaction_id: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """The transaction is in a block that is durable here."""
 
     transaction_id: Digest

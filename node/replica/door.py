@@ -57,7 +57,7 @@ class Door:
         before = len(self.mempool)
         outcomes = []
         for envelope in envelopes:
-            outcome = self._admit(envelope_hash(envelope), envelope, deciding)
+            outcome = self.admit(envelope_hash(envelope), envelope, deciding)
             if len(self.mempool) > before:
                 before = len(self.mempool)
                 assert isinstance(outcome, Pending)
@@ -67,10 +67,6 @@ class Door:
                 self._news[Haste.PROMPT if prompt else Haste.BULK].append(envelope)
             outcomes.append(outcome)
         return tuple(outcomes)
-
-    def receive(self, name: Digest, envelope: bytes, deciding: Deciding) -> Outcome:
-        """Take in an envelope from a peer. `name` is its envelope hash."""
-        return self._admit(name, envelope, deciding)
 
     def judge(self, name: Digest, envelope: bytes, deciding: Deciding) -> Transaction | Refusal:
         """An envelope for a block on the tip, verified; or why it can be in no such block, as far as it alone says.
@@ -138,7 +134,8 @@ class Door:
         while len(self._expired) > EXPIRED_TRANSACTIONS_MAX:
             self._expired.popitem(last=False)
 
-    def _admit(self, name: Digest, envelope: bytes, deciding: Deciding) -> Outcome:
+    def admit(self, name: Digest, envelope: bytes, deciding: Deciding) -> Outcome:
+        """Take in an envelope, of a peer or our own API. `name` is its envelope hash."""
         if (known := self.mempool.get(name)) is not None:
             return Pending(known.id)
         if (verified := self._verified.get(name)) is not None and self._committed(verified):

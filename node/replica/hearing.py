@@ -122,7 +122,7 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
     named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
     for name, envelope in named:
-        outcome = parts.door.receive(name, envelope, parts.deciding)
+        outcome = parts.door.admit(name, envelope, parts.deciding)
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:
             parts.out.blame(peer, f"transaction: {outcome}")
             break

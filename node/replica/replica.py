@@ -4,6 +4,9 @@ A step takes in its inputs, which fills the engine's queue, and then settles: it
 left, speaking what the engine cast in batches, and appends a block when one is decided, by the engine or by what a
 peer sent. After that the next height is driven on. At most one block is appended per step, so that a step stays short;
 what is left waits for the next, which is asked for at once.
+
+A block costs each validator the work of some fifty transactions, whatever is in it. So the engine hears at once that
+transactions wait when nothing else is coming in; under load only when they fill a block, or after BLOCK_FILL_MS_MAX.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from ledger.consensus.engine import Restored
 from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
 from ledger.evidence import Evidence
+from ledger.limits import BLOCK_FILL_MS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import ACCOUNT_PREFIX
@@ -86,6 +90,7 @@ class Replica:
         door = Door(verify, chain.transaction_committed)
         self._halted: str | None = None
         self._appended = False
+        self._backlog = False
         self._parts = Parts(
             chain=chain,
             guard=guard,
@@ -110,8 +115,9 @@ class Replica:
 
     # ---- a step
 
-    def step(self, inputs: Sequence[ReplicaInput], now: Now) -> tuple[Action, ...]:
-        """Take in all `inputs`, in order, and return what is to be done, in order.
+    def step(self, inputs: Sequence[ReplicaInput], now: Now, *, backlog: bool = False) -> tuple[Action, ...]:
+        """Take in all `inputs`, in order, and return what is to be done, in order. `backlog` says that more
+        transactions than these have arrived.
 
         Never raises for anything that a peer or a submitter sent. A step appends at most one block; when more is
         waiting, its last action is `WakeAt(now.monotonic_ms)`.
@@ -119,11 +125,12 @@ class Replica:
         if self._halted is not None:
             return (Halted(self._halted),)
         parts = self._parts
-        parts.now, self._appended = now, False
+        parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
         try:
             self._settle()
             for item in inputs:
                 self._take(item)
+            self._backlog = backlog
             parts.reports.submit(parts.door, parts.deciding, now.monotonic_ms)
             self._settle()
             self._tell_peers()
@@ -134,9 +141,12 @@ class Replica:
             return parts.out.take()
         deciding = parts.deciding
         waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
-        due = parts.cosigned.due_at_ms
-        wake_at_ms = parts.wake_at_ms if due is None else min(parts.wake_at_ms, due)
-        parts.out.add(WakeAt(now.monotonic_ms if waiting else wake_at_ms))
+        due_ms = now.monotonic_ms if waiting else parts.wake_at_ms
+        if self._block_is_filling():
+            due_ms = min(due_ms, self._fill_until_ms())
+        if parts.cosigned.due_at_ms is not None:
+            due_ms = min(due_ms, parts.cosigned.due_at_ms)
+        parts.out.add(WakeAt(due_ms))
         return parts.out.take()
 
     def _take(self, item: ReplicaInput) -> None:
@@ -170,7 +180,8 @@ class Replica:
         """Drive the engine; append what is decided, unless this step has appended a block; and so on."""
         parts = self._parts
         while True:
-            if len(parts.door.mempool) and not parts.deciding.engine.work_pending:
+            pending = len(parts.door.mempool) and not parts.deciding.engine.work_pending
+            if pending and not self._block_is_filling():
                 parts.deciding.inputs.append(WorkPending())
             drive(parts)
             if parts.deciding.decided is None:
@@ -178,6 +189,18 @@ class Replica:
             if parts.deciding.decided is None or self._appended:
                 return
             self._append()
+
+    def _block_is_filling(self) -> bool:
+        """Whether more transactions are coming in, fit the next block, and are worth waiting for."""
+        parts = self._parts
+        return (
+            self._backlog
+            and len(parts.door.mempool) < parts.deciding.parameters.block_transactions_max
+            and parts.now.monotonic_ms < self._fill_until_ms()
+        )
+
+    def _fill_until_ms(self) -> int:
+        return self._parts.deciding.engine.context.committed_at_ms + BLOCK_FILL_MS_MAX
 
     def _take_records(self) -> None:
         """What peers proved: the next block, or that there are two chains."""

@@ -37,6 +37,7 @@ from node.storage.block_rows import (
     write_header,
 )
 from node.storage.commit import commit_rows
+from node.storage.committed_filter import CommittedFilter
 from node.storage.errors import DamagedError, TrailTooLongError
 from node.storage.log_tiles import TileReader
 from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
@@ -58,6 +59,7 @@ class ChainStore:
         self._state = CurrentState(store)
         self._trie = TrieRows(store, proof_heights)
         self._records = VerifiedRecords()
+        self._committed: CommittedFilter | None = None
         self._tip = _read_tip(store, self._trie)
 
     @property
@@ -97,6 +99,8 @@ class ChainStore:
         self._state.written(batch, block.writes)
         self._trie.written(batch, block.header.height, block.trie)
         self._records.remember(block.header.height, record)
+        if self._committed is not None:
+            self._committed.add(b"".join([transaction.id for transaction in block.transactions]))
         self._tip = block.tip()
 
     def replace_block(self, height: int, header_bytes: bytes, record: bytes, envelopes: Sequence[bytes]) -> None:
@@ -142,7 +146,13 @@ class ChainStore:
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the chain."""
-        return self._store.get(b"x" + transaction_id) is not None
+        known = self._committed or self._read_committed()
+        return known.may_have(transaction_id) and self._store.get(b"x" + transaction_id) is not None
+
+    def _read_committed(self) -> CommittedFilter:
+        """The filter of committed ids, made when it is first needed: who only reads blocks does without."""
+        self._committed = CommittedFilter(self._store)
+        return self._committed
 
     def trie_node(self, version: int, path: bytes) -> bytes | None:
         """The row of the state trie written at (version, path), or None (a `ledger.trie.NodeReader`)."""

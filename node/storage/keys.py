@@ -81,6 +81,7 @@ OWN_COSIGNATURE = b"y\x01"
 CHECKPOINT = b"y\x02"
 
 STATE_PREFIX = b"v"
+OUTCOMES_PREFIX = b"o"
 
 _HEIGHT = struct.Struct(">Q")
 _HEIGHT_CHUNK = struct.Struct(">cQH")

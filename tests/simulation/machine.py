@@ -217,7 +217,7 @@ class Machine:
     def _step(self, inputs: list[ReplicaInput]) -> None:
         replica = self.running
         try:
-            actions = replica.step(inputs, self.now)
+            actions = replica.step(inputs, self.now, backlog=bool(self._inbox))
         except (PowerCut, Violation, AssertionError):
             raise
         except Exception as error:

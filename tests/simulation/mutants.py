@@ -288,7 +288,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is pending is reported committed",
-        (Change(door, "Door._admit", "return Pending(known.id)", "return Committed(known.id)"),),
+        (Change(door, "Door.admit", "return Pending(known.id)", "return Committed(known.id)"),),
         ("durability",),
     ),
     Mutant(

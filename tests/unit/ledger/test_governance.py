@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 from ledger.encoding import encode_trusted
 from ledger.events import AccountTouched, ProposalTouched
@@ -174,7 +175,7 @@ def test_expiry_is_the_first_ledger_time_at_which_nobody_votes() -> None:
 def test_expired_proposals_make_room_when_another_is_created() -> None:
     council = Council()
     old = create(SUSPEND, by="op1", expires_ms=council.time_ms + 5_000)
-    council.block(old, replace(old, expires=old.expires + 60_000), replace(old, by="op2"))
+    council.block(old, changed(old, expires=old.expires + 60_000), changed(old, by="op2"))
     council.time_ms = old.expires
     council.block(create(SUSPEND))
     assert [council.proposal(number).state for number in (1, 2, 3, 4)] == [
@@ -410,21 +411,21 @@ def test_the_digest_binds_everything_that_a_voter_sees() -> None:
     proposed = create(SUSPEND, by="op1", memo="why")
     variants: list[ProposalCreate] = [
         proposed,
-        replace(proposed, by="op2"),
-        replace(proposed, changes=(SuspendAccount("op3"),)),
-        replace(proposed, changes=(SUSPEND, SUSPEND)),
-        replace(proposed, expires=proposed.expires + 1),
-        replace(proposed, delay=2),
-        replace(proposed, memo=None),
-        replace(proposed, memo="why not"),
-        replace(proposed, evidence=(Digest(bytes(32)),)),
+        changed(proposed, by="op2"),
+        changed(proposed, changes=(SuspendAccount("op3"),)),
+        changed(proposed, changes=(SUSPEND, SUSPEND)),
+        changed(proposed, expires=proposed.expires + 1),
+        changed(proposed, delay=2),
+        changed(proposed, memo=None),
+        changed(proposed, memo="why not"),
+        changed(proposed, evidence=(Digest(bytes(32)),)),
     ]
     assert len({digest_of(item) for item in variants}) == len(variants)
 
 
 def test_a_proposal_keeps_what_it_was_made_of() -> None:
     council = Council()
-    proposed = replace(create(SUSPEND, by="op1", delay=4, memo="why"), evidence=(Digest(bytes(32)),))
+    proposed = changed(create(SUSPEND, by="op1", delay=4, memo="why"), evidence=(Digest(bytes(32)),))
     council.block(proposed)
     assert council.proposal(1) == Proposal(
         number=1,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 from ledger.encoding import Json, decode, encode_trusted
 from ledger.errors import MalformedError
@@ -307,7 +308,7 @@ def test_savepoints_nest() -> None:
     overlay.put(stream_key("s"), two)
     inner = overlay.savepoint()
     overlay.put(stream_key("s"), three)
-    overlay.put(stream_key("t"), replace(three, name="t"))
+    overlay.put(stream_key("t"), changed(three, name="t"))
     overlay.put(stream_key("s"), None)
     overlay.roll_back(inner)
     assert overlay.stream("s") == two

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from ledger.admission import AdmissionContext, check_authority
 from ledger.execution import APPLIED
@@ -102,7 +103,7 @@ def attempts(by: str) -> Iterator[Operation]:
     for number in range(1, 7):
         for generation in ("", " new"):
             yield ready(number, generation=generation, by=by, height=0)
-            yield replace(ready(number, generation=generation, height=0), by=by)
+            yield changed(ready(number, generation=generation, height=0), by=by)
     yield AccountKeys(by, EVIL, 1)
 
 
@@ -291,10 +292,10 @@ def test_an_attacker_takes_the_name_of_a_validator_to_come_or_of_one_that_wants_
 def test_an_attacker_claims_keys_that_it_does_not_hold() -> None:
     council = Council()
     honest = ready(5, height=0)
-    stolen = replace(honest, by="op1", entry=replace(honest.entry, operator="op1", name="v6"))
+    stolen = changed(honest, by="op1", entry=replace(honest.entry, operator="op1", name="v6"))
     assert refused(council, stolen) == Code.READY_PROOF_INVALID
     someones = replace(ready(6, by="op1", height=0).entry, node_key=validator(3).node_key)
-    assert refused(council, replace(ready(6, by="op1", height=0), entry=someones)) == Code.KEY_RETIRED
+    assert refused(council, changed(ready(6, by="op1", height=0), entry=someones)) == Code.KEY_RETIRED
 
 
 def test_the_last_administrator_is_neither_revoked_nor_suspended_one_after_the_other() -> None:

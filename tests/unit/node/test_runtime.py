@@ -54,7 +54,7 @@ class ScriptedReplica:
     steps: list[tuple[list[ReplicaInput], Now]] = field(default_factory=list)
     expired_ids: set[Digest] = field(default_factory=set)
 
-    def step(self, inputs: Sequence[ReplicaInput], now: Now) -> tuple[Action, ...]:
+    def step(self, inputs: Sequence[ReplicaInput], now: Now, *, backlog: bool = False) -> tuple[Action, ...]:
         self.steps.append((list(inputs), now))
         answers = [
             Answer(item.ticket, tuple(outcome(envelope) for envelope in item.envelopes))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from msgspec.structs import replace as changed
+
 from ledger.governance.changes import ParameterSet, SuspendAccount, ValidatorAdd
 from ledger.governance.readiness import ReadyProofs, sign_ready
 from ledger.limits import (
@@ -122,9 +124,9 @@ OTHER_SIGNATURE = sign_ready(
 )
 
 
-def with_proofs(**changed: bytes) -> ValidatorReady:
+def with_proofs(**changes: bytes) -> ValidatorReady:
     """A ready statement with other proofs."""
-    return replace(READY, proofs=ReadyProofs(**{**vars_of(READY.proofs), **changed}))  # type: ignore[arg-type]
+    return changed(READY, proofs=ReadyProofs(**{**vars_of(READY.proofs), **changes}))  # type: ignore[arg-type]
 
 
 def vars_of(proofs: ReadyProofs) -> dict[str, bytes]:
@@ -220,7 +222,7 @@ REFUSED: Final[list[RefusedOn]] = [
     ("a height to come", ready(5, height=PLACE.height), Code.READY_HEIGHT_WRONG, council),
     (
         "a height of the past",
-        replace(READY, height=PLACE.height - READY_HEIGHTS_MAX - 1),
+        changed(READY, height=PLACE.height - READY_HEIGHTS_MAX - 1),
         Code.READY_HEIGHT_WRONG,
         council,
     ),
@@ -236,7 +238,7 @@ REFUSED: Final[list[RefusedOn]] = [
         Code.KEY_RETIRED,
         council,
     ),
-    ("the keys that it has", replace(ready(1), by="op1"), Code.KEY_RETIRED, council),
+    ("the keys that it has", changed(ready(1), by="op1"), Code.KEY_RETIRED, council),
     *(
         (
             f"a {purpose} proof for another height",
@@ -246,6 +248,6 @@ REFUSED: Final[list[RefusedOn]] = [
         )
         for purpose in ("consensus", "node", "cosigning")
     ),
-    ("proofs of another entry", replace(READY, entry=replace(V5, address="h:1")), Code.READY_PROOF_INVALID, council),
+    ("proofs of another entry", changed(READY, entry=replace(V5, address="h:1")), Code.READY_PROOF_INVALID, council),
     ("proofs by one another", with_proofs(node=READY.proofs.consensus), Code.READY_PROOF_INVALID, council),
 ]

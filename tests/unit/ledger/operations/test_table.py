@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import jsonschema
 import pytest
+from msgspec import Struct
 
 from ledger.amounts import Amount
 from ledger.encoding import Json, decode, encode
@@ -384,10 +383,10 @@ kinds = pytest.mark.parametrize("kind", OPERATIONS.values(), ids=list(OPERATIONS
 
 
 @kinds
-def test_what_is_declared_is_what_the_dataclass_has(kind: OperationKind) -> None:
+def test_what_is_declared_is_what_the_struct_has(kind: OperationKind) -> None:
     example = parse_operation(dict(kind.example))
-    assert dataclasses.is_dataclass(example)
-    assert [field.name for field in dataclasses.fields(example)] == ["by", *(field.name for field in kind.fields)]
+    assert isinstance(example, Struct)
+    assert [*example.__struct_fields__] == ["by", *(field.name for field in kind.fields)]
     assert example.kind is kind
     assert kind.operation is type(example)
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.chain import build_block
+from ledger.consensus.messages import Proposal
+from ledger.limits import BLOCK_FILL_MS_MAX
 from ledger.refusals import Code, Refusal
 from ledger.state import State
 from ledger.validators import Quorum, QuorumRule
-from node.replica import Answer, BlockAppended, Committed, Elapsed, Halted, Pending, SendTo, SendToAll, WakeAt
+from node.replica import (
+    Answer,
+    BlockAppended,
+    Committed,
+    Elapsed,
+    Halted,
+    Pending,
+    ReplicaInput,
+    SendTo,
+    SendToAll,
+    Submitted,
+    WakeAt,
+)
 from node.storage.chain_store import ChainStore
 from node.storage.opening import open_chain
 from node.wire import Consensus, Transactions
@@ -133,6 +149,44 @@ def test_a_submission_of_a_follower_survives_lost_gossip() -> None:
     cluster.run(50)
     cluster.deliver = lambda sender, receiver, message: True
     cluster.run_until(lambda: cluster.committed(made), within_ms=2 * BASE_TIMEOUT_MS)
+
+
+def test_transactions_wait_for_others_that_are_coming_in_to_share_their_block_but_not_for_long() -> None:
+    cluster = Cluster(3)
+    leader = cluster.nodes[1]
+    first, second = cluster.transaction(), cluster.transaction()
+
+    def step(*inputs: ReplicaInput, backlog: bool) -> None:
+        leader.actions += leader.running.step(inputs, cluster.now(leader), backlog=backlog)
+
+    step(Submitted(1, (first.envelope,)), backlog=True)
+    assert not leader.votes()
+    assert leader.actions[-1] == WakeAt(cluster.now(leader).monotonic_ms + BLOCK_FILL_MS_MAX)
+    step(Submitted(2, (second.envelope,)), backlog=False)
+    (proposal,) = leader.votes()[:1]
+    assert isinstance(proposal, Proposal)
+    assert proposal.block is not None
+    assert set(proposal.block.envelope_hashes) == {first.envelope_hash, second.envelope_hash}
+
+
+def test_a_backlog_that_never_ends_holds_up_no_block() -> None:
+    cluster = Cluster(3)
+    leader = cluster.nodes[1]
+    leader.actions += leader.running.step(
+        (Submitted(1, (cluster.transaction().envelope,)),), cluster.now(leader), backlog=True
+    )
+    cluster.now_ms += BLOCK_FILL_MS_MAX
+    leader.actions += leader.running.step((), cluster.now(leader), backlog=True)
+    assert isinstance(leader.votes()[0], Proposal)
+
+
+def test_a_full_block_waits_for_nothing() -> None:
+    cluster = Cluster(3, parameters=replace(PARAMETERS, block_transactions_max=1))
+    leader = cluster.nodes[1]
+    leader.actions += leader.running.step(
+        (Submitted(1, (cluster.transaction().envelope,)),), cluster.now(leader), backlog=True
+    )
+    assert isinstance(leader.votes()[0], Proposal)
 
 
 def test_nothing_is_sent_when_a_vote_cannot_be_made_durable() -> None:
