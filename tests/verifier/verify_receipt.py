@@ -45,11 +45,10 @@ def decode(data: bytes, bytes_max: int, depth_max: int = 32) -> Any:
 
 
 def depth(value: Any) -> int:
-    if not isinstance(value, dict | list):
-        demand(not isinstance(value, int) or abs(value) < 2**53, "an integer is too large")
-        return 0
-    demand(isinstance(value, list) or all(map(str.isascii, value)), "a key is not ASCII")
-    return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    demand(not isinstance(value, int) or abs(value) < 2**53, "an integer is too large")
+    demand(not isinstance(value, dict) or all(map(str.isascii, value)), "a key is not ASCII")
+    return isinstance(value, dict | list) + max(map(depth, inner), default=0)
 
 
 def check_form(value: Any, form: Any, name: str = "it") -> None:
@@ -223,7 +222,7 @@ def check_record(record: Any, at: At) -> Any:
     header, certificate = record["header"], record["certificate"]
     block, round, votes = digest("block", header), certificate["round"], certificate["signatures"]
     demand((header["chain"], header["epoch"], header["height"]) == at[:3], "a block of another chain, epoch or height")
-    demand(header["validators_hash"] == at.validators.hash, f"block {at.height} names another validator set")
+    demand(header["proposer"] and header["validators_hash"] == at.validators.hash, "a block of another validator set")
     demand((certificate["height"], certificate["block_hash"]) == (at.height, block), "a certificate of another block")
     check_votes(votes, 3, [struct.pack(">I", round) + bytes.fromhex(block)] * len(votes), at)
     bound, fresh = None, False
@@ -275,6 +274,7 @@ def verify(data: bytes, anchor: Anchor) -> dict[str, str]:
     demand(root.hex() == header["log_root"], "the path does not lead from the leaf to the log's root")
     body, keys = envelope["body"], [item["key"] for item in envelope["signatures"]]
     named = {"transaction_id": digest("transaction", body), "envelope_hash": digest("envelope", envelope)}
+    demand(leaf["result"] and set(leaf["result"]) <= set("abcdefghijklmnopqrstuvwxyz_"), "the result is none")
     demand(leaf == {**leaf, **named}, "the leaf is of another transaction, or of other signatures")
     demand(body.get("chain") == anchor.chain, "the transaction is for another chain")
     demand(keys == sorted(set(keys)), "the transaction's signatures are not in order of key")
