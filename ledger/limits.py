@@ -130,6 +130,8 @@ COSIGNATURES_IN_NOTE_MAX = 99  # unless the quorum needs more: some readers of n
 LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
 LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise
 LIGHT_UPDATE_BYTES_MAX = 16 * MIB
+BLOCK_PROOF_BYTES_MAX = 8 * MIB
+EVENT_BYTES_MAX = 16 * MIB  # of one server-sent event, that a client reads
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
 # ---- watching
@@ -208,6 +210,7 @@ HTTP_CLOSE_SECONDS_MAX = 5  # that requests get to finish at shutdown
 HTTP_STREAM_KEEP_ALIVE_SECONDS = 15  # between comments on a quiet event stream
 HTTP_STREAM_WRITE_SECONDS_MAX = 30  # that one write may take; a slower reader is disconnected and resumes
 HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
+HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put into a write; one event may have more
 
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256
