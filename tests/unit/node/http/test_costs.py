@@ -56,7 +56,7 @@ class Chain:
         self.values = fill(node)
         node.grow(*[1] * blocks)
         self.height = node.chain.tip.header.height
-        self.found = node.found
+        self.found, self.published = node.found, node.published
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def chains() -> tuple[Chain, Chain]:
 async def reads(api: Api, node: FakeNode, chain: Chain, path: str, **query: object) -> tuple[int, Any]:
     """How often storage is read for one query, and the answer."""
     store = Counting(chain.store.image())
-    node.chain, node.found = open_chain(store), chain.found
+    node.chain, node.found, node.published = open_chain(store), chain.found, chain.published
     node.queries = Queries(node.chain)
     store.reads = 0
     answer = await api.get(path, params={name: str(value) for name, value in query.items()})
