@@ -90,7 +90,8 @@ class Frontier:
                 edge.append(row.pop())
             pairs = iter(row)
             # As many hashes as transactions: this is `node_hash`, without two calls for each.
-            row = [Digest(sha256(_NODE_PREFIX + left + right).digest()) for left, right in zip(pairs, pairs, strict=True)]
+            joined = zip(pairs, pairs, strict=True)
+            row = [Digest(sha256(_NODE_PREFIX + left + right).digest()) for left, right in joined]
             start, end, level = start >> 1, end >> 1, level + 1
         return LogChange(Frontier(self.size + len(leaf_hashes), tuple(reversed(edge))), tuple(levels))
 
