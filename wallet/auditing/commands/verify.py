@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 
-@click.command("verify", cls=Command, short_help="Verify a receipt, a state proof, evidence or a split view. Offline.")
+@click.command("verify", cls=Command, short_help="Verify a receipt, proof, evidence or split view. Offline.")
 @click.argument("file")
 @pass_session
 def verify(session: Session, file: str) -> int:
