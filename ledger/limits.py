@@ -126,6 +126,11 @@ LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes
 LIGHT_UPDATE_BYTES_MAX = 16 * MIB
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
+# ---- watching
+SPLIT_VIEW_BYTES_MAX = 32 * MIB
+WATCH_NODES_MAX = 256  # nodes that are watched at once
+WATCH_STATE_BYTES_MAX = 8 * MIB  # what is remembered between two looks
+
 # ---- mempool
 MEMPOOL_TRANSACTIONS_MAX = 50_000  # a submission beyond is refused: MEMPOOL_FULL, retry later
 MEMPOOL_BYTES_MAX = 256 * MIB
@@ -187,6 +192,9 @@ HTTP_STREAMS_PER_ADDRESS_MAX = 32
 HTTP_CONNECTIONS_MAX = 1_024
 HTTP_CONNECTIONS_PER_ADDRESS_MAX = 512
 HTTP_BODIES_BYTES_MAX = 256 * MIB  # of all requests being read at once; beyond, a submission is refused: retry later
+HTTP_TOKENS_MAX = 1_000  # bearer tokens of one node; each request is compared with all of them
+HTTP_TOKEN_BYTES_MIN = 32  # of one that a person wrote: short ones are guessed
+HTTP_TOKEN_BYTES_MAX = 512
 HTTP_LINE_BYTES_MAX = 8_190  # request line, and each header
 HTTP_READ_SECONDS_MAX = 30  # from the first byte of a request to its last; beyond, the connection is closed
 HTTP_IDLE_SECONDS_MAX = 75  # between two requests of a connection

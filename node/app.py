@@ -15,6 +15,7 @@ import ssl
 
 from ledger import crypto
 from ledger.crypto import SigningKey
+from node.api_tokens import load_access
 from node.config import Config, ConfigError
 from node.home import data_paths, open_home
 from node.http.application import create_application
@@ -99,7 +100,7 @@ async def _run_parts(
         disk_is_low=lambda: disk_is_low(config.data_path),
         log=EventLog("replica"),
     )
-    http = HttpServer(create_application(runtime))
+    http = HttpServer(create_application(runtime, load_access(config)))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

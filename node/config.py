@@ -78,6 +78,9 @@ class Config:
     api_listen: Endpoint
     api_tls_certificate_path: Path | None
     api_tls_key_path: Path | None
+    api_token_paths: tuple[Path, ...]
+    api_open_submission: bool
+    api_open_metrics: bool
     log_format: Literal["plain", "json"]
     log_level: Literal["debug", "info", "warning", "error"]
 
@@ -104,6 +107,9 @@ class _Api(msgspec.Struct, forbid_unknown_fields=True):
     tls_certificate: str | None = None
     tls_key: str | None = None
     insecure: bool = False
+    token_files: list[str] = msgspec.field(default_factory=list)
+    open_submission: bool = False
+    open_metrics: bool = False
 
 
 class _Log(msgspec.Struct, forbid_unknown_fields=True):
@@ -149,6 +155,9 @@ listen = "{peer_listen}"      # where other nodes connect (mutual TLS, pinned to
 listen = "{api_listen}"       # HTTP API; off loopback it wants TLS, or insecure = true said out loud
 # tls_certificate = "api.crt"
 # tls_key = "api.key"
+# token_files = ["api-tokens"]    # only with a bearer token; a token, or sha256:HEX of one, on each line (mode 0600)
+# open_submission = true          # who submits needs none all the same: transactions are signed
+# open_metrics = true             # nor does Prometheus
 
 [log]
 format = "plain"                # or "json"
@@ -204,6 +213,8 @@ def _resolve(path: Path, file: _File) -> Config:
             f"api.listen {api_listen} is reachable from other machines: set api.tls_certificate and api.tls_key, "
             "or say insecure = true"
         )
+    if not file.api.token_files and (file.api.open_submission or file.api.open_metrics):
+        raise MalformedError("api.open_submission and api.open_metrics go with api.token_files: without, all is open")
     if (file.keys.consensus is None) != (file.keys.cosigning is None):
         raise MalformedError("keys.consensus and keys.cosigning belong together: a validator has both, a follower none")
     return Config(
@@ -225,6 +236,9 @@ def _resolve(path: Path, file: _File) -> Config:
         api_listen=api_listen,
         api_tls_certificate_path=maybe(file.api.tls_certificate),
         api_tls_key_path=maybe(file.api.tls_key),
+        api_token_paths=tuple(absolute(text) for text in file.api.token_files),
+        api_open_submission=file.api.open_submission,
+        api_open_metrics=file.api.open_metrics,
         log_format=file.log.format,
         log_level=file.log.level,
     )

@@ -64,7 +64,7 @@ def load_seed(path: Path, *, passphrase: bytes | None = None) -> bytes:
 
     Raises `IdentityError`: missing, readable by others, not a PEM key, not Ed25519, passphrase wrong or missing.
     """
-    data = _read(path)
+    data = read_private(path)
     try:
         # A file without a passphrase is loaded also when the node has one for its other files.
         encrypted = b"ENCRYPTED" in data
@@ -85,13 +85,14 @@ def load_signing_key(path: Path, *, passphrase: bytes | None = None) -> SigningK
 
 def load_passphrase(path: Path) -> bytes:
     """The passphrase in a file of its own: its first line. Raises `IdentityError`, also when others can read it."""
-    passphrase = _read(path).split(b"\n", 1)[0].rstrip(b"\r")
+    passphrase = read_private(path).split(b"\n", 1)[0].rstrip(b"\r")
     if not passphrase:
         raise IdentityError(f"{path} has no passphrase in its first line")
     return passphrase
 
 
-def _read(path: Path) -> bytes:
+def read_private(path: Path, bytes_max: int = KEY_FILE_BYTES_MAX) -> bytes:
+    """The content of a file that only its owner may read. Raises `IdentityError`: missing, too large, or others may."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -103,11 +104,11 @@ def _read(path: Path) -> bytes:
         if status.st_mode & _OTHERS:
             mode = stat.S_IMODE(status.st_mode)
             raise IdentityError(f"others may read {path} (mode {mode:04o}): run chmod 600, and consider a new key")
-        data = os.read(descriptor, KEY_FILE_BYTES_MAX + 1)
+        data = os.read(descriptor, bytes_max + 1)
     finally:
         os.close(descriptor)
-    if len(data) > KEY_FILE_BYTES_MAX:
-        raise IdentityError(f"{path} is too large for a key file")
+    if len(data) > bytes_max:
+        raise IdentityError(f"{path} is too large: it has more than {bytes_max} bytes")
     return data
 
 

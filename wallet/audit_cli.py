@@ -8,6 +8,7 @@ from wallet.auditing.commands.checkpoint import checkpoint
 from wallet.auditing.commands.export import export
 from wallet.auditing.commands.ledger import ledger
 from wallet.auditing.commands.verify import verify
+from wallet.auditing.commands.watch import watch
 from wallet.options import Root
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -15,6 +16,7 @@ COMMANDS: tuple[click.Command, ...] = (
     checkpoint,
     ledger,
     export,
+    watch,
 )
 
 
@@ -30,6 +32,7 @@ def main() -> None:
       quorum-audit checkpoint http://127.0.0.1:8301 --genesis genesis.json
       quorum-audit ledger http://127.0.0.1:8301 --genesis genesis.json
       quorum-audit export http://127.0.0.1:8301 chain.jsonl --genesis genesis.json
+      quorum-audit watch https://a.example https://b.example --genesis genesis.json
 
     Everything is checked against a genesis file that you bring, or a checkpoint, which is a later block in a file: get
     it, or its hash, from somebody you trust. Exit code 10 says that something does not hold, 14 that nobody could be

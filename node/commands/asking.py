@@ -5,6 +5,7 @@ Whoever is asked may be anything that listens on the port: nothing about the ans
 
 from __future__ import annotations
 
+import http
 import http.client
 import ipaddress
 import ssl
@@ -12,11 +13,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from node.api_tokens import first_token
 from node.commands.failures import CommandError, ExitCode
 from node.commands.options import load_config
 from node.config import Config, ConfigError, Endpoint
@@ -27,27 +29,40 @@ _READ_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an API is, and how to know that it is the right one; `local` targets are never asked through a proxy."""
+    """Where an API is, and how to know that it is the right one; `local` targets are never asked through a proxy.
+
+    `token` is the bearer token that it is shown, if any.
+    """
 
     url: str
     tls: ssl.SSLContext | None
     local: bool
+    token: str | None = None
 
 
-def chosen_target(home: Path, url: str | None, authority: Path | None) -> Target:
-    """The API at `url`, or without one that of the node in `home`. Raises like `target_at` and `target_of`."""
+def chosen_target(home: Path, url: str | None, authority: Path | None, token_file: Path | None = None) -> Target:
+    """The API at `url`, or without one that of the node in `home`. Raises like `target_at` and `target_of`.
+
+    The token is the first one in `token_file`; for the node in `home`, without it, the first in its own files.
+    """
+    token = None if token_file is None else _token_in(token_file)
     if url is not None:
-        return target_at(url, authority)
+        return replace(target_at(url, authority), token=token)
     if authority is not None:
         raise click.UsageError("--ca goes with --url; the certificate of the node in --home is trusted anyway")
-    return target_of(load_config(home))
+    target = target_of(load_config(home))
+    return target if token is None else replace(target, token=token)
 
 
 def target_of(config: Config) -> Target:
     """The API of the node of this configuration: loopback where it listens everywhere, its own certificate trusted.
 
-    Raises `ConfigError` when its certificate cannot be read.
+    Raises `ConfigError` when its certificate cannot be read, and `IdentityError` when its tokens cannot.
     """
+    return replace(_address_of(config), token=first_token(config.api_token_paths))
+
+
+def _address_of(config: Config) -> Target:
     endpoint = _reachable(config.api_listen)
     certificate = config.api_tls_certificate_path
     if certificate is None:
@@ -83,13 +98,14 @@ def target_at(url: str, authority: Path | None) -> Target:
 def ask(target: Target, path: str, *, timeout_seconds: float) -> bytes:
     """The body of the answer to `GET path`. Raises `CommandError` (14) when there is none that can be used."""
     deadline = time.monotonic() + timeout_seconds
+    request = urllib.request.Request(target.url.rstrip("/") + path)  # noqa: S310 - target_at lets only http(s) in
+    if target.token is not None:  # shown to whom it is for, and not to whom that one may redirect
+        request.add_unredirected_header("Authorization", f"Bearer {target.token}")
     handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=target.tls)]
     if target.local:
         handlers.append(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.build_opener(*handlers).open(
-            target.url.rstrip("/") + path, timeout=timeout_seconds
-        ) as answer:
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout_seconds) as answer:
             body = bytearray()
             while piece := answer.read1(_READ_BYTES):
                 body += piece
@@ -100,6 +116,8 @@ def ask(target: Target, path: str, *, timeout_seconds: float) -> bytes:
             return bytes(body)
     except urllib.error.HTTPError as error:
         with error:
+            if error.code == http.HTTPStatus.UNAUTHORIZED:
+                raise _unauthorised(target) from None
             raise not_a_ledger(target, f"it answered {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(target, error, timeout_seconds) from error
@@ -111,6 +129,23 @@ def not_a_ledger(target: Target, what: str) -> CommandError:
         f"{target.url} is not the API of a quorum-node ({what}): name the API's address, api.listen in node.toml",
         ExitCode.NODE_UNREACHABLE,
     )
+
+
+def _unauthorised(target: Target) -> CommandError:
+    """The API wants a bearer token, or another one."""
+    what = "wants a bearer token" if target.token is None else "does not know the bearer token that it was shown"
+    return CommandError(
+        f"{target.url} {what}: name a file that has one with --token-file, or QUORUM_TOKEN_FILE "
+        "(a node's own api.token_files serve only if a token stands there as itself, not as sha256:...)",
+        ExitCode.USAGE,
+    )
+
+
+def _token_in(path: Path) -> str:
+    token = first_token([path])
+    if token is None:
+        raise CommandError(f"{path} has no token that can be shown: digests are what nodes keep", ExitCode.USAGE)
+    return token
 
 
 def _unreachable(target: Target, error: OSError | http.client.HTTPException, timeout_seconds: float) -> CommandError:

@@ -9,6 +9,7 @@ import click
 from ledger.encoding import Json
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis, parse_genesis
+from node.api_tokens import load_access
 from node.commands.failures import Group
 from node.commands.options import home_option, load_config, output_option, print_json
 from node.config import Config
@@ -39,6 +40,7 @@ def check(home: Path, output: str) -> None:
     loaded = load_config(home)
     keys = _read_keys(loaded)
     check_certificate(loaded)
+    access = load_access(loaded)
     made = _read_genesis(loaded)
     listed_as = None if made is None else _listed_as(made, keys.get("consensus_key"))
     state = vote_state(loaded)
@@ -57,6 +59,7 @@ def check(home: Path, output: str) -> None:
                 "pinned_peers": pinned,
                 "api_listen": str(loaded.api_listen),
                 "api_tls": loaded.api_tls_certificate_path is not None,
+                "api_tokens": len(access.tokens),
                 "network": None if made is None else made.network,
                 "chain": None if made is None else made.chain.hex(),
                 "validator": listed_as,
@@ -69,7 +72,8 @@ def check(home: Path, output: str) -> None:
         click.echo(f"{name.replace('_', ' '):<14} {key}")
     click.echo(f"{'peers':<14} listen on {loaded.peer_listen}, {len(loaded.pinned_peers)} pinned")
     tls = "with TLS" if loaded.api_tls_certificate_path else "without TLS"
-    click.echo(f"{'API':<14} listens on {loaded.api_listen}, {tls}")
+    tokens = f", for who has one of {len(access.tokens)} bearer tokens" if access.tokens else ""
+    click.echo(f"{'API':<14} listens on {loaded.api_listen}, {tls}{tokens}")
     if made is None:
         click.echo(f"{'genesis':<14} none yet")
     else:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from ledger.errors import LedgerError
+from node.api_tokens import load_access
 from node.commands.asking import ask, chosen_target, not_a_ledger
 from node.commands.failures import CommandError, ExitCode
 from node.commands.findings_text import Diagnosis, FindingAnswer, describe_findings, parse_findings
@@ -24,7 +25,9 @@ from node.storage.durable import disk_is_low
 @home_option
 @api_options
 @output_option
-def doctor(home: Path, url: str | None, ca: Path | None, timeout: float, output: str) -> int:
+def doctor(
+    *, home: Path, url: str | None, token_file: Path | None, ca: Path | None, timeout: float, output: str
+) -> int:
     """Say what is wrong with a node or its network, and what to do about it.
 
     \b
@@ -35,7 +38,7 @@ def doctor(home: Path, url: str | None, ca: Path | None, timeout: float, output:
     A node that does not answer is judged from its home. Exit code 0 when nothing is wrong (notices are no faults), 1
     otherwise. Next: what it says for each finding.
     """
-    target = chosen_target(home, url, ca)
+    target = chosen_target(home, url, ca, token_file)
     try:
         body = ask(target, "/v1/doctor", timeout_seconds=timeout)
     except CommandError as error:
@@ -63,6 +66,7 @@ def _examine_home(config: Config, why: str) -> Diagnosis:
             if path is not None:
                 load_seed(path, passphrase=passphrase)
         check_certificate(config)
+        load_access(config)
         state = vote_state(config)
     except (ConfigError, IdentityError, LedgerError, OSError) as error:
         found.append(Finding(FindingCode.NODE_UNFIT, f"it could not start: {error}"))

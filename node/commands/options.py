@@ -33,7 +33,7 @@ def home_option(function: F) -> F:
 
 
 def api_options(function: F) -> F:
-    """`--url`, `--ca` and `--timeout`: which API is asked, instead of that of the node in `--home`."""
+    """`--url`, `--token-file`, `--ca` and `--timeout`: which API is asked, instead of that of the node in `--home`."""
     for option in (
         click.option(
             "--timeout",
@@ -48,6 +48,13 @@ def api_options(function: F) -> F:
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             metavar="FILE",
             help="Trust the certificates in this PEM file, for an https --url with a certificate of one's own.",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="QUORUM_TOKEN_FILE",
+            metavar="FILE",
+            help="A file with a bearer token for an API that wants one; also QUORUM_TOKEN_FILE.",
         ),
         click.option("--url", help="Ask the API at this URL instead of the node in --home."),
     ):

@@ -43,7 +43,9 @@ def start(home: Path) -> None:
 @home_option
 @api_options
 @output_option
-def status(home: Path, url: str | None, ca: Path | None, timeout: float, output: str) -> None:
+def status(
+    *, home: Path, url: str | None, token_file: Path | None, ca: Path | None, timeout: float, output: str
+) -> None:
     """Say where a running node is, what it waits for, and what one more failure would do.
 
     \b
@@ -59,7 +61,7 @@ def status(home: Path, url: str | None, ca: Path | None, timeout: float, output:
     from node.commands.asking import ask, chosen_target, not_a_ledger
     from node.commands.status_text import describe
 
-    target = chosen_target(home, url, ca)
+    target = chosen_target(home, url, ca, token_file)
     body = ask(target, "/v1/status", timeout_seconds=timeout)
     try:
         text = describe(body)

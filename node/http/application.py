@@ -1,7 +1,8 @@
 """The aiohttp application: what holds for every route, around its handler.
 
-Order of one request: unknown parameters are refused, the Accept header is looked at, the handler answers, the answer
-gets its validators and headers. Whatever goes wrong on the way, here or inside aiohttp, leaves as problem details.
+Order of one request: its token is checked where one is needed, unknown parameters are refused, the Accept header is
+looked at, the handler answers, the answer gets its validators and headers. Whatever goes wrong on the way, here or
+inside aiohttp, leaves as problem details.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from aiohttp import web
 
 from ledger.limits import HTTP_BODY_BYTES_MAX
 from node.http import render
-from node.http.call import JSON, NDJSON, PROBLEM_JSON, SECURITY_HEADERS, Answer, Call, Context
+from node.http.access import OPEN, Access
+from node.http.call import JSON, NDJSON, PROBLEM_JSON, SECURITY_HEADERS, Answer, Caching, Call, Context
 from node.http.face import NodeFace
 from node.http.log import log_failure
 from node.http.openapi import build_document
@@ -37,13 +39,13 @@ _HTTP_PROBLEMS: Mapping[int, tuple[HttpCode, str]] = {
 }
 
 
-def create_application(node: NodeFace) -> web.Application:
-    """The HTTP API of `node`, to be served by `node.http.server.HttpServer`."""
-    context = Context(node, render.to_bytes(build_document(ROUTES)))
+def create_application(node: NodeFace, access: Access = OPEN) -> web.Application:
+    """The HTTP API of `node`, to be served by `node.http.server.HttpServer`, for whom `access` lets in."""
+    context = Context(node, render.to_bytes(build_document(ROUTES, access)))
     application = web.Application(client_max_size=HTTP_BODY_BYTES_MAX, middlewares=[_Outermost(context)])
     application[CONTEXT] = context
     for route in ROUTES:
-        handler = _handler(context, route)
+        handler = _handler(context, route, access)
         resource = application.router.add_resource(route.pattern)
         resource.add_route(route.method, handler)
         if route.method == "GET":
@@ -56,11 +58,13 @@ def create_application(node: NodeFace) -> web.Application:
     return application
 
 
-def _handler(context: Context, route: Route) -> _Handler:
+def _handler(context: Context, route: Route, access: Access) -> _Handler:
     """The aiohttp handler of a route."""
-    declared = route.query_names
+    declared, needs_token = route.query_names, access.needs_token(route.audience)
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        if needs_token:
+            access.check(request.headers.get("Authorization"))
         check_query(request.query, declared)
         _check_accepted(request.headers.get("Accept", "*/*"), route.media_type)
         outcome = route.handler(Call(context, request))
@@ -114,10 +118,10 @@ def problem_response(problem: Problem, context: Context | None) -> web.Response:
     headers = {
         **SECURITY_HEADERS,
         "Content-Type": PROBLEM_JSON,
-        "Cache-Control": "no-store",
+        "Cache-Control": Caching.NEVER.value,
         **problem.headers,
     }
-    if context is not None:
+    if context is not None and problem.status != 401:  # who shows no token is told nothing of the ledger
         headers["Ledger-Height"] = str(context.node.queries.chain.tip.header.height)
     if problem.retry_after_seconds is not None:
         headers["Retry-After"] = str(problem.retry_after_seconds)

@@ -24,6 +24,8 @@ class HttpCode(StrEnum):
     PARAMETER_UNKNOWN = "parameter_unknown"
     PARAMETER_INVALID = "parameter_invalid"
     CURSOR_INVALID = "cursor_invalid"
+    TOKEN_MISSING = "token_missing"  # noqa: S105 - the code of a problem, no password
+    TOKEN_INVALID = "token_invalid"  # noqa: S105
     PATH_UNKNOWN = "path_unknown"
     TRANSACTION_UNKNOWN = "transaction_unknown"
     TRANSACTION_DROPPED = "transaction_dropped"
@@ -80,6 +82,16 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         400,
         "The cursor is not one that this list, with these parameters, has given out.",
         "Start again without cursor, and pass next_cursor back unchanged with the same parameters.",
+    ),
+    HttpCode.TOKEN_MISSING: Row(
+        401,
+        "This node answers only who shows a bearer token.",
+        "Ask its operator for one, and send it as Authorization: Bearer TOKEN (wallet: QUORUM_TOKEN_FILE).",
+    ),
+    HttpCode.TOKEN_INVALID: Row(
+        401,
+        "The bearer token is none of this node's.",
+        "Check that it is this node's and whole; ask its operator for another if it was taken back.",
     ),
     HttpCode.PATH_UNKNOWN: Row(404, "Nothing is at this path.", "The paths are listed in /v1/openapi.json."),
     HttpCode.TRANSACTION_UNKNOWN: Row(
@@ -318,7 +330,7 @@ class Problem:
     @property
     def retry_after_seconds(self) -> int | None:
         """What Retry-After says, or None when trying again is no remedy."""
-        return _RETRY_AFTER_SECONDS.get(self.code)
+        return retry_after_seconds(self.code)
 
     def to_json(self) -> dict[str, object]:
         """The problem details object (RFC 9457 section 3), with `code` and `remedy` as extension members."""
@@ -340,6 +352,11 @@ class ProblemError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.code}: {problem.detail}")
         self.problem = problem
+
+
+def retry_after_seconds(code: Code | HttpCode) -> int | None:
+    """What Retry-After says of a problem with this code, or None."""
+    return _RETRY_AFTER_SECONDS.get(code)
 
 
 def row(code: Code | HttpCode) -> Row:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ledger.refusals import Code
+from node.http.access import Audience
 from node.http.call import JSON, Live, Read
 from node.http.parameters import PATH_PARAMETERS, AnyParameter
 from node.http.problems import HttpCode
@@ -15,7 +16,10 @@ _BRACES = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. `answers` names the schema of a success; `statuses` are those that it can have."""
+    """One method of one path. `answers` names the schema of a success; `statuses` are those that it can have.
+
+    `headers` are those of a success that it has for itself; `audience` is whom it answers on a node that has tokens.
+    """
 
     method: str
     path: str
@@ -28,6 +32,8 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     accepts: tuple[str, ...] = ()
     waits: bool = False
+    headers: tuple[str, ...] = ()
+    audience: Audience = Audience.READERS
 
     @property
     def path_parameters(self) -> tuple[AnyParameter, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.refusals import Code
 from node.http import (
     blocks,
+    docs,
     events,
     evidence,
     governance,
@@ -18,6 +19,7 @@ from node.http import (
     validators,
     verifier,
 )
+from node.http.access import Audience
 from node.http.call import EVENT_STREAM, JSON, NDJSON, OCTETS, TEXT
 from node.http.openapi import document
 from node.http.parameters import (
@@ -67,22 +69,24 @@ _NO_EVIDENCE, _NO_VALIDATOR = (HttpCode.EVIDENCE_UNKNOWN,), (Code.VALIDATOR_UNKN
 _NO_RECORD, _NO_KEY = (Code.STREAM_UNKNOWN, HttpCode.RECORD_UNKNOWN), (HttpCode.VALIDATOR_KEY_UNKNOWN,)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_TILE, _NO_SIZE = (HttpCode.TILE_UNKNOWN,), (HttpCode.LOG_SIZE_UNKNOWN,)
+_FILE = ("Content-Disposition",)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/transactions", submitting.submit, "Submit one transaction, or many",
-          "Submitted", (), SUBMISSION_CODES, statuses=(200, 202), accepts=(JSON, NDJSON), waits=True),
+          "Submitted", (), SUBMISSION_CODES, statuses=(200, 202), accepts=(JSON, NDJSON), waits=True,
+          audience=Audience.SUBMITTERS),
     Route("GET", "/v1/transactions", transactions.search, "Search transactions",
           "TransactionPage", (ACCOUNT, STREAM, ASSET, VALIDATOR, PROPOSAL_NUMBER, *_HISTORY)),
     Route("GET", "/v1/transactions/{id}", transactions.status, "What became of a transaction",
-          "TransactionStatus", (), _NO_TRANSACTION, waits=True),
+          "TransactionStatus", (), _NO_TRANSACTION, waits=True, audience=Audience.SUBMITTERS),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
-          "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT),
+          "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT, headers=_FILE, audience=Audience.SUBMITTERS),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
           "BlockPage", (*_HEIGHTS, *_PAGE)),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
-          "WholeBlock", (), _NO_BLOCK),
+          "WholeBlock", (), _NO_BLOCK, headers=("Content-Location",)),
     Route("GET", "/v1/blocks/{block}/certificate", blocks.certificate, "The commit record of a block",
           "CommitRecord", (), _NO_CERTIFICATE),
     Route("GET", "/v1/blocks/{block}/body", blocks.body, "The exact envelopes of a block, one on each line",
@@ -156,7 +160,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/evidence/unrecorded", evidence.unrecorded, "Evidence that only this node has",
           "EvidencePage", _PAGE),
     Route("GET", "/v1/evidence/{digest}", evidence.file, "Evidence as a file that verifies offline",
-          "EvidenceFile", (PINNED_HEIGHT,), (*_NO_EVIDENCE, *_NO_TRAIL)),
+          "EvidenceFile", (PINNED_HEIGHT,), (*_NO_EVIDENCE, *_NO_TRAIL), headers=_FILE),
     Route("GET", "/v1/status", health.status, "What this node is doing, and what it waits for",
           "Status"),
     Route("GET", "/v1/doctor", health.doctor, "What is wrong with this node or its network, and what to do",
@@ -176,14 +180,22 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
           "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",
-          "OpenApi"),
+          "OpenApi", audience=Audience.EVERYBODY),
+    Route("GET", "/docs", docs.page, "This document, for people",
+          "Text", media_type=docs.HTML, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/page.js", docs.script, "Part of the page",
+          "Text", media_type=docs.JAVASCRIPT, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/swagger-ui.css", docs.style_sheet, "Part of the page",
+          "Text", media_type=docs.CSS, audience=Audience.EVERYBODY),
+    Route("GET", "/docs/swagger-ui-bundle.js", docs.bundle, "Part of the page",
+          "Text", media_type=docs.JAVASCRIPT, audience=Audience.EVERYBODY),
     Route("GET", "/verifier.py", verifier.served, "The verifier of receipts, as one file to read and run",
-          "Text", media_type=TEXT),
+          "Text", media_type=TEXT, headers=_FILE, audience=Audience.EVERYBODY),
     Route("GET", "/livez", health.alive, "Whether the node works at all",
-          "Alive", (), (HttpCode.HALTED,)),
+          "Alive", (), (HttpCode.HALTED,), audience=Audience.EVERYBODY),
     Route("GET", "/readyz", health.ready, "Whether requests may be sent to this node",
-          "Ready", (PEERS_MIN, BLOCKS_BEHIND_MAX), (Code.NOT_READY,)),
+          "Ready", (PEERS_MIN, BLOCKS_BEHIND_MAX), (Code.NOT_READY,), audience=Audience.EVERYBODY),
     Route("GET", "/metrics", health.metrics, "Figures in the Prometheus text format",
-          "Text", media_type=TEXT),
+          "Text", media_type=TEXT, audience=Audience.METRICS),
 )
 # fmt: on

@@ -19,6 +19,7 @@ from ledger.validators import Quorum, QuorumRule, Tolerance
 from node.cli import main as node_main
 from tests.integration.processes.network import free_base_port
 from tests.integration.processes.test_devnet import ROOT, devnet, running
+from wallet.audit_cli import main as audit_main
 from wallet.cli import main as wallet_main
 from wallet.exit_codes import MEANINGS
 
@@ -135,7 +136,12 @@ LINES = [
 def test_every_command_that_is_shown_exists(line: str) -> None:
     """Its verbs and options; a remark stands behind a wide gap."""
     program, *words = re.split(r" {3,}", line)[0].split()
-    command: click.Command = {"quorum-node": node_main, "quorum-wallet": wallet_main}[program]
+    programs: dict[str, click.Command] = {
+        "quorum-node": node_main,
+        "quorum-wallet": wallet_main,
+        "quorum-audit": audit_main,
+    }
+    command = programs[program]
     known: set[str] = set()
     for word in words:
         if isinstance(command, click.Group) and word in command.commands:

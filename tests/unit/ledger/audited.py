@@ -9,7 +9,7 @@ from ledger.audit import ChainAudit
 from ledger.chain import CandidateBlock, Tip
 from ledger.crypto import Verify, verify
 from ledger.genesis import Genesis, genesis_block
-from ledger.primitives import Digest
+from ledger.primitives import Digest, PublicKey, Signature
 
 
 class MemoryAuditedChain:
@@ -59,3 +59,16 @@ class MemoryAuditedChain:
 def audit_in_memory(genesis: Genesis, verify_signature: Verify = verify) -> ChainAudit:
     """An audit from genesis that leaves nothing behind."""
     return ChainAudit(MemoryAuditedChain(genesis), verify_signature)
+
+
+def remembering() -> Verify:
+    """`verify`, which looks at no signature twice."""
+    remembered: dict[tuple[PublicKey, bytes, Signature], bool] = {}
+
+    def verify_once(key: PublicKey, message: bytes, signature: Signature) -> bool:
+        asked = (key, message, signature)
+        if asked not in remembered:
+            remembered[asked] = verify(*asked)
+        return remembered[asked]
+
+    return verify_once

@@ -14,7 +14,7 @@ from ledger.block import block_hash, encode_header
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitRecord, VoteSignature
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
-from ledger.crypto import Verify, verify
+from ledger.crypto import Verify
 from ledger.errors import LedgerError, MalformedError
 from ledger.export import first_line
 from ledger.export_reading import open_exported_block, split_blocks, split_lines
@@ -22,8 +22,7 @@ from ledger.genesis import Genesis
 from ledger.limits import BLOCK_TRANSACTIONS_MAX, ENVELOPE_BYTES_MAX, RECORD_BYTES_MAX
 from ledger.operations.fields import Content
 from ledger.operations.streams import RecordAppend
-from ledger.primitives import PublicKey, Signature
-from tests.unit.ledger.audited import audit_in_memory
+from tests.unit.ledger.audited import audit_in_memory, remembering
 from tests.unit.ledger.exporting import (
     audit_export,
     eventful_chain,
@@ -110,19 +109,6 @@ def test_parts_end_with_the_block_that_fills_them(chain: MemoryChain, monkeypatc
 
 
 # ---- every byte
-
-
-def remembering() -> Verify:
-    """`verify`, which looks at no signature twice."""
-    remembered: dict[tuple[PublicKey, bytes, Signature], bool] = {}
-
-    def verify_once(key: PublicKey, message: bytes, signature: Signature) -> bool:
-        asked = (key, message, signature)
-        if asked not in remembered:
-            remembered[asked] = verify(*asked)
-        return remembered[asked]
-
-    return verify_once
 
 
 def audit_below(chain: MemoryChain, height: int, verify_signature: Verify) -> ChainAudit:

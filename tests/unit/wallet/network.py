@@ -32,10 +32,10 @@ COUNT = 4
 class Network:
     """Four validators (quorum 3) whose blocks are committed at once. org0 is the administrator."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "testnet") -> None:
         self.founders = founders(COUNT)
         self.genesis = assemble_genesis(
-            network="testnet",
+            network=name,
             salt=bytes(16),
             time_ms=time.time_ns() // 1_000_000,
             quorum=default_quorum(COUNT),
@@ -89,7 +89,7 @@ class Network:
 
     def forget(self, blocks: int) -> None:
         """Take back the newest blocks."""
-        kept = list(zip(self.records, self.blocks, strict=True))[:-blocks]
+        kept = list(zip(self.records, self.blocks, strict=True))[: len(self.blocks) - blocks]
         self.records, self.blocks = [], []
         self._chain = MemoryAuditedChain(self.genesis)
         self._audit = ChainAudit(self._chain)
@@ -97,6 +97,14 @@ class Network:
             self._audit.append(record, [transaction.envelope for transaction in block.transactions])
             self.records.append(record)
             self.blocks.append(block)
+
+    def fork(self) -> Network:
+        """Another network with the same past, which goes its own way."""
+        other = Network()
+        other.genesis = self.genesis
+        other.records, other.blocks, other.trees = [*self.records], [*self.blocks], dict(self.trees)
+        other.forget(0)
+        return other
 
     @property
     def state(self) -> State:

@@ -1,4 +1,4 @@
-"""`quorum-audit verify`: one receipt or evidence file, without any network."""
+"""`quorum-audit verify`: one receipt, state proof, evidence file or split view, without any network."""
 
 from __future__ import annotations
 
@@ -15,35 +15,46 @@ if TYPE_CHECKING:
     from wallet.session import Session
 
 
-@click.command("verify", cls=Command, short_help="Verify a receipt or an evidence file. Offline.")
+@click.command("verify", cls=Command, short_help="Verify a receipt, a state proof, evidence or a split view. Offline.")
 @click.argument("file")
 @pass_session
 def verify(session: Session, file: str) -> int:
-    """Verify a receipt, or evidence against a validator, against a pinned genesis or checkpoint. No network.
+    """Verify a receipt, a state proof, evidence against a validator, or a split view. No network.
 
-    What FILE is stands in it. What is pinned is --genesis FILE or --checkpoint FILE, or the profile's.
+    What FILE is stands in it. It is held against what is pinned: --genesis FILE or --checkpoint FILE, or the profile's.
 
     \b
     Example:  quorum-audit verify inv-7.receipt.json --genesis genesis.json
               quorum-audit verify evidence-9f2c.json --checkpoint january.json
+              quorum-audit verify balance.proof.json --genesis genesis.json
 
     Next: exit code 0 means that all that is printed is proved; 10 that nothing is.
     """
     from ledger.encoding import decode_form
     from ledger.errors import MalformedError
     from ledger.evidence_file import EVIDENCE_KIND
-    from ledger.limits import EVIDENCE_FILE_BYTES_MAX, RECEIPT_BYTES_MAX
+    from ledger.limits import EVIDENCE_FILE_BYTES_MAX, RECEIPT_BYTES_MAX, SPLIT_VIEW_BYTES_MAX, STATE_PROOF_BYTES_MAX
+    from ledger.split_view import SPLIT_VIEW_KIND
+    from ledger.state_proof import STATE_PROOF_KIND
     from wallet.evidence import verify_evidence_file
     from wallet.pinning import pinned
+    from wallet.split_view import verify_split_view_file
+    from wallet.state_proofs import verify_state_proof_file
 
     pin = pinned(session.settings)
-    data = read_bounded(file, max(RECEIPT_BYTES_MAX, EVIDENCE_FILE_BYTES_MAX))
+    largest = max(RECEIPT_BYTES_MAX, EVIDENCE_FILE_BYTES_MAX, SPLIT_VIEW_BYTES_MAX, STATE_PROOF_BYTES_MAX)
+    data = read_bounded(file, largest)
     try:
         value = decode_form(data, bytes_max=len(data), what=file)
     except MalformedError:
         value = None  # what reads it next says what is wrong
-    if isinstance(value, dict) and value.get("kind") == EVIDENCE_KIND:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind == EVIDENCE_KIND:
         verify_evidence_file(session, data, pin)
+    elif kind == SPLIT_VIEW_KIND:
+        verify_split_view_file(session, data, pin)
+    elif kind == STATE_PROOF_KIND:
+        verify_state_proof_file(session, data, pin)
     else:
         verify_receipt(session, data, pin)
     return ExitCode.OK

@@ -134,6 +134,41 @@ def test_text_for_people_and_json_for_scripts() -> None:
             assert json.loads(shown.stdout) == json.loads(linked_to("v1"))
 
 
+def test_a_token_is_shown_to_who_wants_one_and_not_to_whom_that_one_redirects(tmp_path: Path) -> None:
+    shown: list[str | None] = []
+
+    def respond(request: BaseHTTPRequestHandler) -> None:
+        shown.append(request.headers.get("Authorization"))
+        if shown[-1] == f"Bearer {'a' * 40}":
+            answering(linked_to("v1"))(request)
+        else:
+            answering(b"{}", 401)(request)
+
+    token, other, digests = tmp_path / "token", tmp_path / "other", tmp_path / "digests"
+    for path, content in ((token, "a" * 40), (other, "b" * 40), (digests, f"sha256:{'0' * 64}")):
+        path.write_text(f"{content}\n")
+        path.chmod(0o600)
+    with serving(respond) as port:
+        url = f"http://127.0.0.1:{port}"
+        assert "height     7" in quorum_node("status", "--url", url, "--token-file", str(token)).stdout
+        for words, says in (
+            ((), "wants a bearer token: name a file that has one with --token-file"),
+            (("--token-file", str(other)), "does not know the bearer token that it was shown"),
+            (("--token-file", str(digests)), "has no token that can be shown"),
+        ):
+            assert_refused(quorum_node("status", "--url", url, *words), 2, says)
+
+        def redirect(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(302)
+            request.send_header("Location", f"{url}/v1/status")
+            request.end_headers()
+
+        shown.clear()
+        with serving(redirect) as elsewhere:
+            quorum_node("status", "--url", f"http://127.0.0.1:{elsewhere}", "--token-file", str(token))
+        assert shown == [None]
+
+
 def test_nothing_that_is_answered_moves_the_cursor_of_a_terminal() -> None:
     hostile = "\x9b2J\u202e\U0001f512\x7f\u00e9"
     status = {**STATUS, "explanation": hostile, "more": [hostile]}

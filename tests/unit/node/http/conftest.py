@@ -43,7 +43,7 @@ class Api:
     async def request(self, method: str, path: str, **options: Any) -> Reply:
         async with self.session.request(method, self.url + path, allow_redirects=False, **options) as response:
             reply = Reply(response.status, response.headers, await response.read())
-        check_answer(method, path, reply.status, reply.headers.get("Content-Type", ""), reply.body)
+        check_answer(method, path, reply.status, reply.headers, reply.body)
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
         assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert "aiohttp" not in reply.headers["Server"]

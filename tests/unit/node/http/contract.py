@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -15,8 +16,14 @@ from node.http.routes import ROUTES
 DOCUMENT: dict[str, Any] = orjson.loads(orjson.dumps(build_document(ROUTES)))
 
 
-def check_answer(method: str, path: str, status: int, media_type: str, body: bytes) -> None:
+_OF_ALL = {"server", "x-content-type-options", "content-security-policy", "referrer-policy"}
+_OF_HTTP = {"date", "content-type", "content-length", "transfer-encoding", "connection"}
+
+
+def check_answer(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Raise `AssertionError` unless the document says that this answer may come from `method` on `path`."""
+    media_type = headers.get("Content-Type", "")
+    assert {name.lower() for name in headers} >= _OF_ALL
     assert status != 500, body
     operation = _operation(method, path.partition("?")[0])
     if operation is None or status == 405:
@@ -29,6 +36,7 @@ def check_answer(method: str, path: str, status: int, media_type: str, body: byt
     if declared is None:
         assert status in (400, 413, 417, 431), f"{method} {path} answered {status}, which is not in the document"
         return
+    _check_headers(declared.get("headers", {}), headers)
     if method == "HEAD" or status == 304:
         assert body == b""
         return
@@ -55,6 +63,20 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
             if found is not None:
                 return found
     return None
+
+
+def _check_headers(declared: dict[str, Any], headers: Mapping[str, str]) -> None:
+    """Every header is declared, every one that is required is there, and each has the form that it is said to have."""
+    given = {name.lower() for name in headers} - _OF_ALL - _OF_HTTP
+    assert given <= {name.lower() for name in declared}, given
+    for name, reference in declared.items():
+        header = DOCUMENT["components"]["headers"][reference["$ref"].rpartition("/")[2]]
+        value = headers.get(name)
+        if value is None:
+            assert not header.get("required"), f"{name} is missing"
+            continue
+        parsed = int(value) if header["schema"]["type"] == "integer" else value
+        Draft202012Validator(header["schema"]).validate(parsed)
 
 
 def _check_problem(body: bytes, codes: list[str] | None) -> None:
