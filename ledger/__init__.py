@@ -17,6 +17,7 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block
     trail, pinned_checkpoint    where a verifier's trust starts, and what leads from there to who may sign at a height
     light_client                what is known of a chain without its blocks, from certified headers
+    block_proof                 which transactions a block has, all of them, without their contents
     receipt, audit              what a stranger verifies, without trusting the node that answers; `evidence_file`,
                                 `split_view` and `state_proof` too
     export, export_reading      a whole chain as a file that anybody can read, and what an audit makes of it

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import nacl.bindings
 from nacl.exceptions import BadSignatureError
@@ -82,6 +82,19 @@ def verify(key: PublicKey, message: bytes, signature: Signature) -> bool:
     except BadSignatureError:
         return False
     return True
+
+
+class Signer(Protocol):
+    """What signs with one Ed25519 key, wherever that is: `SigningKey` is one, a device or a service may be others."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public half."""
+        ...
+
+    def sign(self, message: bytes) -> Signature:
+        """The signature over `message` (RFC 8032, without a prefix or context)."""
+        ...
 
 
 class SigningKey:

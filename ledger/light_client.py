@@ -219,6 +219,24 @@ class LightClient:
         self._take(certified, record)
         return certified
 
+    def remembered(self, height: int) -> tuple[CertifiedHeader, CommitRecord | None] | None:
+        """The header of this height, if it was seen and is remembered, with its record: None for the pinned one."""
+        seen = self._seen.get(height)
+        return None if seen is None else (seen.certified, seen.record)
+
+    def certify(self, record: CommitRecord, trail: Sequence[SetChange]) -> CertifiedHeader:
+        """The header that `record`, of any height above the anchor, makes final; nothing is learned from it.
+
+        `trail` has the changes of the set since the anchor, or since `from_height` for a block above that. Raises
+        `MalformedError`, `VerificationError`, and `ForkError` when another block of its height is remembered.
+        """
+        height = parse_header(record.header).height
+        anchor = self._known_anchor if height > self._in_force.since else self.anchor
+        validators = follow_trail(trail, anchor, height, self._verify).validators
+        certified = verify_at_height(record, anchor, height, validators, self._verify)
+        self.compare(certified, record)
+        return certified
+
     def compare(self, certified: CertifiedHeader, record: CommitRecord) -> bool:
         """Whether this header, which `record` certifies, is remembered; False when none of its height is.
 

@@ -119,11 +119,19 @@ NOTE_SIGNATURES_MAX = 256
 LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
 POLICY_BYTES_MAX = 256 * KIB
 POLICY_LINES_MAX = 4_096
+COSIGN_QUIET_MS = 1_000  # after which the newest block is cosigned when none that begins a second of ledger time came
+COSIGNERS_AHEAD_BLOCKS_MAX = 1  # a validator that is further behind than that does not cosign until it has caught up
+COSIGNATURES_HELD_MAX = 4  # of one validator, of the newest heights; enough for those who are a little behind
+COSIGNATURE_EVERY_MS = 500  # on average, of one peer; beyond, after a burst, they are dropped unread
+COSIGNATURE_BURST = 8
+COSIGNATURES_IN_NOTE_MAX = 99  # unless the quorum needs more: some readers of notes accept 100 signatures
 
 # ---- light clients
 LIGHT_UPDATE_STEPS_MAX = 64  # validator-set changes in one light update; beyond, it leads to the next change only
 LIGHT_UPDATE_TRAIL_BYTES_MAX = 4 * MIB  # of the commit records of these changes, unless one has more; likewise
 LIGHT_UPDATE_BYTES_MAX = 16 * MIB
+BLOCK_PROOF_BYTES_MAX = 8 * MIB
+EVENT_BYTES_MAX = 16 * MIB  # of one server-sent event, that a client reads
 LIGHT_HEADERS_REMEMBERED_MAX = 256  # certified headers in which a fork is seen at once; the oldest are forgotten
 
 # ---- watching
@@ -202,6 +210,7 @@ HTTP_CLOSE_SECONDS_MAX = 5  # that requests get to finish at shutdown
 HTTP_STREAM_KEEP_ALIVE_SECONDS = 15  # between comments on a quiet event stream
 HTTP_STREAM_WRITE_SECONDS_MAX = 30  # that one write may take; a slower reader is disconnected and resumes
 HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
+HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put into a write; one event may have more
 
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256

@@ -37,7 +37,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.crypto import SigningKey, digest, tag
+from ledger.crypto import Signer, digest, tag
 from ledger.encoding import (
     Json,
     decode,
@@ -218,7 +218,7 @@ def transaction_id(body: bytes) -> Digest:
     return digest(_TRANSACTION_TAG, body)
 
 
-def sign_body(body: bytes, key: SigningKey) -> KeySignature:
+def sign_body(body: bytes, key: Signer) -> KeySignature:
     """`key`'s signature over body bytes."""
     return KeySignature(key.public_key, key.sign(_TRANSACTION_TAG + body))
 

@@ -12,6 +12,8 @@ import asyncio
 import gc
 import signal
 import ssl
+from dataclasses import dataclass
+from pathlib import Path
 
 from ledger import crypto
 from ledger.crypto import SigningKey
@@ -37,6 +39,15 @@ _LOG = EventLog("node")
 _GARBAGE_THRESHOLD = 100_000  # container objects, some tens of megabytes at most
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A node's own keys; a follower has the node key only."""
+
+    node_seed: bytes
+    consensus: SigningKey | None
+    cosigning: SigningKey | None
+
+
 def run(config: Config) -> int:
     """Run the node until SIGTERM or SIGINT (0) or a failure (1). Blocks.
 
@@ -56,32 +67,37 @@ def run(config: Config) -> int:
 
 async def _run(config: Config) -> int:
     passphrase = None if config.key_passphrase_path is None else load_passphrase(config.key_passphrase_path)
-    node_seed = load_seed(config.node_key_path, passphrase=passphrase)
-    path = config.consensus_key_path
-    consensus_key = None if path is None else load_signing_key(path, passphrase=passphrase)
+    keys = _Keys(
+        node_seed=load_seed(config.node_key_path, passphrase=passphrase),
+        consensus=_load(config.consensus_key_path, passphrase),
+        cosigning=_load(config.cosigning_key_path, passphrase),
+    )
     store, chain = open_home(config)
     try:
-        guard = FileGuard(data_paths(config).guard, None if consensus_key is None else consensus_key.public_key)
+        guard = FileGuard(data_paths(config).guard, None if keys.consensus is None else keys.consensus.public_key)
         try:
-            return await _run_parts(config, chain=chain, guard=guard, node_seed=node_seed, consensus_key=consensus_key)
+            return await _run_parts(config, chain=chain, guard=guard, keys=keys)
         finally:
             guard.close()
     finally:
         store.close()
 
 
-async def _run_parts(
-    config: Config, *, chain: ChainStore, guard: FileGuard, node_seed: bytes, consensus_key: SigningKey | None
-) -> int:
+def _load(path: Path | None, passphrase: bytes | None) -> SigningKey | None:
+    return None if path is None else load_signing_key(path, passphrase=passphrase)
+
+
+async def _run_parts(config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys) -> int:
     inbox = Inbox()
-    peers = Peers(seed=node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
+    peers = Peers(seed=keys.node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)
     replica = Replica(
         chain=chain,
         guard=guard,
-        consensus_key=consensus_key,
-        node_key=SigningKey(node_seed),
+        consensus_key=keys.consensus,
+        node_key=SigningKey(keys.node_seed),
+        cosigning_key=keys.cosigning,
         verify=crypto.verify,
         now=read_clocks(),
     )

@@ -37,6 +37,7 @@ from node.replica.actions import (
     SendToAll,
     WakeAt,
 )
+from node.replica.cosigned import Published
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
 from node.storage.errors import StorageError
@@ -71,6 +72,10 @@ class Stepper(Protocol):
 
     def evidence(self) -> tuple[Evidence, ...]:
         """See `Replica.evidence`."""
+        ...
+
+    def checkpoint(self) -> Published | None:
+        """See `Replica.checkpoint`."""
         ...
 
 
@@ -224,6 +229,10 @@ class Runtime:
     def evidence(self) -> tuple[Evidence, ...]:
         """What this node keeps against validators that signed two contradictory statements."""
         return self._replica.evidence()
+
+    def checkpoint(self) -> Published | None:
+        """The newest checkpoint of the log with a quorum of cosignatures, or None before there is one."""
+        return self._replica.checkpoint()
 
     @property
     def storage_low(self) -> bool:

@@ -14,6 +14,9 @@ A frame is one type byte and a body; integers are big endian, and the last field
     10 records              framed: record, framed envelopes, record, framed envelopes, …  (0..64 pairs)
     11 transactions         framed envelopes: what was asked for         (1..1000)
     12 transactions         framed envelopes: prompt gossip              (1..1000)
+    13 cosignature          height u64 | size u64 | root (32) | time u64 | key (32) | note signature (64) |
+                            cosignature (64)
+    14 checkpoint           height u64 | signed note
 
 "Framed" is `ledger.framing`. Payloads of consensus and justification are the canonical JSON of
 `ledger.consensus.codec`; they are judged by the replica when it decides their height, and only their size is looked
@@ -25,7 +28,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum, unique
 from itertools import chain
 from typing import TypeAlias, assert_never
@@ -41,9 +44,11 @@ from ledger.limits import (
     GOSSIP_TRANSACTIONS_PER_FRAME_MAX,
     HEADER_BYTES_MAX,
     INTEGER_MAX,
+    NOTE_BYTES_MAX,
     RECORD_BYTES_MAX,
 )
-from ledger.primitives import DIGEST_BYTES, Digest
+from ledger.log.signed_note import TIMESTAMP_MAX
+from ledger.primitives import DIGEST_BYTES, Digest, PublicKey, Signature
 
 ROUND_MAX = 2**32 - 1
 """The highest round that fits a frame and a signed statement."""
@@ -149,6 +154,28 @@ class Records:
     items: tuple[CertifiedBlock, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Cosignature:
+    """What the validator with this cosigning key signed of the log after block `height`: its checkpoint as a note, and
+    the checkpoint at `time_s` (POSIX seconds), both as `ledger.log.checkpoint` has it. Unverified."""
+
+    height: int
+    size: int
+    root: Digest
+    time_s: int
+    key: PublicKey
+    note_signature: Signature
+    cosignature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The checkpoint of the log after block `height` with a quorum of cosignatures, as a signed note. Unverified."""
+
+    height: int
+    note: bytes
+
+
 PeerMessage: TypeAlias = (
     Consensus
     | Status
@@ -160,10 +187,13 @@ PeerMessage: TypeAlias = (
     | Justification
     | FetchRecords
     | Records
+    | Cosignature
+    | Checkpoint
 )
 
 _CONSENSUS, _STATUS, _TRANSACTIONS, _FETCH_TRANSACTIONS, _FETCH_BLOCK = 1, 2, 3, 4, 5
 _BLOCK, _FETCH_JUSTIFICATION, _JUSTIFICATION, _FETCH_RECORDS, _RECORDS = 6, 7, 8, 9, 10
+_COSIGNATURE, _CHECKPOINT = 13, 14
 _TRANSACTIONS_TYPE = {Haste.BULK: _TRANSACTIONS, Haste.REQUESTED: 11, Haste.PROMPT: 12}
 
 _HEIGHT = struct.Struct(">BQ")
@@ -171,6 +201,7 @@ _STATUS_FRAME = struct.Struct(">BQI")
 _DIGEST_FRAME = struct.Struct(">BQ32s")
 _BLOCK_HEAD = struct.Struct(">BQI")
 _RECORDS_REQUEST = struct.Struct(">BQB")
+_COSIGNATURE_FRAME = struct.Struct(">BQQ32sQ32s64s64s")
 
 
 def encode(message: PeerMessage) -> bytes:
@@ -200,6 +231,10 @@ def encode(message: PeerMessage) -> bytes:
             assert len(items) <= CERTIFIED_BLOCKS_PER_REPLY_MAX
             pairs = chain.from_iterable((item.record, pack(item.envelopes)) for item in items)
             frame = bytes((_RECORDS,)) + pack(tuple(pairs))
+        case Cosignature():
+            frame = _COSIGNATURE_FRAME.pack(_COSIGNATURE, *astuple(message))
+        case Checkpoint(height, note):
+            frame = _HEIGHT.pack(_CHECKPOINT, height) + note
         case _:
             assert_never(message)
     assert len(frame) <= FRAME_BYTES_MAX, f"a {type(message).__name__} of {len(frame)} bytes does not fit a frame"
@@ -244,6 +279,13 @@ def decode(frame: bytes) -> PeerMessage:
             return Transactions(_gossip_envelopes(frame), Haste.REQUESTED)
         case 12:
             return Transactions(_gossip_envelopes(frame), Haste.PROMPT)
+        case 13:
+            return _decode_cosignature(frame)
+        case 14:
+            height, note = _height_and_payload(frame, "checkpoint")
+            if len(note) > NOTE_BYTES_MAX:
+                raise MalformedError(f"a checkpoint has at most {NOTE_BYTES_MAX} bytes, not {len(note)}")
+            return Checkpoint(height, note)
         case unknown:
             raise MalformedError(f"unknown type of frame {unknown}")
 
@@ -339,6 +381,15 @@ def _decode_block(frame: bytes) -> Block:
     if not 1 <= header_bytes <= HEADER_BYTES_MAX or end > len(frame):
         raise MalformedError(f"a block frame has a header of 1 to {HEADER_BYTES_MAX} bytes, not {header_bytes}")
     return Block(_height(height), frame[_BLOCK_HEAD.size : end], _digests(frame, start=end))
+
+
+def _decode_cosignature(frame: bytes) -> Cosignature:
+    fields = _COSIGNATURE_FRAME.unpack(_exactly(frame, _COSIGNATURE_FRAME, "cosignature"))
+    _, height, size, root, time_s, key, note_signature, cosignature = fields
+    if size > INTEGER_MAX or time_s > TIMESTAMP_MAX:
+        raise MalformedError(f"a cosignature of size {size} or time {time_s} is beyond what there can be")
+    signatures = Signature(note_signature), Signature(cosignature)
+    return Cosignature(_height(height), size, Digest(root), time_s, PublicKey(key), *signatures)
 
 
 def _decode_records(frame: bytes) -> Records:

@@ -40,7 +40,7 @@ def pinned(settings: Settings) -> Pin:
     Raises `WalletError`: nothing is pinned, or a file is not one (2); genesis, hash and checkpoint differ (10).
     """
     if settings.checkpoint:
-        return _pin_of_checkpoint(_pinned_checkpoint(settings))
+        return _pin_of_checkpoint(pinned_checkpoint(settings))
     from ledger.trail import anchor_of
 
     genesis = pinned_genesis(settings)
@@ -50,7 +50,7 @@ def pinned(settings: Settings) -> Pin:
 def pinned_chain(settings: Settings) -> Digest:
     """The pinned chain. Raises `WalletError`: nothing is pinned (2), or what is pinned is not of one chain (10)."""
     if settings.checkpoint:
-        return _pinned_checkpoint(settings).header.chain
+        return pinned_checkpoint(settings).header.chain
     if settings.genesis:
         return pinned_genesis(settings).chain
     if settings.genesis_hash:
@@ -96,8 +96,11 @@ def read_checkpoint(path: str) -> PinnedCheckpoint:
         ) from None
 
 
-def _pinned_checkpoint(settings: Settings) -> PinnedCheckpoint:
-    """The pinned checkpoint, which is of the pinned genesis if there is one. Raises `WalletError` (2, 10)."""
+def pinned_checkpoint(settings: Settings) -> PinnedCheckpoint:
+    """The pinned checkpoint, where there is one: it is of the pinned genesis, if that is pinned, too.
+
+    Raises `WalletError` (2, 10).
+    """
     checkpoint = read_checkpoint(settings.checkpoint)
     expected = None
     if settings.genesis:

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from wallet.client import Client
     from wallet.session import Session
 
-PAGE_ITEMS_MAX = 200
-EMPTY_PAGES_MAX = 1_000
-"""A node that searched for long gives a page with nothing on it, and where to go on; one that lies does so for ever."""
-
 
 def limit_option(command: Decorated) -> Decorated:
     """`--limit`: all that a list of names needs, which is in alphabetical order."""
@@ -70,23 +66,19 @@ def show_list(
 ) -> int:
     """Print up to `limit` items of the list at `path`, following its cursors; `row` prepares items for text only.
 
-    Warns when the node has not come to an end of its search after EMPTY_PAGES_MAX pages with nothing on them.
+    Warns when the node comes to no end of its search.
     """
-    from wallet.answers import parse_page
+    from wallet.client.listing import EndlessSearchError, listed
     from wallet.submission import ask
 
     async def work(client: Client) -> tuple[list[dict[str, Json]], bool]:
         items: list[dict[str, Json]] = []
-        cursor: str | None = None
-        empty_pages = 0
-        while len(items) < limit and empty_pages < EMPTY_PAGES_MAX:
-            size = min(PAGE_ITEMS_MAX, limit - len(items))
-            page, cursor = await client.get(path, parse_page, {**query, "limit": size, "cursor": cursor})
-            items += page
-            empty_pages += not page
-            if cursor is None:
-                break
-        return items[:limit], empty_pages == EMPTY_PAGES_MAX
+        try:
+            async for item in listed(client, path, query, limit=limit):
+                items.append(item)
+        except EndlessSearchError:
+            return items, True
+        return items, False
 
     items, given_up = ask(session, work)
     if given_up:

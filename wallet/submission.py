@@ -8,38 +8,26 @@ receipt proves of the block is printed as it is proved, not as it is stated; wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wallet.answers import Outcome, State, parse_signers
-from wallet.exit_codes import ExitCode, WalletError, verification_error
+from wallet.answers import Outcome, State
+from wallet.exit_codes import ExitCode, WalletError
 from wallet.files import PUBLIC, create_file
-from wallet.moments import rfc3339
 from wallet.pinning import has_pin, pinned
-from wallet.receipts import proof_sentence, verify
+from wallet.receipts import proof_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ledger.encoding import Json
-    from ledger.receipt import VerifiedReceipt
     from ledger.transaction import Transaction
-    from wallet.client import Client
+    from wallet.client import Client, Settled
+    from wallet.client.outcomes import Judge
     from wallet.pinning import Pin
     from wallet.session import Session
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An outcome with what is known beyond it: who signed the block, and the verified receipt, if any."""
-
-    outcome: Outcome
-    signers: tuple[str, ...] = ()
-    receipt: bytes | None = None
-    verified: VerifiedReceipt | None = None
 
 
 def ask(session: Session, work: Callable[[Client], Awaitable[T]], *, nodes: tuple[str, ...] | None = None) -> T:
@@ -78,11 +66,9 @@ def submit(session: Session, transaction: Transaction, *, wait: bool) -> Settled
     session.output.hint(f"Submitting {transaction_id}")
 
     async def work(client: Client) -> Settled:
-        outcome = await client.submit(transaction.envelope, transaction_id, wait=wait)
-        if wait and not outcome.final:
-            valid_until_ms = transaction.body.valid_until_ms
-            outcome = await client.wait(transaction_id, valid_until_ms=valid_until_ms, envelope=transaction.envelope)
-        return await settle(session, client, outcome)
+        from wallet.client.outcomes import pursue
+
+        return await pursue(client, judge_of(session, client), transaction).submit(wait=wait)
 
     try:
         return ask(session, work)
@@ -101,25 +87,16 @@ def submit(session: Session, transaction: Transaction, *, wait: bool) -> Settled
         raise
 
 
-async def settle(session: Session, client: Client, outcome: Outcome) -> Settled:
-    """What can be added to an outcome: for a committed one, who signed, and the receipt when genesis is pinned."""
-    if outcome.state is not State.COMMITTED:
-        return Settled(outcome)
+def judge_of(session: Session, client: Client) -> Judge:
+    """Who says what is made of a node's word: a light client from what is pinned, else nobody."""
+    from wallet.client.following import Follower
+    from wallet.client.outcomes import Belief
+    from wallet.client.proving import ReceiptJudge
+    from wallet.client.witnesses import Witnesses
+
     if not has_pin(session.settings):
-        signers = await client.get(f"/v1/blocks/{outcome.height}", parse_signers)
-        return Settled(outcome, signers)
-    pin = pinned(session.settings)
-    data = await fetch_receipt(client, outcome.id, pin)
-    verified = verify(data, pin)
-    check_agrees(verified, outcome)
-    own_block = verified.header.height == verified.leaf.height  # not so of one that a later, pinned block proves
-    proved = replace(
-        outcome,
-        index=verified.leaf.index,
-        block_hash=verified.block_hash.hex() if own_block else None,
-        time=rfc3339(verified.header.time_ms) if own_block else None,
-    )
-    return Settled(proved, verified.signers, data, verified)
+        return Belief()
+    return ReceiptJudge(Witnesses(client, Follower(pinned(session.settings).anchor)))
 
 
 async def fetch_receipt(client: Client, transaction_id: str, pin: Pin | None) -> bytes:
@@ -130,18 +107,6 @@ async def fetch_receipt(client: Client, transaction_id: str, pin: Pin | None) ->
     if pin is not None and pin.anchor.height:
         path += f"?from_height={pin.anchor.height}"
     return await client.get_bytes(path, bytes_max=RECEIPT_BYTES_MAX)
-
-
-def check_agrees(verified: VerifiedReceipt, outcome: Outcome) -> None:
-    """Raise `WalletError` (10) unless a receipt proves exactly what a node stated."""
-    proved = (verified.transaction.id.hex(), verified.leaf.height, verified.leaf.result)
-    if proved != (outcome.id, outcome.height, outcome.result):
-        raise verification_error(
-            f"The node states that {outcome.id} is '{outcome.result}' in block {outcome.height}, but its receipt is of "
-            f"{proved[0]}, '{proved[2]}' in block {proved[1]}.",
-            code="node_contradicts_receipt",
-            remedy="The node is broken or lies. Ask another one.",
-        )
 
 
 def report(session: Session, settled: Settled, *, receipt_path: str | None = None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ledger.block_proof import build_block_proof
 from ledger.consensus.codec import decode_commit_record
 from ledger.export import block_lines
 from ledger.limits import EXPORT_ANSWER_BLOCKS_MAX, EXPORT_ANSWER_BYTES
+from ledger.merkle import frontier_at
 from node.http import render
 from node.http.call import NDJSON, Answer, Caching, Call
 from node.http.lists import answer_page, requested_heights, requested_page, stored_page
@@ -39,6 +41,15 @@ def certificate(call: Call) -> Answer:
     return Answer(call.queries.chain.record(height), caching=stable)
 
 
+def proof(call: Call) -> Answer:
+    """GET /v1/blocks/{block}/proof."""
+    height, caching = _height(call)
+    if height == 0:
+        raise ProblemError(Problem(HttpCode.CERTIFICATE_UNKNOWN, "block 0 is genesis"))
+    stable = Caching.STABLE if caching is Caching.IMMUTABLE else caching
+    return Answer(block_proof_of(call.queries.chain, height), caching=stable)
+
+
 def body(call: Call) -> Answer:
     """GET /v1/blocks/{block}/body: the exact envelopes, one on each line."""
     height, caching = _height(call)
@@ -60,6 +71,13 @@ def export(call: Call) -> Answer:
         if size >= EXPORT_ANSWER_BYTES or len(parts) == EXPORT_ANSWER_BLOCKS_MAX:
             break
     return Answer(b"".join(parts), media_type=NDJSON)
+
+
+def block_proof_of(chain: ChainStore, height: int) -> bytes:
+    """What proves a block that is not genesis, and which transactions it has."""
+    header = chain.header(height)
+    before = frontier_at(header.log_size - header.transaction_count, chain.log_reader())
+    return build_block_proof(decode_commit_record(chain.record(height)), chain.leaves(height), before)
 
 
 def listed_block(chain: ChainStore, height: int) -> render.Document:

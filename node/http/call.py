@@ -89,7 +89,7 @@ class Context:
         self.streams = Allowance(total_max=HTTP_STREAMS_MAX, per_address_max=HTTP_STREAMS_PER_ADDRESS_MAX)
         self.body_bytes = Allowance(total_max=HTTP_BODIES_BYTES_MAX, per_address_max=HTTP_BODIES_BYTES_MAX // 2)
         self.metrics = Metrics(node, streams=self.streams, waits=self.waits)
-        self.newest_event: tuple[int, bytes] | None = None
+        self.newest_events: dict[bool, tuple[int, bytes]] = {}  # without and with its proof
         self.closing = False
         self._patience: set[asyncio.Timeout] = set()
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ledger.evidence import Evidence
 from ledger.primitives import Digest
-from node.replica import Outcome, ReplicaStatus
+from node.replica import Outcome, Published, ReplicaStatus
 from node.storage.queries import Queries
 
 
@@ -58,6 +58,10 @@ class NodeFace(Protocol):
 
     def evidence(self) -> tuple[Evidence, ...]:
         """What this node keeps against validators that signed two contradictory statements, by height and validator."""
+        ...
+
+    def checkpoint(self) -> Published | None:
+        """The newest checkpoint of the log with a quorum of cosignatures, or None before there is one."""
         ...
 
     @property

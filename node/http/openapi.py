@@ -54,6 +54,11 @@ _HEADERS: Schema = {
     "Location": {"description": "Where the status of the transaction is.", "schema": _TEXT},
     "Content-Location": {"description": "The path of the same thing by its height.", "schema": _TEXT},
     "Content-Disposition": {"description": "A name for the file.", "schema": _TEXT},
+    "Checkpoint-Height": {
+        "description": "Height of the block after which the log has the checkpoint's size: `height` of its policy.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "Preference-Applied": {
         "description": "`wait=N`: the answer was held back, at most so many seconds (RFC 7240).",
         "schema": {"type": "string", "pattern": "^wait=[0-9]+$"},

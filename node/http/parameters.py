@@ -261,6 +261,12 @@ KNOWN_HEIGHT = _integer(
     "from_height", "The height above which changes of the validator set are wanted: that of the newest that is known."
 )
 KNOWN_LOG_SIZE = _integer("log_size", "The size of the log that is known: what the consistency path starts from.")
+BLOCK_PROOF = Parameter(
+    "proof",
+    "`1`: with what proves each block and which transactions it has (schema BlockProof).",
+    {"type": "string", "enum": ["0", "1"]},
+    _truth,
+)
 LIMIT = _integer(
     "limit",
     f"How many items at most; {HTTP_PAGE_ITEMS_DEFAULT} without it.",

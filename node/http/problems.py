@@ -40,6 +40,7 @@ class HttpCode(StrEnum):
     PROOF_UNAVAILABLE = "proof_unavailable"
     TILE_UNKNOWN = "tile_unknown"
     LOG_SIZE_UNKNOWN = "log_size_unknown"
+    CHECKPOINT_UNKNOWN = "checkpoint_unknown"
     TRAIL_TOO_LONG = "trail_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
@@ -163,6 +164,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         422,
         "The validator set has changed more often since the height that was asked from than a file may tell.",
         "Pin a later block (quorum-audit checkpoint), and give its height as from_height.",
+    ),
+    HttpCode.CHECKPOINT_UNKNOWN: Row(
+        404,
+        "No checkpoint with a quorum of cosignatures is here that covers this.",
+        "Ask again in a second or two: validators cosign at most once a second, and the newest block soon after it.",
     ),
     HttpCode.METHOD_NOT_ALLOWED: Row(
         405, "The path exists, but not with this method.", "Use one of the methods in the Allow header."

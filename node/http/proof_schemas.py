@@ -141,6 +141,18 @@ STATE_PROOF = object_of(
     "verify. What is verified is its canonical form (RFC 8785).",
 )
 
+BLOCK_PROOF = object_of(
+    {
+        "kind": {"const": "quorum-ledger/block-proof"},
+        "version": {"const": 1},
+        "record": reference("CommitRecord"),
+        "transactions": list_of(object_of({"id": ID, "envelope_hash": HEX_32, "result": RESULT})),
+        "log": list_of(HEX_32),
+    },
+    description="Proves a block to who knows its validator set, and that these are all of its transactions: appended "
+    "to the log before (the roots of its perfect subtrees, largest first), they give the header's log root.",
+)
+
 LIGHT_UPDATE = object_of(
     {
         "kind": {"const": "quorum-ledger/light-update"},

@@ -25,6 +25,7 @@ from node.http.openapi import document
 from node.http.parameters import (
     ACCOUNT,
     ASSET,
+    BLOCK_PROOF,
     BLOCKS_BEHIND_MAX,
     CURSOR,
     ENTITY_KEY,
@@ -69,7 +70,9 @@ _NO_EVIDENCE, _NO_VALIDATOR = (HttpCode.EVIDENCE_UNKNOWN,), (Code.VALIDATOR_UNKN
 _NO_RECORD, _NO_KEY = (Code.STREAM_UNKNOWN, HttpCode.RECORD_UNKNOWN), (HttpCode.VALIDATOR_KEY_UNKNOWN,)
 _NO_UPDATE = (HttpCode.HEIGHT_UNKNOWN, HttpCode.CERTIFICATE_UNKNOWN)
 _NO_TILE, _NO_SIZE = (HttpCode.TILE_UNKNOWN,), (HttpCode.LOG_SIZE_UNKNOWN,)
+_NOT_COMMITTED, _NO_CHECKPOINT = (HttpCode.TRANSACTION_NOT_COMMITTED,), (HttpCode.CHECKPOINT_UNKNOWN,)
 _FILE = ("Content-Disposition",)
+_OF_BLOCK = ("Checkpoint-Height",)
 _NO_ROOM = (HttpCode.STREAMS_EXHAUSTED, HttpCode.CLOSING)
 
 # fmt: off
@@ -83,6 +86,8 @@ ROUTES: tuple[Route, ...] = (
           "TransactionStatus", (), _NO_TRANSACTION, waits=True, audience=Audience.SUBMITTERS),
     Route("GET", "/v1/transactions/{id}/receipt", transactions.receipt, "The receipt of a committed transaction",
           "Receipt", (PINNED_HEIGHT,), _NO_RECEIPT, headers=_FILE, audience=Audience.SUBMITTERS),
+    Route("GET", "/v1/transactions/{id}/tlog-proof", transparency.proof, "That the log has it, as a C2SP tlog-proof",
+          "Text", (), (*_NOT_COMMITTED, *_NO_CHECKPOINT), media_type=TEXT, headers=(*_FILE, *_OF_BLOCK)),
     Route("GET", "/v1/blocks", blocks.listed, "List blocks",
           "BlockPage", (*_HEIGHTS, *_PAGE)),
     Route("GET", "/v1/blocks/{block}", blocks.block, "A block with its transactions' results",
@@ -91,6 +96,8 @@ ROUTES: tuple[Route, ...] = (
           "CommitRecord", (), _NO_CERTIFICATE),
     Route("GET", "/v1/blocks/{block}/body", blocks.body, "The exact envelopes of a block, one on each line",
           "Envelope", (), _NO_BLOCK, media_type=NDJSON),
+    Route("GET", "/v1/blocks/{block}/proof", blocks.proof, "What proves which transactions a block has",
+          "BlockProof", (), _NO_CERTIFICATE),
     Route("GET", "/v1/export", blocks.export, "The lines of an export: whole blocks, some or all of those asked for",
           "ExportLine", (FROM_HEIGHT, TO_HEIGHT), media_type=NDJSON),
     Route("GET", "/v1/accounts", registry.accounts, "List accounts by name",
@@ -167,6 +174,8 @@ ROUTES: tuple[Route, ...] = (
           "Doctor"),
     Route("GET", "/v1/light/update", light.update, "What leads a light client from what it knows to a later block",
           "LightUpdate", (KNOWN_HEIGHT, KNOWN_LOG_SIZE, TO_HEIGHT), _NO_UPDATE),
+    Route("GET", "/checkpoint", transparency.checkpoint, "The log's newest size and root, cosigned by a quorum",
+          "Text", (), _NO_CHECKPOINT, media_type=TEXT, headers=_OF_BLOCK),
     Route("GET", "/tile/entries/{tile}", transparency.bundle, "Entries of the log: leaves, each behind its length",
           "Octets", (), _NO_TILE, media_type=OCTETS),
     Route("GET", "/tile/{level}/{tile}", transparency.tile, "Hashes of the log, as C2SP tlog-tiles has them",
@@ -178,7 +187,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/log/policy", transparency.policy, "Whose cosignatures suffice, as a C2SP tlog-policy",
           "Text", (HEIGHT,), media_type=TEXT),
     Route("GET", "/v1/events", events.events, "One server-sent event for each block",
-          "Block", (FROM_HEIGHT,), _NO_ROOM, media_type=EVENT_STREAM),
+          "BlockEvent", (ACCOUNT, STREAM, ASSET, OPERATION_TYPE, FROM_HEIGHT, BLOCK_PROOF), _NO_ROOM,
+          media_type=EVENT_STREAM),
     Route("GET", "/v1/openapi.json", document, "This document",
           "OpenApi", audience=Audience.EVERYBODY),
     Route("GET", "/docs", docs.page, "This document, for people",

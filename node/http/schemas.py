@@ -19,6 +19,7 @@ from node.http.governance_schemas import (
 from node.http.log_schemas import LOG_SCHEMAS
 from node.http.problems import HttpCode
 from node.http.proof_schemas import (
+    BLOCK_PROOF,
     COMMIT_RECORD,
     EVIDENCE_FILE,
     EXPORT_LINE,
@@ -291,6 +292,21 @@ SCHEMAS: dict[str, Schema] = {
             "transactions": list_of(object_of({"id": ID, "envelope_hash": HEX_32, "result": RESULT})),
         }
     ),
+    "BlockEvent": object_of(
+        {
+            **_BLOCK_LISTED,
+            "transactions": {
+                **list_of(reference("Transaction")),
+                "description": "With a filter: those of the block's transactions that match it.",
+            },
+            "proof": {
+                **nullable(reference("BlockProof")),
+                "description": "With proof=1; null for genesis, which everyone pins instead.",
+            },
+        },
+        optional=("transactions", "proof"),
+    ),
+    "BlockProof": BLOCK_PROOF,
     "CommitRecord": COMMIT_RECORD,
     "ExportLine": EXPORT_LINE,
     "Receipt": RECEIPT,

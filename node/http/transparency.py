@@ -9,6 +9,7 @@ from __future__ import annotations
 from ledger.block import Header, parse_leaf
 from ledger.log.checkpoint import log_origin
 from ledger.log.policy import validators_policy
+from ledger.log.proof import build_log_proof
 from ledger.log.tiles import TILE_WIDTH, TileName, encode_bundle, tile_width
 from ledger.merkle import prove_consistency, prove_inclusion, root_at
 from ledger.primitives import Digest
@@ -19,6 +20,34 @@ from node.http.parameters import FROM_SIZE, LOG_INDEX, LOG_SIZE, TILE, TILE_LEVE
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.storage.log_entries import read_entries
 from node.storage.log_tiles import read_tile
+
+
+def checkpoint(call: Call) -> Answer:
+    """GET /checkpoint: the newest with a quorum of cosignatures."""
+    published = call.node.checkpoint()
+    if published is None:
+        raise ProblemError(Problem(HttpCode.CHECKPOINT_UNKNOWN, "the validators have cosigned no block yet"))
+    headers = {"Checkpoint-Height": str(published.height)}
+    return Answer(published.note.encode(), media_type=PLAIN_TEXT, headers=headers)
+
+
+def proof(call: Call) -> Answer:
+    """GET /v1/transactions/{id}/tlog-proof: a file for the newest checkpoint."""
+    transaction_id = call.path(TRANSACTION_ID)
+    index = position_of(call, transaction_id)
+    published = call.node.checkpoint()
+    if published is None or published.checkpoint.size <= index:
+        covered = 0 if published is None else published.checkpoint.size
+        detail = f"the transaction is number {index} of the log, and the newest checkpoint covers {covered}"
+        raise ProblemError(Problem(HttpCode.CHECKPOINT_UNKNOWN, detail))
+    (entry,) = _entries(call, index, index + 1)
+    path = prove_inclusion(index, published.checkpoint.size, call.queries.chain.log_reader())
+    document = build_log_proof(entry=entry, index=index, path=path, note=published.note)
+    headers = {
+        "Checkpoint-Height": str(published.height),
+        "Content-Disposition": f'attachment; filename="{transaction_id.hex()[:16]}.tlog-proof"',
+    }
+    return Answer(document, media_type=PLAIN_TEXT, headers=headers)
 
 
 def tile(call: Call) -> Answer:

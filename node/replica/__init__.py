@@ -13,7 +13,8 @@ Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (t
 `committing`; then what is kept: `parts` (all of it), `deciding` (of one height), `blocks` (its candidates), `postbox`
 (messages of the next), `findings` (durable notes), `reports` (those that the ledger shall have); then what comes in and
 goes out: `door` (envelopes), `reading` (the tip that blocks are judged on), `hearing` (peers), `fetching`, `serving`,
-`peers` and `syncing` (catching up), `accusing` (contradictions); and `opening` (restart, and who may vote), `standing`
+`peers` and `syncing` (catching up), `accusing` (contradictions); `cosigned`, `cosigning` and `gathering` (checkpoints
+of the log); and `opening` (restart, and who may vote), `standing`
 (which seat its key has, as the set changes), `status`, `explaining`.
 """
 
@@ -31,6 +32,7 @@ from node.replica.actions import (
     SendToAll,
     WakeAt,
 )
+from node.replica.cosigned import Published
 from node.replica.inputs import (
     Elapsed,
     PeerConnected,
@@ -57,6 +59,7 @@ __all__ = [
     "PeerMisbehaved",
     "PeerStatus",
     "Pending",
+    "Published",
     "Replica",
     "ReplicaInput",
     "ReplicaStatus",

@@ -16,11 +16,13 @@ from ledger.consensus.verification import verify_message, verify_timeout_certifi
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
 from ledger.transaction import envelope_hash
-from node.replica import fetching, serving
+from node.replica import fetching, gathering, serving
 from node.replica.parts import Parts
 from node.wire import (
     Block,
+    Checkpoint,
     Consensus,
+    Cosignature,
     FetchBlock,
     FetchJustification,
     FetchRecords,
@@ -74,6 +76,8 @@ def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
             _help(parts, peer, height)
         case FetchRecords(from_height, count_max):
             serving.send_records(peer, from_height, count_max, parts.chain, parts.out)
+        case Cosignature() | Checkpoint():
+            gathering.hear(parts, peer, message)
         case _:
             assert_never(message)
 

@@ -19,7 +19,7 @@ from ledger.errors import MalformedError
 from node.ports import Guard
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
-from node.storage.guard import promise
+from node.storage.guard import COSIGNED_STEP, promise
 from node.storage.promises import Promises
 
 REPLACE_KEY = "replace its consensus key by a change of the validator set"
@@ -53,6 +53,11 @@ def _missing_promise(chain: ChainStore, guard: Guard) -> str | None:
         )
     if record.height <= chain.tip.header.height:
         return None  # decided since, or nothing was ever promised
+    if record.step == COSIGNED_STEP:
+        return (
+            f"the database is behind the guard file: the log was cosigned up to block {record.height}, which is "
+            f"missing: {REPLACE_KEY}"
+        )
     for message in chain.promises(record.height).messages:
         if (message.round, message.type) == (record.round, record.step):
             if promise(record.height, message.round, message.type, message.payload) == record:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ledger.consensus.inputs import Now
 from ledger.crypto import SigningKey, Verify
 from node.ports import Guard
+from node.replica.cosigned import Cosigned
 from node.replica.deciding import Deciding
 from node.replica.door import Door
 from node.replica.findings import Findings
@@ -35,6 +36,7 @@ class Parts:
     findings: Findings
     door: Door
     reports: Reports
+    cosigned: Cosigned
     peers: Peers
     postbox: Postbox
     syncing: Syncing

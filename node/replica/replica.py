@@ -28,9 +28,10 @@ from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
 from ledger.senders import is_validator_sender
 from ledger.transaction import envelope_hash
 from node.ports import Guard
-from node.replica import accusing, explaining
+from node.replica import accusing, cosigning, explaining, gathering
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
+from node.replica.cosigned import Published, read_cosigned
 from node.replica.deciding import begin
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
@@ -72,12 +73,14 @@ class Replica:
         guard: Guard,
         consensus_key: SigningKey | None,
         node_key: SigningKey | None,
+        cosigning_key: SigningKey | None,
         verify: Verify,
         now: Now,
     ) -> None:
         """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
 
-        `consensus_key` is None for a node that never votes, `node_key` for one that never reports evidence. Hand in
+        `consensus_key` is None for a node that never votes, `node_key` for one that never reports evidence,
+        `cosigning_key` for one that never cosigns. Hand in
         `Elapsed()` next, which starts the timers. Raises `node.storage.errors.DamagedError` when the newest state is
         not what was written, and `StorageFailedError` when the guard cannot be written.
         """
@@ -97,6 +100,7 @@ class Replica:
             findings=findings,
             door=door,
             reports=Reports(findings, chain, node_key),
+            cosigned=read_cosigned(chain, cosigning_key, now.monotonic_ms),
             peers=peers,
             postbox=Postbox(),
             syncing=Syncing(peers, verify),
@@ -107,6 +111,7 @@ class Replica:
         )
         self._begin()
         warn(self._parts)
+        cosigning.resume(self._parts)
 
     # ---- a step
 
@@ -129,6 +134,7 @@ class Replica:
             parts.reports.submit(parts.door, parts.deciding, now.monotonic_ms)
             self._settle()
             self._tell_peers()
+            cosigning.cosign_if_due(parts)
         except (StorageFailedError, DamagedError) as error:
             self._halted = str(error)
             parts.out.add(Halted(self._halted))
@@ -136,7 +142,11 @@ class Replica:
         deciding = parts.deciding
         waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
         due_ms = now.monotonic_ms if waiting else parts.wake_at_ms
-        parts.out.add(WakeAt(min(due_ms, self._fill_until_ms()) if self._block_is_filling() else due_ms))
+        if self._block_is_filling():
+            due_ms = min(due_ms, self._fill_until_ms())
+        if parts.cosigned.due_at_ms is not None:
+            due_ms = min(due_ms, parts.cosigned.due_at_ms)
+        parts.out.add(WakeAt(due_ms))
         return parts.out.take()
 
     def _take(self, item: ReplicaInput) -> None:
@@ -151,6 +161,7 @@ class Replica:
             case PeerDisconnected(peer):
                 parts.peers.disconnect(peer)
                 parts.postbox.forget(peer)
+                parts.cosigned.forget(peer)
             case Elapsed():
                 parts.deciding.inputs.append(Wake())
             case _:
@@ -163,6 +174,7 @@ class Replica:
             parts.out.send(peer, Status(parts.deciding.height, parts.deciding.engine.round))
             for message in split_transactions(parts.door.submitted())[:1]:
                 parts.out.send(peer, message)
+            gathering.greet(parts, peer)
 
     def _settle(self) -> None:
         """Drive the engine; append what is decided, unless this step has appended a block; and so on."""
@@ -223,6 +235,8 @@ class Replica:
                 f"remember: {REPLACE_KEY}"
             )
         self._begin()
+        cosigning.note_appended(parts)
+        gathering.hear_postponed(parts)
         accusing.note_recorded(parts, deciding.decided.candidate.events)
         self._drop_unauthorized(deciding.decided.candidate)
         for peer, _ in parts.peers:
@@ -347,6 +361,10 @@ class Replica:
                 mempool_transactions=len(mempool),
             ),
         )
+
+    def checkpoint(self) -> Published | None:
+        """The newest checkpoint of the log with a quorum of cosignatures, with all further ones that are here."""
+        return self._parts.cosigned.published
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""

@@ -35,6 +35,9 @@ _SLOT = struct.Struct(">8sQQIB32s")
 _NOTHING_PROMISED = GuardRecord(height=0, round=0, step=0, digest=bytes(32))
 """What a new guard holds."""
 
+COSIGNED_STEP = 255
+"""The `step` of a record that notes a cosignature: the database must have the block of its height."""
+
 _NO_KEY = PublicKey(bytes(32))
 
 

@@ -44,6 +44,8 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     p | height | 3 | round (u32)                 prepare certificate, encoded (amendment A5: one of each round)
     p | height | 4 | block hash                  header of a candidate, exact bytes; its body stands under b
     e | ...                                      what the replica found out (node.replica.findings has the layout)
+    y | 1                                        what this node cosigned last, as a peer frame (node.wire)
+    y | 2                                        the newest checkpoint with a quorum of cosignatures, likewise
 
 `~height` is 2^64 - 1 - height: a seek to ~h finds the newest value that is not newer than h. The entity key hash is
 SHA-256 of the key's bytes. A commit writes one batch: it adds the block's rows, replaces v (moving the old to w),
@@ -74,6 +76,9 @@ HEIGHT_MAX = 2**64 - 1
 FORMAT = b"mformat"
 GENESIS = b"mgenesis"
 TIP = b"mtip"
+
+OWN_COSIGNATURE = b"y\x01"
+CHECKPOINT = b"y\x02"
 
 STATE_PREFIX = b"v"
 OUTCOMES_PREFIX = b"o"

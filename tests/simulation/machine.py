@@ -101,6 +101,11 @@ class Machine:
         """The key with which the replica votes."""
         return self.identity.founder.consensus_key if self.identity.has_key else None
 
+    @property
+    def cosigning_key(self) -> SigningKey | None:
+        """The key with which the replica cosigns checkpoints."""
+        return self.identity.founder.cosigning_key if self.identity.has_key else None
+
     def prepare_disk(self) -> None:
         """Before a boot."""
 
@@ -154,6 +159,7 @@ class Machine:
                 guard=self.guard,
                 consensus_key=self.consensus_key,
                 node_key=self.identity.founder.node_key,
+                cosigning_key=self.cosigning_key,
                 verify=self.world.memory.verify,
                 now=self.now,
             )

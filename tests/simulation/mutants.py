@@ -17,7 +17,19 @@ from typing import Any
 from ledger import admission, evidence_admission
 from ledger.consensus import engine, justification, learning, pacemaker, proposing, state, verification, votes, voting
 from node import membership
-from node.replica import deciding, door, hearing, opening, replica, reports, serving, voice
+from node.replica import (
+    cosigned,
+    cosigning,
+    deciding,
+    door,
+    gathering,
+    hearing,
+    opening,
+    replica,
+    reports,
+    serving,
+    voice,
+)
 from node.storage import chain_store, guard, set_changes
 from tests.simulation.plan import Plan
 
@@ -96,6 +108,38 @@ MUTANTS = (
         (Change(opening, "renew_guard", "if guard.read() != record:", "if False:"),),
         ("durability", "assertion"),
         seeds=200,
+    ),
+    Mutant(
+        "cosignatures are written and not synced",
+        (Change(cosigning, "_cosign", "sync=True", "sync=False"),),
+        ("cosigning",),
+    ),
+    Mutant(
+        "the guard does not know of cosignatures",
+        (Change(cosigning, "_guard", "parts.guard.write(record)", "return"),),
+        ("cosigning",),
+        adjust=_with(clocks="right"),
+    ),
+    Mutant(
+        "a cosignature may be earlier than the one before",
+        (Change(cosigning, "_may_follow", "if time_s <= newest.time_s:", "if time_s == newest.time_s:"),),
+        ("cosigning",),
+        adjust=_with(clocks="jumping", safety_ms=5_000, heartbeat_ms=300),
+    ),
+    Mutant(
+        "what was cosigned is forgotten",
+        (Change(cosigned, "read_cosigned", "newest = _own(chain)", "newest = None"),),
+        ("cosigning", "reputation"),
+    ),
+    Mutant(
+        "one cosignature less than a quorum suffices",
+        (
+            Change(
+                gathering, "_complete", "if len(found) < validators.quorum:", "if len(found) < validators.quorum - 1:"
+            ),
+        ),
+        ("cosigning", "reputation"),
+        quorum=(4, 3),
     ),
     Mutant(
         "a restarted node does not remember its votes",
@@ -329,7 +373,7 @@ MUTANTS = (
                 "        me = names.index(known.validator) if known.validator in names else None\n",
             ),
         ),
-        ("statements",),
+        ("statements", "reputation"),
         set_changes=True,
     ),
     Mutant(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.audit import ChainAudit, FlawError
+from ledger.audit import ChainAudit, FlawError, OpenedBlock
 from ledger.crypto import verify
 from ledger.errors import LedgerError
 from wallet.auditing.opening import opened_blocks
@@ -17,6 +17,7 @@ from wallet.exit_codes import WalletError, usage_error, verification_error
 if TYPE_CHECKING:
     from ledger.chain import Tip
     from ledger.genesis import Genesis
+    from ledger.pinned_checkpoint import PinnedCheckpoint
     from wallet.auditing.progress import Advance
     from wallet.auditing.sources import Source
 
@@ -46,9 +47,16 @@ def open_state(path: Path, genesis: Genesis, source: Source, *, restart: bool) -
 
 
 async def run_audit(
-    store: AuditStore, source: Source, *, last: int, workers: int, advance: Advance, path: Path
+    store: AuditStore,
+    source: Source,
+    *,
+    last: int,
+    workers: int,
+    advance: Advance,
+    path: Path,
+    checkpoint: PinnedCheckpoint | None = None,
 ) -> Audited:
-    """Audit the blocks of `source` that follow those in `store`, up to `last`.
+    """Audit the blocks of `source` that follow those in `store`, up to `last`; one of them is that of `checkpoint`.
 
     Raises `WalletError`: 10, naming the first item that does not hold and its height, or what else ended it. Whatever
     does, the state (at `path`) is written, so that the next run goes on.
@@ -62,6 +70,8 @@ async def run_audit(
         try:
             async with aclosing(blocks):
                 async for text, opened in blocks:
+                    if checkpoint is not None and text.height == checkpoint.header.height:
+                        _hold_to_pinned(opened, checkpoint)
                     audited = audit.append_opened(opened)
                     source.take(text)
                     advance(audited.height, len(opened.transactions))
@@ -83,6 +93,13 @@ async def run_audit(
     except AuditStateError as error:
         raise _unusable(path, error) from None
     return Audited(audit.tip, from_height)
+
+
+def _hold_to_pinned(opened: OpenedBlock, checkpoint: PinnedCheckpoint) -> None:
+    """Raise `FlawError` unless this is the block that the auditor has pinned."""
+    if opened.block_hash != checkpoint.block_hash:
+        reason = f"it is not that of the pinned checkpoint, {checkpoint.block_hash.hex()}"
+        raise FlawError(checkpoint.header.height, "its block hash", reason)
 
 
 def flawed(flaw: FlawError) -> WalletError:

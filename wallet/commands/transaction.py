@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.primitives import Digest
     from wallet.answers import AccountView
-    from wallet.client import Client
+    from wallet.client import Client, Settled
     from wallet.drafts import Draft
     from wallet.passphrases import PassphraseSource
     from wallet.session import Session
@@ -203,7 +203,8 @@ def wait(session: Session, transaction: str) -> int:
 
 
 def _follow(session: Session, reference: str, *, wait: bool) -> int:
-    from wallet.submission import Settled, ask, report, settle
+    from wallet.client.outcomes import Pursuit
+    from wallet.submission import ask, judge_of, report
 
     draft = None if _is_id(reference) else _draft_to_follow(reference)
     transaction_id = reference.lower() if draft is None else draft.id.hex()
@@ -211,11 +212,9 @@ def _follow(session: Session, reference: str, *, wait: bool) -> int:
     envelope = draft.envelope if draft is not None and draft.signatures else None
 
     async def work(client: Client) -> Settled:
-        if wait:
-            outcome = await client.wait(transaction_id, valid_until_ms=valid_until_ms, envelope=envelope)
-        else:
-            outcome = await client.status(transaction_id, valid_until_ms=valid_until_ms)
-        return await settle(session, client, outcome)
+        judge = judge_of(session, client)
+        pursuit = Pursuit(client, judge, transaction_id, valid_until_ms=valid_until_ms, envelope=envelope)
+        return await (pursuit.wait() if wait else pursuit.status())
 
     return report(session, ask(session, work))
 

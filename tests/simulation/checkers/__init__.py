@@ -4,6 +4,7 @@
     statements    I4, I5       no honest validator ever contradicts itself, has two voices, or speaks without a seat
     durability    I6, I7, I19  what is said, and what it promises, is on the disk at the instant it is said
     certificates  I3, I9, I10  every block has a record that proves it; one prepared block per round; a commit locks
+    cosigning                  cosignatures only ever go forward, and are durable, with their block, before they leave
     sets          I13          the validator set of a height is the same on all (`tests.simulation.sets`)
     reputation                 no honest machine is blamed, accused or silenced
     accusations                evidence gets onto the ledger, once, and against liars only
@@ -20,12 +21,13 @@ from typing import TYPE_CHECKING
 
 from ledger.consensus.messages import TimeoutCertificate
 from node.replica import Action, Answer, BlockAppended, Committed, Logged, PeerMisbehaved, SendTo, SendToAll
-from node.wire import Consensus
+from node.wire import Checkpoint, Consensus, Cosignature
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
 from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
+from tests.simulation.checkers.cosigning import Cosigning
 from tests.simulation.checkers.durability import check_appended, check_reported, check_spoken
 from tests.simulation.checkers.reputation import check_blame, check_log
 from tests.simulation.checkers.statements import Statements
@@ -45,6 +47,7 @@ class Checkers:
         self.agreement = Agreement()
         self.statements = Statements()
         self.certificates = Certificates(world)
+        self.cosigning = Cosigning()
         self.bounds = Bounds()
         self.reported: dict[Digest, None] = {}
         self._spoken: set[tuple[int, bytes]] = set()
@@ -54,6 +57,11 @@ class Checkers:
         match action:
             case SendTo(message=Consensus() as message) | SendToAll(message=Consensus() as message):
                 self._sent(machine, message)
+            case (
+                SendTo(message=Cosignature() | Checkpoint() as message)
+                | SendToAll(message=Cosignature() | Checkpoint() as message)
+            ):
+                self.cosigning.sent(machine, message)
             case BlockAppended():
                 check_appended(machine, action)
                 self._world.sets.learn(machine)

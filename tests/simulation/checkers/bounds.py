@@ -9,6 +9,7 @@ from ledger.consensus.statements import StatementType
 from ledger.limits import (
     BLOCKS_WANTED_MAX,
     CERTIFIED_BLOCKS_PER_REPLY_MAX,
+    COSIGNATURES_HELD_MAX,
     EVIDENCE_PER_VALIDATOR_MAX,
     HEIGHT_MESSAGES_BUFFERED_MAX,
     MEMPOOL_TRANSACTIONS_MAX,
@@ -17,6 +18,7 @@ from ledger.limits import (
     RECORD_REQUESTS_MAX,
     ROUNDS_AHEAD_MAX,
     ROUNDS_BEHIND_MAX,
+    VALIDATORS_MAX,
     VOTES_PER_VALIDATOR_MAX,
 )
 from tests.simulation.violation import demand
@@ -62,6 +64,13 @@ class Bounds:
                 HEIGHT_MESSAGES_BUFFERED_MAX,
             ),
             ("peers", len(list(parts.peers)), PEER_LINKS_MAX),
+            ("checkpoints that wait for a block", len(parts.cosigned.postponed), PEER_LINKS_MAX),
+            (
+                "cosignatures of a key",
+                max(map(len, parts.cosigned.heard.values()), default=0),
+                COSIGNATURES_HELD_MAX,
+            ),
+            ("keys with cosignatures", len(parts.cosigned.heard), 2 * VALIDATORS_MAX),
             ("records to judge", len(parts.syncing._queue), RECORD_REQUESTS_MAX * CERTIFIED_BLOCKS_PER_REPLY_MAX),
             ("statements of its own", len(parts.deciding.statements), (state.round + 1) * len(StatementType)),
         )

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 _NAME = "reputation"
 _NEVER = frozenset(
-    {"voting_stopped", "own_block_refused", "stored_block_refused", "block_damaged", "chains_conflict", "other_parent"}
+    {
+        "voting_stopped",
+        "own_block_refused",
+        "stored_block_refused",
+        "block_damaged",
+        "chains_conflict",
+        "checkpoint_conflict",
+        "cosigning_stopped",
+        "cosigning_key_wrong",
+        "other_parent",
+    }
 )
 
 

@@ -22,7 +22,7 @@ from ledger.limits import (
     KIB,
     RECORD_BYTES_MAX,
 )
-from ledger.primitives import Digest
+from ledger.primitives import Digest, PublicKey, Signature
 from node import wire
 
 heights = st.integers(0, INTEGER_MAX)
@@ -30,6 +30,7 @@ rounds = st.integers(0, wire.ROUND_MAX)
 digests = st.binary(min_size=32, max_size=32).map(Digest)
 payloads = st.binary(min_size=1, max_size=200)
 envelopes = st.lists(payloads, min_size=1, max_size=8).map(tuple)
+signatures = st.binary(min_size=64, max_size=64).map(Signature)
 digest_lists = st.lists(digests, min_size=1, max_size=8).map(tuple)
 certified = st.builds(wire.CertifiedBlock, payloads, st.lists(payloads, max_size=4).map(tuple))
 
@@ -44,6 +45,17 @@ messages: st.SearchStrategy[wire.PeerMessage] = st.one_of(
     st.builds(wire.Justification, heights, payloads),
     st.builds(wire.FetchRecords, heights, st.integers(1, CERTIFIED_BLOCKS_PER_REPLY_MAX)),
     st.builds(wire.Records, st.lists(certified, max_size=4).map(tuple)),
+    st.builds(
+        wire.Cosignature,
+        heights,
+        heights,
+        digests,
+        st.integers(0, 2**63 - 1),
+        st.binary(min_size=32, max_size=32).map(PublicKey),
+        signatures,
+        signatures,
+    ),
+    st.builds(wire.Checkpoint, heights, payloads),
 )
 
 D1, D2 = Digest(b"\x11" * 32), Digest(b"\x22" * 32)
@@ -57,6 +69,11 @@ GOLDEN: dict[str, tuple[wire.PeerMessage, str]] = {
     "block": (wire.Block(9, b"head", (D2,)), "06 0000000000000009 00000004 68656164" + "22" * 32),
     "fetch justification": (wire.FetchJustification(9, D2), "07 0000000000000009" + "22" * 32),
     "justification": (wire.Justification(9, b"tc"), "08 0000000000000009 7463"),
+    "cosignature": (
+        wire.Cosignature(9, 3, D1, 1_800_000_000, PublicKey(D2), Signature(b"\x33" * 64), Signature(b"\x44" * 64)),
+        "0d 0000000000000009 0000000000000003" + "11" * 32 + "000000006b49d200" + "22" * 32 + "33" * 64 + "44" * 64,
+    ),
+    "checkpoint": (wire.Checkpoint(9, b"note"), "0e 0000000000000009 6e6f7465"),
     "fetch records": (wire.FetchRecords(1, 64), "09 0000000000000001 40"),
 }
 

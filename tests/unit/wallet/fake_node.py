@@ -128,13 +128,17 @@ class FakeNode:
             case ("GET", "blocks", height, "body"):
                 transactions = self.network.blocks[int(height) - 1].transactions
                 return web.Response(body=b"".join(item.envelope + b"\n" for item in transactions))
-            case ("GET", "light", "update"):
-                asked = {name: int(value) for name, value in request.query.items()}
-                if asked["to_height"] > len(self.network.blocks):
-                    return problem(404, "height_unknown", f"to_height {asked['to_height']} is above the newest block")
-                return web.Response(body=self.network.light_update(asked["log_size"], asked["to_height"]))
             case ("GET", "export"):
                 return self._export(int(request.query["from_height"]), int(request.query["to_height"]))
+            case ("GET", "light", "update"):
+                asked = {name: int(value) for name, value in request.query.items()}
+                newest = len(self.network.blocks)
+                height = asked.get("to_height", newest)
+                if height == 0:
+                    return problem(404, "certificate_unknown", "block 0 is genesis")
+                if height > newest:
+                    return problem(404, "height_unknown", f"to_height {height} is above the newest block")
+                return web.Response(body=self.network.light_update(asked["log_size"], height))
             case ("GET", "genesis"):
                 return web.Response(body=self.network.genesis.document)
             case ("GET", "transactions"):

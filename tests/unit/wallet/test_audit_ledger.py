@@ -115,6 +115,23 @@ def test_a_node_that_cannot_be_asked_exits_14(audit: Run, profile: Path) -> None
     assert audit("ledger", "http://127.0.0.1:1").exit_code == ExitCode.NODE_UNREACHABLE
 
 
+def test_the_chain_must_have_the_block_that_is_pinned(audit: Run, node: FakeNode, chain: Network, home: Path) -> None:
+    Path("pin.json").write_bytes(chain.checkpoint(6).document)
+    pinned = ("--genesis", str(home / "genesis.json"), "--checkpoint", "pin.json")
+    assert audit("ledger", node.url, *pinned).exit_code == ExitCode.OK
+    fork = chain.fork()
+    fork.forget(5)
+    fork.commit([], later_ms=7)
+    Path("pin.json").write_bytes(fork.checkpoint(6).document)
+    result = audit("ledger", node.url, *pinned)
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 6 does not verify: its block hash: it is not that of the pinned checkpoint" in result.stderr
+    result = audit("ledger", node.url, *pinned, "--restart", "--to-height", "5", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (10, "checkpoint_not_reached")
+    assert audit("ledger", node.url, "--genesis", str(home / "genesis.json"), "--state", "mine").exit_code == 0
+    assert audit("ledger", node.url, *pinned, "--state", "mine").exit_code == ExitCode.USAGE
+
+
 # ---- stopped, and going on
 
 

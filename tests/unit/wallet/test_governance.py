@@ -17,7 +17,7 @@ from node.http import governance_documents as documents
 from tests.unit.ledger.founders import founder
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode, always
-from wallet import reading
+from wallet.client import listing
 from wallet.commands.change import CHANGES as VERBS
 from wallet.exit_codes import ExitCode
 
@@ -169,7 +169,7 @@ def test_a_page_with_nothing_on_it_is_not_the_end(people: People, monkeypatch: p
     on = {"items": [], "next_cursor": "AAAA", "head": {}}
     people.node.next("GET", "/v1/proposals", *[always(lambda: web.json_response(on))] * 3)
     assert "org3 is suspended" in people.read("proposal", "list", "--state", "open").stdout
-    monkeypatch.setattr(reading, "EMPTY_PAGES_MAX", 3)
+    monkeypatch.setattr(listing, "EMPTY_PAGES_MAX", 3)
     people.node.next("GET", "/v1/proposals", *[always(lambda: web.json_response(on))] * 4)
     ended = people.read("proposal", "list", "--state", "open")
     assert "there may be more than is shown" in ended.stderr

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wallet.exit_codes import ExitCode, usage_error
+from wallet.exit_codes import ExitCode, usage_error, verification_error
 from wallet.moments import rfc3339
 from wallet.options import Command, pass_session
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
     from ledger.genesis import Genesis
+    from ledger.pinned_checkpoint import PinnedCheckpoint
     from wallet.auditing.running import Audited
     from wallet.auditing.sources import Source
     from wallet.client import Client
@@ -43,6 +44,8 @@ def ledger(
 
     An audit that is stopped goes on where it stopped when it is asked for again. With --state FILE it also goes on
     after it came to its end: only what is new is audited then.
+
+    With a --checkpoint besides the genesis, the chain must have the block that it pins.
 
     The first thing that does not hold is named with its height (exit code 10). Next: compare the block hash that is
     printed with another node's, or with the one of your last audit.
@@ -146,13 +149,40 @@ class _Audit:
                 )
             if done.height:
                 self._session.output.hint(f"Going on after block {done.height}, where an earlier run stopped.")
+            checkpoint = self._checkpoint(done.height, last)
             with shown_progress(self._session, source, done.height, store.tip.header.log_size) as advance:
-                audited = await run_audit(store, source, last=last, workers=self._workers, advance=advance, path=path)
+                audited = await run_audit(
+                    store,
+                    source,
+                    last=last,
+                    workers=self._workers,
+                    advance=advance,
+                    path=path,
+                    checkpoint=checkpoint,
+                )
         finally:
             store.close()
         if self._state is None:
             remove_state(path)
         return audited
+
+    def _checkpoint(self, done: int, last: int) -> PinnedCheckpoint | None:
+        """The pinned checkpoint, whose block must be among those that are left. Raises `WalletError`."""
+        from wallet.pinning import pinned_checkpoint
+
+        if not self._session.settings.checkpoint:
+            return None
+        checkpoint = pinned_checkpoint(self._session.settings)
+        height = checkpoint.header.height
+        if height <= done:
+            raise usage_error(f"Block {height}, which is pinned, was audited by an earlier run; --restart begins anew.")
+        if height > last:
+            raise verification_error(
+                f"Block {height} is pinned, and only {last} blocks are to be audited.",
+                code="checkpoint_not_reached",
+                remedy="Ask another node, or leave --checkpoint or --to-height out.",
+            )
+        return checkpoint
 
     def _state_path(self, source: Source) -> Path:
         """The file that was asked for, or one of this chain and source beside the configuration."""

@@ -42,6 +42,7 @@ def fill(node: FakeNode) -> dict[str, str]:
     people.get_ready(entry("v0", operator="org0"))
     people.propose(SUSPEND)
     people.decide(SUSPEND)
+    node.publish()
     return {
         "id": sent.id.hex(),
         "block": "3",

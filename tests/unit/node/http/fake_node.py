@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Sequence
 
 from ledger.evidence import Evidence
+from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_origin, sign
+from ledger.log.signed_note import Note
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
-from node.replica import Committed, Outcome, PeerStatus, Pending, ReplicaStatus, Role
+from node.replica import Committed, Outcome, PeerStatus, Pending, Published, ReplicaStatus, Role
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
+from tests.unit.ledger.founders import founder
 from tests.unit.node.storage import chains
 
 
@@ -28,6 +31,7 @@ class FakeNode:
         self.peers: tuple[PeerStatus, ...] = ()
         self.role = Role.VOTING
         self.storage_low = False
+        self.published: Published | None = None
         self.refuse_all: Refusal | None = None
         self.submissions: list[tuple[bytes, ...]] = []
         self.waiting = 0
@@ -71,6 +75,9 @@ class FakeNode:
 
     def evidence(self) -> tuple[Evidence, ...]:
         return self.found
+
+    def checkpoint(self) -> Published | None:
+        return self.published
 
     def status(self) -> ReplicaStatus:
         tip = self.chain.tip
@@ -133,6 +140,18 @@ class FakeNode:
         """Forget a pending transaction, as when its sender was suspended."""
         del self.mempool[transaction_id]
         self._wake()
+
+    def publish(self, *cosigners: int, by: int = 0) -> Published:
+        """Have validators cosign the newest block, the first q of them by default, as v<by> serves it."""
+        header = self.chain.tip.header
+        checkpoint = Checkpoint(log_origin(self.chain.genesis), header.log_size, header.log_root)
+        lines = [sign(founder(by).cosigning_key, checkpoint)]
+        for index in cosigners or range(self.chain_state().validators().quorum):
+            who = founder(index)
+            name = cosigner_key(checkpoint.origin, who.card.validator)
+            lines.append(cosign(who.cosigning_key, name, checkpoint, header.time_ms // 1_000))
+        self.published = Published(header.height, checkpoint, Note(checkpoint.text, tuple(lines)))
+        return self.published
 
     def _wake(self) -> None:
         self._changed.set()

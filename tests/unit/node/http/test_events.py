@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 
+from ledger.block_proof import check_block_proof, parse_block_proof
+from ledger.light_client import LightClient
 from ledger.limits import HTTP_STREAMS_PER_ADDRESS_MAX
+from ledger.trail import anchor_of
 from node.http import HttpServer, events
 from node.http.call import Context
 from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.contract import check_schema
+from tests.unit.node.http.cutting_proxy import cutting_proxy
 from tests.unit.node.http.fake_node import FakeNode
+from tests.unit.node.storage.chains import append, create_stream, genesis, transaction
 
 
 class Stream:
     """One connection to the event stream, read event by event."""
 
-    def __init__(self, api: Api, path: str = "/v1/events", last: int | None = None) -> None:
+    def __init__(self, api: Api, path: str = "/v1/events", last: int | None = None, *, at: str = "") -> None:
         headers = {} if last is None else {"Last-Event-ID": str(last)}
-        self._request = api.session.get(api.url + path, headers=headers)
+        self._request = api.session.get((at or api.url) + path, headers=headers)
 
     async def __aenter__(self) -> Stream:
         self.response = await self._request.__aenter__()
@@ -48,7 +55,8 @@ class Stream:
         fields: dict[str, str] = {}
         while True:
             line = (await self.response.content.readline()).decode()
-            assert line, "the stream ended"
+            if not line.endswith("\n"):
+                raise EOFError("the stream ended; an event that is not whole is none")
             if line == "\n" and "id" in fields:
                 assert fields["event"] == "block"
                 return int(fields["id"]), orjson.loads(fields["data"])
@@ -150,9 +158,96 @@ async def test_a_slow_reader_is_disconnected_and_resumes(
     assert not received.endswith(b"0\r\n\r\n"), "it is broken off, not ended: the client can tell"
     writer.close()
     monkeypatch.undo()
-    context.newest_event = None
+    context.newest_events.clear()
     async with Stream(api, last=7) as stream:
         assert (await stream.next())[0] == 8
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_cut_off_at_any_byte_a_reader_that_keeps_its_last_id_sees_every_event_once(
+    api: Api, node: FakeNode, seed: int
+) -> None:
+    """Connections die after a random number of bytes: in headers, within an event, between two; the chain grows on."""
+    dice = random.Random(seed)
+    events_of: dict[int, dict[str, Any]] = {}
+    seen: list[int] = []
+    target = 120
+    async with cutting_proxy(api.address, lambda: dice.randrange(20, 12_000)) as proxy:
+
+        async def read() -> None:
+            while len(seen) < target:
+                with contextlib.suppress(aiohttp.ClientError, EOFError):
+                    async with Stream(
+                        api, "/v1/events?from_height=1", seen[-1] if seen else None, at=proxy.url
+                    ) as stream:
+                        while len(seen) < target:
+                            height, events_of[len(seen) + 1] = await stream.next()
+                            seen.append(height)
+
+        reader = asyncio.create_task(read())
+        while node.chain.tip.header.height < target:
+            node.grow(*[0] * dice.randrange(1, 8))
+            for _ in range(dice.randrange(1, 20)):
+                await asyncio.sleep(0)
+        await reader
+    assert proxy.cut > 5
+    assert seen == list(range(1, target + 1))
+    for height, block in events_of.items():
+        assert block["block_hash"] == node.chain.block_hash(height).hex()
+
+
+async def test_an_event_lists_the_transactions_that_match_and_none_is_left_out(api: Api, node: FakeNode) -> None:
+    node.append(
+        transaction(create_stream("a"), nonce=1),
+        transaction(create_stream("b", by=1), sender=1, nonce=2),
+        transaction(append("x", stream="a"), nonce=3),
+    )
+    node.append(transaction(append("y", stream="b", by=1), sender=1, nonce=4))
+    node.grow(0)
+    for query, matching in (
+        ("account=org0", [[0, 2], [], []]),
+        ("stream=b", [[1], [0], []]),
+        ("type=record.append", [[2], [0], []]),
+        ("type=record.append&stream=b", [[], [0], []]),
+        ("account=org0&stream=b", [[], [], []]),
+        ("asset=euro", [[], [], []]),
+    ):
+        async with Stream(api, f"/v1/events?from_height=1&{query}") as stream:
+            for height, expected in enumerate(matching, 1):
+                found, block = await stream.next()
+                check_schema("BlockEvent", block)
+                assert found == height, "a block without a match has its event, too"
+                assert [item["index"] for item in block["transactions"]] == expected, query
+    await api.refused("parameter_invalid", 400, "/v1/events?type=nothing")
+    await api.refused("parameter_invalid", 400, "/v1/events?account=A")
+
+
+async def test_an_event_carries_what_proves_its_block(api: Api, node: FakeNode) -> None:
+    node.grow(1, 3, 0, 2)
+    client = LightClient(anchor_of(genesis()))
+    async with Stream(api, "/v1/events?from_height=0&proof=1") as stream:
+        height, block = await stream.next()
+        assert (height, block["proof"]) == (0, None)
+        for _ in range(4):
+            height, block = await stream.next()
+            check_schema("BlockEvent", block)
+            proof = parse_block_proof(block["proof"])
+            certified = client.append(proof.record)
+            assert certified.block_hash == node.chain.block_hash(height)
+            assert check_block_proof(proof, certified.header) == node.chain.leaves(height)
+    node.grow(2)
+    for path in ("/v1/events?proof=1", "/v1/events", "/v1/events?proof=0", "/v1/events?proof=1&stream=invoices"):
+        async with Stream(api, path) as stream:  # the newest event is remembered in each of its forms
+            _, block = await stream.next()
+            assert ("proof" in block) == ("proof=1" in path)
+            assert ("transactions" in block) == ("stream" in path)
+
+
+async def test_a_write_is_bounded_in_bytes(api: Api, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HTTP_STREAM_BYTES_PER_WRITE_MAX", 1)
+    node.grow(*[0] * 20)
+    async with Stream(api, last=0) as stream:
+        assert [(await stream.next())[0] for _ in range(20)] == list(range(1, 21))
 
 
 async def test_streams_are_bounded_for_each_address(api: Api, context: Context) -> None:

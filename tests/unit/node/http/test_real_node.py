@@ -57,6 +57,7 @@ async def runtime() -> AsyncIterator[Runtime]:
             guard=MemoryGuard(),
             consensus_key=founder(0).consensus_key,
             node_key=founder(0).node_key,
+            cosigning_key=founder(0).cosigning_key,
             verify=crypto.verify,
             now=read_clocks(),
         ),

@@ -6,7 +6,9 @@ import pytest
 
 from ledger.block import encode_leaf, leaf_from_json
 from ledger.log.checkpoint import log_origin
-from ledger.log.policy import parse_policy, validators_policy
+from ledger.log.policy import parse_policy, validators_policy, verify_checkpoint
+from ledger.log.proof import verify_log_proof
+from ledger.log.signed_note import parse_note
 from ledger.log.tiles import TileName, parse_bundle, tile_width
 from ledger.merkle import EMPTY_FRONTIER, EMPTY_ROOT, check_consistency, check_inclusion, leaf_hash
 from ledger.primitives import Digest
@@ -146,3 +148,38 @@ async def test_the_policy_is_that_of_the_set_in_force_now_or_after_a_block(api: 
     assert before.headers["Cache-Control"] == IMMUTABLE
     assert (await api.get("/v1/log/policy?height=2")).body == now.body
     await api.refused("height_unknown", 404, "/v1/log/policy?height=3")
+
+
+async def test_the_checkpoint_is_a_note_that_a_quorum_cosigned(api: Api, node: FakeNode) -> None:
+    await api.refused("checkpoint_unknown", 404, "/checkpoint")
+    node.grow(3)
+    node.publish(1, 2, 3, by=2)
+    node.grow(1)
+    reply = await api.get("/checkpoint")
+    assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert reply.headers["Cache-Control"] == "no-store"
+    height = reply.headers["Checkpoint-Height"]
+    policy = parse_policy((await api.get(f"/v1/log/policy?height={height}")).body)
+    verified = verify_checkpoint(parse_note(reply.body), policy)
+    assert (verified.checkpoint.size, height) == (3, "1")
+    assert [name for name, _ in verified.witnesses] == ["validator:v1", "validator:v2", "validator:v3"]
+
+
+async def test_a_proof_file_proves_what_became_of_a_transaction(api: Api, node: FakeNode) -> None:
+    node.grow(3, 2)
+    node.publish()
+    node.grow(1)
+    policy = parse_policy((await api.get("/v1/log/policy")).body)
+    for height in (1, 2):
+        for leaf in node.chain.leaves(height):
+            reply = await api.get(f"/v1/transactions/{leaf.transaction_id.hex()}/tlog-proof")
+            assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
+            assert reply.headers["Content-Disposition"].endswith('.tlog-proof"')
+            assert verify_log_proof(reply.body, policy=policy).leaf == leaf
+    (newest,) = node.chain.leaves(3)
+    path = f"/v1/transactions/{newest.transaction_id.hex()}/tlog-proof"
+    reply = await api.refused("checkpoint_unknown", 404, path)
+    assert "number 5 of the log, and the newest checkpoint covers 5" in reply.json["detail"]
+    await api.refused("transaction_not_committed", 404, f"/v1/transactions/{'0' * 64}/tlog-proof")
+    node.publish()
+    assert verify_log_proof((await api.get(path)).body, policy=policy).index == 5

@@ -70,7 +70,7 @@ from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
 from node.storage.promises import read_promises
 from node.storage.rows import unseal
-from node.wire import Consensus, PeerMessage, decode, encode
+from node.wire import Consensus, Cosignature, PeerMessage, decode, encode
 from tests.unit.ledger.founders import Founder, founder, genesis_of, operators, signing_key
 
 BASE_TIMEOUT_MS = 200
@@ -96,6 +96,8 @@ class WatchedOutbox(Outbox):
             message = decode_message(action.message.payload)
             if not isinstance(message, TimeoutCertificate) and self._node.signed(message):
                 self._node.check_durable(message, action.message.payload)
+        if isinstance(action, SendTo | SendToAll) and isinstance(action.message, Cosignature):
+            self._node.check_cosigned(action.message)
         if isinstance(action, BlockAppended):
             assert self._node.height == action.height
             assert keys.block_hash(action.block_hash) in self._node.store.image()
@@ -169,6 +171,16 @@ class Node:
         assert self.membership is not None
         member = self.membership.members.get(other.founder.node_key.public_key)
         return member is not None and (member.is_validator or not as_validator)
+
+    def check_cosigned(self, message: Cosignature) -> None:
+        """What must be durable when a cosignature of this node leaves: it, its block, and that the guard knows."""
+        if message.key != self.founder.cosigning_key.public_key:
+            return
+        image, guard = self.store.image(), self.guard.read()
+        assert unseal(keys.OWN_COSIGNATURE, image[keys.OWN_COSIGNATURE]) == encode(message)
+        assert self.height >= message.height
+        assert guard is not None
+        assert guard.height >= message.height
 
     def check_durable(self, message: SignedMessage, payload: bytes) -> None:
         """What "Persist before send" (consensus research, section 1.3) and amendment A2 demand of this message."""
@@ -255,6 +267,7 @@ class Cluster:
             guard=node.guard,
             consensus_key=node.founder.consensus_key if node.key else None,
             node_key=node.founder.node_key,
+            cosigning_key=node.founder.cosigning_key if node.key else None,
             verify=verify,
             now=self.now(node),
         )

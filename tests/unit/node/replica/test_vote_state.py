@@ -186,6 +186,7 @@ def test_votes_above_the_tip_wait_until_the_chain_gets_there() -> None:
     assert vote_rows, "it has voted at height 3"
     guard = MemoryGuard(node.guard.image())
     cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
+    vote_rows |= dict(node.store_rows(keys.OWN_COSIGNATURE, keys.CHECKPOINT))
     cluster.stop(node)
     store = MemoryStore()
     create_chain(store, cluster.genesis)
