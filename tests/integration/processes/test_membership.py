@@ -126,7 +126,7 @@ async def auditors_are_content(network: ProcessNetwork, identifier: str, entry: 
         ["checkpoint", url, "--genesis", str(network.layout.genesis), "--out", str(pinned)],
     )
     assert made.exit_code == 0, made.output
-    checkpoint = parse_pinned_checkpoint(pinned.read_bytes())  # noqa: ASYNC240
+    checkpoint = parse_pinned_checkpoint(await asyncio.to_thread(pinned.read_bytes))
     assert checkpoint.validators.validators[3] == entry
     async with network.session.get(f"{url}/verifier.py") as reply:
         second = ModuleType("verifier")
