@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from wallet.cli import main as wallet_main
 from wallet.exit_codes import MEANINGS
 
 README = (ROOT / "README.md").read_text()
+(PROGRAM,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 BASE_PORT = 8470
 
@@ -82,10 +84,19 @@ async def test_the_console_sessions_are_real(tmp_path: Path) -> None:
             printed, _ = await ended.communicate()
             assert ended.returncode == 0, command
             assert_in_order(expected, printed.decode())
+        await run_the_program(placed(PROGRAM))
     finally:
         network.terminate()
         network.wait(60)
     assert not running(home)
+
+
+async def run_the_program(program: str) -> None:
+    """The program of the README prints what its comments say."""
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=subprocess.PIPE)
+    printed, _ = await ended.communicate()
+    assert ended.returncode == 0
+    assert_in_order(re.findall(r"print\(.*\)  # (.*)", program), printed.decode())
 
 
 def rows_of(header: str) -> list[list[str]]:
