@@ -22,15 +22,12 @@ async def follow(client: Client, anchor: Anchor, to_height: int) -> LightClient:
     Raises `WalletError`: 10 where what the node sends does not hold, 12 and 14 from the node or its absence.
     """
     from ledger.light_client import LightClient
-    from ledger.limits import LIGHT_UPDATE_BYTES_MAX
+    from wallet.client.following import fetch_update
 
     light = LightClient(anchor)
     while light.height < to_height:
         before = light.height
-        data = await client.get_bytes(
-            f"/v1/light/update?from_height={light.from_height}&log_size={light.log_size}&to_height={to_height}",
-            bytes_max=LIGHT_UPDATE_BYTES_MAX,
-        )
+        data = await fetch_update(client, light.from_height, light.log_size, to_height)
         judged(partial(_advance, light, data), f"What leads on from block {before}")
         if not before < light.height <= to_height:
             raise WalletError(

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, MalformedError, VerificationError
 from ledger.light_client import LightClient, LogError, parse_light_update
-from ledger.limits import LIGHT_UPDATE_BYTES_MAX
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.split_view import Side, build_split_view
 from wallet.auditing.following import validators_after
@@ -286,15 +285,13 @@ async def _lead(
 
     Nothing is asked, and the record is None, when `light` is there already.
     """
+    from wallet.client.following import fetch_update
+
     record: CommitRecord | None = None
     trail: list[SetChange] = []
     while light.height < to_height:
         before = light.height
-        data = await client.get_bytes(
-            f"/v1/light/update?from_height={light.from_height}&log_size={light.log_size}&to_height={to_height}",
-            bytes_max=LIGHT_UPDATE_BYTES_MAX,
-        )
-        update = parse_light_update(data)
+        update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
         light.advance(update)
         if not before < light.height <= to_height:
             raise VerificationError(f"asked for block {to_height}, it leads to block {light.height}")
