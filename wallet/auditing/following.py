@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from wallet.exit_codes import ExitCode, WalletError
-from wallet.receipts import judged
 
 if TYPE_CHECKING:
+    from ledger.consensus.messages import CommitRecord
     from ledger.encoding import Json
     from ledger.light_client import LightClient
-    from ledger.trail import Anchor
+    from ledger.trail import Anchor, SetChange
     from ledger.validators import ValidatorSet
     from wallet.client import Client
 
@@ -21,14 +20,36 @@ async def follow(client: Client, anchor: Anchor, to_height: int) -> LightClient:
 
     Raises `WalletError`: 10 where what the node sends does not hold, 12 and 14 from the node or its absence.
     """
+    from ledger.errors import LedgerError
     from ledger.light_client import LightClient
-    from wallet.client.following import fetch_update
+    from wallet.exit_codes import verification_error
 
     light = LightClient(anchor)
+    try:
+        await lead(client, light, to_height)
+    except LedgerError as error:
+        raise verification_error(
+            f"What leads on from block {light.height} does not verify: {error}.",
+            remedy="Do not rely on it. Check that what is pinned is the right one, and ask another node.",
+        ) from None
+    return light
+
+
+async def lead(client: Client, light: LightClient, to_height: int) -> tuple[CommitRecord | None, tuple[SetChange, ...]]:
+    """Advance `light` to a block by what a node sends: the block's commit record, and the trail that led there.
+
+    The record is None, and nothing is asked, when `light` is there already. Raises what `LightClient.advance` raises,
+    and `WalletError`: 12 and 14 from the node or its absence.
+    """
+    from ledger.light_client import parse_light_update
+    from wallet.client.following import fetch_update
+
+    record: CommitRecord | None = None
+    trail: list[SetChange] = []
     while light.height < to_height:
         before = light.height
-        data = await fetch_update(client, light.from_height, light.log_size, to_height)
-        judged(partial(_advance, light, data), f"What leads on from block {before}")
+        update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
+        light.advance(update)
         if not before < light.height <= to_height:
             raise WalletError(
                 ExitCode.NODE_UNREACHABLE,
@@ -36,13 +57,9 @@ async def follow(client: Client, anchor: Anchor, to_height: int) -> LightClient:
                 f"The node does not lead from block {before} to block {to_height}, but to {light.height}.",
                 remedy="Ask another node.",
             )
-    return light
-
-
-def _advance(light: LightClient, data: bytes) -> None:
-    from ledger.light_client import parse_light_update
-
-    light.advance(parse_light_update(data))
+        record = update.record
+        trail += update.trail
+    return record, tuple(trail)
 
 
 async def validators_after(client: Client, light: LightClient) -> ValidatorSet:

@@ -24,11 +24,11 @@ from enum import StrEnum, unique
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ledger.errors import LedgerError, MalformedError, VerificationError
-from ledger.light_client import LightClient, LogError, parse_light_update
+from ledger.errors import LedgerError, MalformedError
+from ledger.light_client import LightClient, LogError
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.split_view import Side, build_split_view
-from wallet.auditing.following import validators_after
+from wallet.auditing.following import lead, validators_after
 from wallet.auditing.watch_state import Memory
 from wallet.exit_codes import ExitCode, WalletError, verification_error
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ledger.consensus.messages import CommitRecord
     from ledger.consensus.record import CertifiedHeader
     from ledger.encoding import Json
-    from ledger.trail import SetChange
     from wallet.client import Client
     from wallet.pinning import Pin
 
@@ -181,13 +180,13 @@ class Watch:
                 if shown.certified.block_hash != known.block_hash:
                     return self._split(url, "that was seen", self._seen_side(shown), shown.side, known.header.height)
             light = self._known.fork() if height >= self._known.height else LightClient(pinned)
-            record, _ = await _lead(client, light, height)
+            record, _ = await lead(client, light, height)
         except LogError as error:
             return Finding(Kind.INCONSISTENT, url, height, f"{url}: {error}.")
         except LedgerError as error:
             return Finding(Kind.FORGED, url, height, f"{url} shows a block {height} that does not verify: {error}.")
         except WalletError as error:
-            if error.exit_code is ExitCode.NODE_UNREACHABLE:
+            if error.exit_code is ExitCode.NODE_UNREACHABLE and error.code != "node_answer_malformed":
                 return error
             return Finding(Kind.FORGED, url, height, f"{url} says it has {height} blocks: {error.sentence}")
         head = light.head if light.height == height else None
@@ -263,7 +262,7 @@ class Watch:
     async def _shown(self, client: Client, height: int) -> Shown:
         """A node's block of a height above what is pinned, verified from there. Raises `LedgerError`, `WalletError`."""
         light = LightClient(self._pin.anchor)
-        record, trail = await _lead(client, light, height)
+        record, trail = await lead(client, light, height)
         if light.head is None or record is None or light.height != height:
             raise MalformedError(f"it does not lead to block {height}")
         return Shown(light.head, Side(record, trail))
@@ -276,25 +275,3 @@ class Watch:
         evidence = None if first is None else build_split_view(self._pin.anchor.chain, first, second)
         sentence = f"{url} shows another certified block {height} than the one {whose}: there are two chains."
         return Finding(Kind.SPLIT_VIEW, url, height, sentence, evidence)
-
-
-async def _lead(
-    client: Client, light: LightClient, to_height: int
-) -> tuple[CommitRecord | None, tuple[SetChange, ...]]:
-    """Advance `light` to a block by what a node sends: its commit record, and the trail. Raises what `advance` raises.
-
-    Nothing is asked, and the record is None, when `light` is there already.
-    """
-    from wallet.client.following import fetch_update
-
-    record: CommitRecord | None = None
-    trail: list[SetChange] = []
-    while light.height < to_height:
-        before = light.height
-        update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
-        light.advance(update)
-        if not before < light.height <= to_height:
-            raise VerificationError(f"asked for block {to_height}, it leads to block {light.height}")
-        record = update.record
-        trail += update.trail
-    return record, tuple(trail)

@@ -7,6 +7,9 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -331,3 +334,52 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
         assert result.exit_code == ExitCode.VERIFICATION_FAILED, item
         assert (json.loads(result.stderr)["error"]["height"], json.loads(result.stderr)["error"]["item"]) == (2, item)
         assert sorted(Path().iterdir()) == before
+
+
+# ---- killed
+
+KILLED = """
+import multiprocessing, os, signal, sys
+from wallet.auditing import sources
+from wallet.auditing.store import AuditStore
+from wallet.audit_cli import main
+if __name__ == "__main__":
+    sources.AUDIT_BATCH_BYTES = 1
+    AuditStore.crowded = True  # written after every block
+    write, left = AuditStore.write, 6
+    def counted(self, *args, **named):
+        global left
+        if left == 0:
+            for child in multiprocessing.active_children():
+                print(child.pid)
+            sys.stdout.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        write(self, *args, **named)
+    AuditStore.write = counted
+    main()
+"""
+
+
+def test_a_killed_audit_goes_on_and_leaves_no_worker_behind(audit: Run, file: Path, chain: Network, home: Path) -> None:
+    Path("killed.py").write_text(KILLED)
+    command = [sys.executable, "killed.py", "ledger", str(file), "--workers", "1", "--state", "mine"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert ended.returncode == -signal.SIGKILL, ended
+    (worker,) = map(int, ended.stdout.split())
+    deadline = time.monotonic() + 60
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    printed = json.loads(audit("ledger", str(file), "--state", "mine", "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (10, 6)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process, and it is more than a name that nobody has asked for."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return "State:\tZ" not in status

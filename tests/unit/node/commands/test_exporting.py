@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -175,3 +178,33 @@ def test_a_running_node_has_its_database_for_itself(tmp_path: Path, chain: Memor
             assert ended.code == 1
             assert "another process" in ended.stderr
     assert not (tmp_path / "out.jsonl").exists()
+
+
+KILLED = """
+import os, signal, sys
+from node.storage.chain_store import ChainStore
+commit, left = ChainStore.commit, int(sys.argv.pop(1))
+def counted(*args):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    commit(*args)
+ChainStore.commit = counted
+from node.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 7])
+def test_a_killed_import_is_run_again(tmp_path: Path, chain: MemoryChain, blocks: int) -> None:
+    file = tmp_path / "chain.jsonl"
+    file.write_bytes(export_of(chain))
+    home = home_of(tmp_path / "home", chain)
+    words = ["import", str(file), "--home", str(home)]
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(blocks), *words], check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended
+    assert quorum_node(*words).stdout == f"imported blocks {blocks + 1} to 12\n"
+    other = home_of(tmp_path / "other", chain)
+    fill(other, chain)
+    assert rows_of(home) == rows_of(other)
