@@ -301,6 +301,11 @@ class LightClient:
         if header.height == head.height + 1 and header.parent_hash != self.head.block_hash:
             reason = f"the certified block {header.height} builds on another block {head.height} than the certified one"
             raise ForkError(reason, self._seen[head.height].record, record, ())
+        if header.height == head.height + 1 and header.log_size != head.log_size + header.transaction_count:
+            raise LogError(
+                f"block {header.height} has {header.transaction_count} transactions, and the log goes from "
+                f"{head.log_size} to {header.log_size}"
+            )
         if header.time_ms <= head.time_ms:
             raise VerificationError(f"block {header.height} has no later time than block {head.height}")
         if consistency is not None and not check_consistency(

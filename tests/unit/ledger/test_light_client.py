@@ -259,6 +259,14 @@ def test_the_log_must_continue_whatever_a_quorum_signs() -> None:
     client.advance(update(honest, client, 9))
 
 
+@pytest.mark.parametrize("size", [0, 1, 99])
+def test_the_next_block_takes_nothing_back_and_slips_nothing_in(chain: ChainStore, size: int) -> None:
+    client = at(chain, 1)
+    record = forged(chain, 2, (0, 0), (1, 1), (2, 2), log_size=size)
+    with pytest.raises(LogError, match=f"2 transactions, and the log goes from 1 to {size}"):
+        client.append(record)
+
+
 def test_time_goes_on(chain: ChainStore) -> None:
     client = at(chain, 1)
     record = forged(chain, 2, (0, 0), (1, 1), (2, 2), time_ms=chain.header(1).time_ms)
