@@ -312,6 +312,28 @@ def test_a_node_is_exported_and_the_file_is_audited(audit: Run, node: FakeNode, 
     assert json.loads(audit("ledger", "part.jsonl", "--output", "json").stdout)["height"] == 4
 
 
+def test_an_export_with_fewer_blocks_than_it_says_does_not_hold(audit: Run, file: Path, chain: Network) -> None:
+    """A fork that is cut off below the block that the auditor has pinned, under a manifest that hides it."""
+    whole = chain.export()
+    pinned = chain.checkpoint(10).document
+    for _ in range(2):
+        chain.forget(2)
+        chain.commit([], later_ms=77)
+    assert chain.head[0] == 8
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":10,'))
+    Path("pin.json").write_bytes(pinned)
+    for more in ((), ("--checkpoint", "pin.json"), ("--to-height", "9"), ("--to-height", "8")):
+        result = audit("ledger", str(file), *more)
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, more
+        assert "Block 9 does not verify: its first line: it is missing, and the manifest says 10" in result.stderr
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":7,'))
+    result = audit("ledger", str(file), "--restart")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 8 does not verify: its first line: the manifest says that there are 7" in result.stderr
+    file.write_bytes(whole)
+    assert audit("ledger", str(file), "--restart").exit_code == ExitCode.OK
+
+
 def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
     audit: Run, node: FakeNode, chain: Network
 ) -> None:
