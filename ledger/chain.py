@@ -32,7 +32,7 @@ from ledger.encoding import encode_trusted
 from ledger.errors import MalformedError
 from ledger.events import Event
 from ledger.execution import execute
-from ledger.merkle import Frontier, PerfectSubtree
+from ledger.merkle import FilledLevel, Frontier
 from ledger.parameters import PROTOCOL_VERSION
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
@@ -75,7 +75,7 @@ class ChainReader(Protocol):
 class CandidateBlock:
     """A valid block on top of its parent, with everything that appending it writes.
 
-    `results` and `leaf_hashes` are one per transaction. `writes` are state rows (None deletes). `subtrees` are the
+    `results` and `leaf_hashes` are one per transaction. `writes` are state rows (None deletes). `log_levels` are the
     perfect subtrees of the log that it fills, leaves included.
     """
 
@@ -89,7 +89,7 @@ class CandidateBlock:
     events: tuple[Event, ...]
     trie: TrieChange
     log: Frontier
-    subtrees: tuple[PerfectSubtree, ...]
+    log_levels: tuple[FilledLevel, ...]
 
     def tip(self) -> Tip:
         """The tip of the chain once this block is appended."""
@@ -279,7 +279,7 @@ def _compute(
         events=execution.events,
         trie=trie,
         log=log.frontier,
-        subtrees=log.subtrees,
+        log_levels=log.levels,
     )
 
 

@@ -55,7 +55,7 @@ from ledger.limits import (
     ROUND_MAX,
     VALIDATORS_MAX,
 )
-from ledger.primitives import ZERO_DIGEST, Digest, Signature, parse_digest, parse_signature
+from ledger.primitives import ZERO_DIGEST, Digest, Signature, parse_digest, parse_digests, parse_signature
 
 _JUSTIFICATION_TAG = tag("justification")
 
@@ -342,7 +342,7 @@ def _parse_entry(value: Json) -> TimeoutEntry:
 def _parse_block(value: Json) -> ProposedBlock:
     fields = expect_fields(value, what="proposed block", required=frozenset({"header", "envelope_hashes"}))
     hashes = expect_list(fields["envelope_hashes"], what="envelope hashes", items_max=BLOCK_TRANSACTIONS_MAX)
-    return ProposedBlock(_parse_header(fields["header"]), tuple(parse_digest(item, "envelope hash") for item in hashes))
+    return ProposedBlock(_parse_header(fields["header"]), parse_digests(hashes, "envelope hash"))
 
 
 def _parse_header(value: Json) -> bytes:

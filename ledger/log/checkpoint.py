@@ -69,8 +69,13 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def log_origin(genesis: Genesis) -> str:
-    """The origin of the log of the chain that starts from `genesis`: its network's name, as in a URL, and its hash."""
-    return f"quorum-ledger/{quote(genesis.network, safe='')}/{genesis.chain.hex()}"
+    """The origin of the log of the chain that starts from `genesis`."""
+    return origin_of(genesis.network, genesis.chain)
+
+
+def origin_of(network: str, chain: Digest) -> str:
+    """The origin of a log: its network's name, as in a URL, and the hash of its genesis."""
+    return f"quorum-ledger/{quote(network, safe='')}/{chain.hex()}"
 
 
 def log_key(origin: str, public_key: PublicKey) -> VerifierKey:

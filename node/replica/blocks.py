@@ -125,7 +125,8 @@ class Blocks:
 
     def lacks(self, envelope_hash: Digest) -> bool:
         """Whether a wanted block lacks this body, by what `missing_bodies` last found and what was brought since."""
-        return any(envelope_hash in lacking for lacking in self._lacking.values())
+        # Asked about every transaction that comes in, while mostly nothing is wanted.
+        return bool(self._lacking) and any(envelope_hash in lacking for lacking in self._lacking.values())
 
     def complete(self) -> tuple[Digest, ...]:
         """The wanted blocks that lack no body, as far as `missing_bodies` and what was brought since tell."""

@@ -28,7 +28,7 @@ from ledger.limits import (
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.transaction import Transaction, claimed_sender, envelope_hash, parse_transaction
+from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
 from node.wire import Haste, Transactions, split_transactions
@@ -57,13 +57,15 @@ class Door:
         before = len(self.mempool)
         outcomes = []
         for envelope in envelopes:
-            outcome = self.admit(envelope_hash(envelope), envelope, deciding)
+            name = envelope_hash(envelope)
+            outcome = self.admit(name, envelope, deciding)
             if len(self.mempool) > before:
                 before = len(self.mempool)
-                assert isinstance(outcome, Pending)
+                admitted = self.mempool.get(name)
+                assert admitted is not None
                 self._serial += 1
-                self._submitted[outcome.transaction_id] = self._serial, envelope
-                prompt = self.mempool.waiting(claimed_sender(envelope)) <= PROMPT_TRANSACTIONS_MAX
+                self._submitted[admitted.id] = self._serial, envelope
+                prompt = self.mempool.waiting(admitted.body.sender) <= PROMPT_TRANSACTIONS_MAX
                 self._news[Haste.PROMPT if prompt else Haste.BULK].append(envelope)
             outcomes.append(outcome)
         return tuple(outcomes)

@@ -38,7 +38,7 @@ def commit_rows(
     if not release_promises(batch, reader, height, block.block_hash):
         write_body(batch, height, block.block_hash, [transaction.envelope for transaction in block.transactions])
     write_outcomes(batch, block)
-    write_tiles(batch, reader, block.subtrees)
+    write_tiles(batch, reader, block.log_levels)
     write_indexes(batch, block)
     write_set_change(batch, block.header)
     state.write(batch, height, block.writes)

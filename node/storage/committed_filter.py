@@ -37,8 +37,8 @@ class CommittedFilter:
         self._complete = True
         try:
             for _, row in reader.range(keys.OUTCOMES_PREFIX, successor(keys.OUTCOMES_PREFIX)):
-                # Behind the ids of a row stand results, some of which are taken for ids here: that does no harm.
-                self.add(row[: min(len(row) // DIGEST_BYTES, keys.CHUNK_TRANSACTIONS) * DIGEST_BYTES])
+                # The ids come first, then as many envelope hashes; some of those are taken for ids, which does no harm.
+                self.add(row[: len(row) // (2 * DIGEST_BYTES) * DIGEST_BYTES])
         except DamagedError:
             self._complete = False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.merkle import PerfectSubtree, node_hash
+from ledger.merkle import FilledLevel, node_hash
 from ledger.primitives import DIGEST_BYTES, Digest
 from node.ports import Reader
 from node.storage import keys
@@ -21,21 +21,17 @@ _LEVELS_PER_TILE = 8
 _FULL_TILE_BYTES = keys.TILE_HASHES * DIGEST_BYTES
 
 
-def write_tiles(batch: Batch, reader: Reader, subtrees: Iterable[PerfectSubtree]) -> None:
-    """Add to `batch` the tiles that change when the log gains `subtrees` (all that became full, in order per level).
+def write_tiles(batch: Batch, reader: Reader, levels: Iterable[FilledLevel]) -> None:
+    """Add to `batch` the tiles that change when these subtrees of the log become full.
 
     Raises `DamagedError` when a tile that must grow is not as long as it must be.
     """
-    starts: dict[int, int] = {}
-    added: dict[int, list[Digest]] = {}
-    for level, index, subtree_hash in subtrees:
-        if level % _LEVELS_PER_TILE == 0:
-            tile_level = level // _LEVELS_PER_TILE
-            starts.setdefault(tile_level, index)
-            added.setdefault(tile_level, []).append(subtree_hash)
-    for tile_level, start in starts.items():
-        tile_index, kept = divmod(start, keys.TILE_HASHES)
-        hashes = b"".join(added[tile_level])
+    for filled in levels:
+        tile_level, between = divmod(filled.level, _LEVELS_PER_TILE)
+        if between or not filled.hashes:
+            continue
+        tile_index, kept = divmod(filled.start, keys.TILE_HASHES)
+        hashes = b"".join(filled.hashes)
         if kept:
             hashes = read_tile(reader, tile_level, tile_index, width=kept) + hashes
         for offset in range(0, len(hashes), _FULL_TILE_BYTES):

@@ -65,23 +65,35 @@ class Signing:
     def record(self, header: bytes, path: Sequence[int]) -> CommitRecord:
         """The record of a block that was proposed in the rounds of `path`, and committed in the last of them."""
         name, fresh = block_hash(header), path[0]
-        justifications = [] if fresh == 0 else [self._given_up(fresh - 1, None)]
+        justifications = [] if fresh == 0 else [self.given_up(fresh - 1, None)]
         round = fresh
         for again in path[1:]:
             bound = justification_digest(justifications[0]) if justifications else ZERO_DIGEST
-            votes = self.votes(PrepareStatement(self.height, round, name, bound))
-            prepared = PrepareCertificate(self.height, round, name, bound, votes)
-            justifications.insert(0, self._given_up(again - 1, prepared))
+            justifications.insert(0, self.given_up(again - 1, self.prepared(round, name, bound)))
             round = again
-        votes = self.votes(CommitStatement(self.height, round, name))
-        return CommitRecord(header, CommitCertificate(self.height, round, name, votes), tuple(justifications))
+        return CommitRecord(header, self.committed(round, name), tuple(justifications))
 
-    def _given_up(self, round: int, prepared: PrepareCertificate | None) -> TimeoutCertificate:
-        """The last signer has not seen the prepare certificate."""
+    def committed(self, round: int, block: Digest) -> CommitCertificate:
+        """The certificate for a block."""
+        return CommitCertificate(self.height, round, block, self.votes(CommitStatement(self.height, round, block)))
+
+    def prepared(self, round: int, block: Digest, bound: Digest) -> PrepareCertificate:
+        """The certificate for a block with a justification of this digest."""
+        votes = self.votes(PrepareStatement(self.height, round, block, bound))
+        return PrepareCertificate(self.height, round, block, bound, votes)
+
+    def given_up(
+        self, round: int, prepared: PrepareCertificate | None, another: Digest | None = None
+    ) -> TimeoutCertificate:
+        """The certificate that a round was given up. The last signer has not seen the prepare certificate, and the
+        first one names `another` block instead, if there is one.
+        """
         entries = []
         for index in self.signers:
             seen = prepared if prepared is not None and index != self.signers[-1] else None
             high = (NO_ROUND, ZERO_DIGEST) if seen is None else (seen.round, seen.block_hash)
+            if another is not None and seen is not None and index == self.signers[0]:
+                high = (seen.round, another)
             signature = self.sign(index, TimeoutStatement(self.height, round, *high))
             entries.append(TimeoutEntry(index, *high, signature))
         return TimeoutCertificate(self.height, round, tuple(entries), prepared)

@@ -17,14 +17,16 @@ from unittest.mock import patch
 import pytest
 
 from ledger.encoding import decode, encode
-from ledger.errors import MalformedError
+from ledger.errors import LedgerError, MalformedError
+from ledger.genesis import parse_genesis
 from ledger.limits import INTEGER_MAX, RECEIPT_BYTES_MAX
+from ledger.pinned_checkpoint import parse_pinned_checkpoint
 from tests.unit.ledger.crafted_signatures import Case, crafted_cases
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.ledger.sample_chain import sample_chain
 from tests.vectors_registry import path_of
 from tests.verifier import verify_receipt as second
-from tests.verifier.eras import HEIGHT
+from tests.verifier.eras import GROWN, HEIGHT, SHRUNK
 from tests.verifier.judging import agree, eras, judge, pin, pins
 
 
@@ -186,6 +188,58 @@ def test_mutants_are_judged_alike(seed: int) -> None:
         data = encode(mutant(rng, documents))
         accepted += agree(data, rng.choice(pins()))
     assert accepted > 0, "some changes put a true part in place of another, or change what is not needed"
+
+
+# ---- what cannot be trusted, whoever brings it
+
+
+def bad_sets() -> Iterator[tuple[str, Any]]:
+    """Validator sets that are none; a checkpoint of one may otherwise be whole."""
+    entries = GROWN.to_json()["validators"]
+    assert isinstance(entries, list)
+    one, two, *others = [dict(entry) for entry in entries if isinstance(entry, dict)]
+    yield "a quorum of less than half", {"quorum": 2, "validators": entries}
+    yield "a quorum of more than all", {"quorum": 6, "validators": entries}
+    yield "a quorum that is no number", {"quorum": True, "validators": entries}
+    yield "a quorum of another name", {"quorum": "unanimity", "validators": entries}
+    yield "two of one name", {"quorum": 4, "validators": [one, {**two, "name": one["name"]}, *others]}
+    yield "two with one key", {"quorum": 4, "validators": [one, {**two, "node_key": one["node_key"]}, *others]}
+    yield "two keys alike", {"quorum": 4, "validators": [{**one, "node_key": one["cosigning_key"]}, two, *others]}
+    for case in crafted_cases():
+        if case.name.startswith("key ") and len(case.key) == 32:
+            yield case.name, {"quorum": 4, "validators": [{**one, "node_key": case.key.hex()}, two, *others]}
+    yield "nobody", {"quorum": 1, "validators": []}
+
+
+@pytest.mark.parametrize(("name", "value"), list(bad_sets()), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_pin_with_a_set_that_is_none_is_refused_by_both(name: str, value: Any) -> None:
+    document = decode(eras().checkpoint(3).document, bytes_max=1_000_000)
+    assert isinstance(document, dict)
+    header = document["header"]
+    assert isinstance(header, dict)
+    named = {**header, "next_validators_hash": second.digest("validators", value)}
+    refused_by_both(encode({**document, "header": named, "validators": value}))
+
+
+def test_a_pin_that_is_none_is_refused_by_both() -> None:
+    document = decode(eras().checkpoint(3).document, bytes_max=1_000_000)
+    genesis = decode(eras().store.genesis.document, bytes_max=1_000_000)
+    assert isinstance(document, dict)
+    assert isinstance(genesis, dict)
+    for changes in ({"validators": SHRUNK.to_json()}, {"version": 2}, {"kind": "quorum-ledger/receipt"}, {"more": 1}):
+        refused_by_both(encode({**document, **changes}))
+    for changes in ({"quorum": 1}, {"cards": []}, {"version": True}, {"salt": "00"}, {"more": 1}):
+        refused_by_both(encode({**genesis, **changes}))
+    for data in (b"", b"[]", eras().receipt(1), eras().checkpoint(3).document + b"\n"):
+        refused_by_both(data)
+
+
+def refused_by_both(data: bytes) -> None:
+    for read in (parse_genesis, parse_pinned_checkpoint):
+        with pytest.raises(LedgerError):
+            read(data)
+    with pytest.raises(ValueError, match=r"."):
+        second.anchor_of(data)
 
 
 # ---- what both stand on

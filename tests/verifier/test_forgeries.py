@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from ledger.block import Header, encode_header, parse_header
+from ledger.block import Header, block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json
+from ledger.consensus.messages import CommitRecord
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis, assemble_genesis
 from ledger.limits import RECEIPT_BYTES_MAX
@@ -187,7 +188,30 @@ FRESH: list[tuple[str, Callable[[], bytes], str]] = [
     ("committed in round 0, and the header says 1", lambda: unfresh(1, 1), "leads to round 0"),
     ("a justification for round 0", lambda: receipt(1, needless()), "beyond the round"),
     ("another true justification bound below", lambda: receipt(5, rebound(5)), "another justification"),
+    ("a prepared block that is kept secret", lambda: liars(2, "secret"), "named in round 1, is missing"),
+    ("an entry that names another block than the others", lambda: liars(0, "another"), "names another block"),
+    ("a prepare certificate of round 0 that is justified", lambda: liars(0, "justified"), "is justified exactly"),
+    ("a prepare certificate of round 1 that is not", lambda: liars(1, "unjustified"), "is justified exactly"),
 ]
+
+
+def liars(fresh: int, lie: str) -> bytes:
+    """A receipt of block 3, fresh in this round and committed in round 2, whose whole set signed the lie."""
+    header = header_of(3, round=fresh)
+    name, other = block_hash(header), Digest(bytes(range(32)))
+    signing = Signing(eras().store.chain, 3, GROWN, range(5))
+    prepared = signing.prepared(0, name, ZERO_DIGEST)
+    given_up = signing.given_up(1, prepared, other if lie == "another" else None)
+    if lie == "secret":
+        given_up = replace(given_up, prepare_certificate=None)
+    elif lie == "justified":
+        given_up = signing.given_up(1, signing.prepared(0, name, other))
+    elif lie == "unjustified":
+        given_up = signing.given_up(1, signing.prepared(1, name, ZERO_DIGEST))
+    record = CommitRecord(header, signing.committed(2, name), (given_up,))
+    if lie == "unjustified":
+        record = replace(record, justifications=(given_up, signing.given_up(0, None)))
+    return receipt(3, commit_record_to_json(record))
 
 
 def rebound(height: int) -> Any:
@@ -195,6 +219,10 @@ def rebound(height: int) -> Any:
     record, other = signed(height), signed(height, signers=(0, 1, 2, 3))
     record["justifications"][2] = other["justifications"][2]
     return record
+
+
+def test_what_liars_sign_is_accepted_where_it_is_no_lie() -> None:
+    assert judge(liars(0, ""), pins()[0]) == ""
 
 
 def test_the_first_justification_may_be_any_that_is_true() -> None:

@@ -49,6 +49,7 @@ async def url(node: tuple[FakeNode, dict[str, str]]) -> AsyncIterator[str]:
             guard=MemoryGuard(),
             consensus_key=None,
             node_key=founder(5).node_key,
+            cosigning_key=None,
             verify=crypto.verify,
             now=read_clocks(),
         ),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
+from types import ModuleType
+
+from click.testing import CliRunner
 
 from ledger.execution import APPLIED
 from ledger.genesis import Operator
@@ -13,6 +17,7 @@ from ledger.governance.readiness import sign_ready
 from ledger.operations.governance import ProposalCreate, ProposalVote
 from ledger.operations.kinds import Operation
 from ledger.operations.validators import ValidatorReady
+from ledger.pinned_checkpoint import anchor_of_checkpoint, parse_pinned_checkpoint
 from ledger.receipt import verify_receipt
 from ledger.trail import anchor_of
 from ledger.validators import Validator
@@ -20,6 +25,7 @@ from node.config import FILE_NAME, load
 from node.home import adopt, make_validator_home
 from node.identity import load_signing_key
 from tests.integration.processes.network import ProcessNetwork, id_of
+from wallet.audit_cli import main as quorum_audit
 
 NEW = 4
 """The fresh home of v3: one more than the network was founded with."""
@@ -107,7 +113,31 @@ async def test_a_validator_gets_new_keys_in_a_fresh_home_and_the_old_one_is_let_
         status = await network.status(NEW)
         assert (status["role"], status["validator"]) == ("voting", "v3")
         await network.until_committed(NEW, [sent])
-        async with network.session.get(f"{network.url(NEW)}/v1/transactions/{id_of(sent)}/receipt") as reply:
-            receipt = verify_receipt(await reply.read(), anchor_of(network.genesis))
-        assert sorted(receipt.signers) == ["v0", "v1", "v3"]
-        assert receipt.validators.validators[3] == entry
+        await auditors_are_content(network, id_of(sent), entry, tmp_path / "checkpoint.json")
+
+
+async def auditors_are_content(network: ProcessNetwork, identifier: str, entry: Validator, pinned: Path) -> None:
+    """A transaction after the change: its receipt from genesis, and from a checkpoint that was made across the change;
+    each by both verifiers, of which one came from the node."""
+    url = network.url(NEW)
+    made = await asyncio.to_thread(
+        CliRunner().invoke,
+        quorum_audit,
+        ["checkpoint", url, "--genesis", str(network.layout.genesis), "--out", str(pinned)],
+    )
+    assert made.exit_code == 0, made.output
+    checkpoint = parse_pinned_checkpoint(await asyncio.to_thread(pinned.read_bytes))
+    assert checkpoint.validators.validators[3] == entry
+    async with network.session.get(f"{url}/verifier.py") as reply:
+        second = ModuleType("verifier")
+        exec(compile(await reply.read(), "verifier.py", "exec"), second.__dict__)
+    for height, anchor, document in (
+        (0, anchor_of(network.genesis), network.genesis.document),
+        (checkpoint.header.height, anchor_of_checkpoint(checkpoint), checkpoint.document),
+    ):
+        path = f"/v1/transactions/{identifier}/receipt?from_height={height}"
+        async with network.session.get(url + path) as reply:
+            data = await reply.read()
+        verified = verify_receipt(data, anchor)
+        assert sorted(verified.signers) == ([] if height else ["v0", "v1", "v3"])
+        assert second.verify(data, second.anchor_of(document))["transaction"] == identifier

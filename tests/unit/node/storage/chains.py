@@ -120,7 +120,7 @@ def candidate(
         events=done.events,
         trie=trie,
         log=log.frontier,
-        subtrees=log.subtrees,
+        log_levels=log.levels,
     )
 
 

@@ -21,7 +21,9 @@ def store_of(ids: list[Digest]) -> MemoryStore:
     store = MemoryStore()
     for chunk, start in enumerate(range(0, len(ids), keys.CHUNK_TRANSACTIONS)):
         part = ids[start : start + keys.CHUNK_TRANSACTIONS]
-        store.write({keys.outcomes(1, chunk): b"".join(part) + b" ".join([b"applied"] * len(part))}, sync=True)
+        envelope_hashes = [digest_of(f"envelope of {item.hex()}") for item in part]
+        row = b"".join((*part, *envelope_hashes, b" ".join([b"applied"] * len(part))))
+        store.write({keys.outcomes(1, chunk): row}, sync=True)
     return store
 
 

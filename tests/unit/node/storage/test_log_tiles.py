@@ -34,7 +34,7 @@ def log_of(sizes: list[int]) -> MemoryStore:
     for size in sizes:
         change = frontier.extend([leaf(frontier.size + offset) for offset in range(size)])
         batch = Batch()
-        write_tiles(batch, store, change.subtrees)
+        write_tiles(batch, store, change.levels)
         store.write(batch.puts, sync=True)
         frontier = change.frontier
     return store
@@ -88,6 +88,6 @@ def test_a_tile_that_is_too_short_to_grow_is_damage() -> None:
     store.write({keys.tile(0, 0): read_tile(store, 0, 0, width=9)}, sync=True)
     frontier = EMPTY_FRONTIER.append([leaf(number) for number in range(10)])
     with pytest.raises(DamagedError):
-        write_tiles(Batch(), store, frontier.extend([leaf(10)]).subtrees)
+        write_tiles(Batch(), store, frontier.extend([leaf(10)]).levels)
     with pytest.raises(DamagedError):
         read_tile(store, 0, 1, width=1)
