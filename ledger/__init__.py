@@ -13,6 +13,7 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     admission, execution        what may be in a block, and what comes of it
     amounts, conservation       numbers of assets, and that they add up
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
+    log                         the log as other people's tools read and check it: notes, tiles, proofs, policies
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block
     trail, pinned_checkpoint    where a verifier's trust starts, and what leads from there to who may sign at a height

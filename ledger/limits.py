@@ -213,7 +213,9 @@ HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
 HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put into a write; one event may have more
 
 # ---- storage
-PROOF_HEIGHTS_DEFAULT = 256
+PROOF_HEIGHTS_DEFAULT = 256  # newest heights of which a node keeps what proves the state
+PROOF_HEIGHTS_MIN = 2  # the newest, and the one before it, which a client may just have been told of
+PROOF_HEIGHTS_MAX = 1_000_000  # the rows of the trie of each are kept: some hundred bytes for every row that it wrote
 DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and commits still fit
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise

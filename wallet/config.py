@@ -58,6 +58,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "checkpoint": Setting("QUORUM_CHECKPOINT", "", "path of a checkpoint file, a later anchor than genesis"),
         "account": Setting("QUORUM_ACCOUNT", "", "the account that transactions are sent by"),
         "keys": Setting("QUORUM_KEYS", (), "key files (or names in the key directory) to sign with; by comma"),
+        "token_file": Setting("QUORUM_TOKEN_FILE", "", "file of the bearer tokens that nodes are shown"),
         "output": Setting("QUORUM_OUTPUT", "text", "text, json or jsonl"),
         "timeout": Setting("QUORUM_TIMEOUT", "60", "seconds to wait for nodes, and for a transaction's outcome"),
     }

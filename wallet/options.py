@@ -43,6 +43,7 @@ _SETTINGS = {
     "genesis": "genesis",
     "genesis_hash": "genesis_hash",
     "checkpoint": "checkpoint",
+    "token_file": "token_file",
     "output": "output",
     "timeout": "timeout",
 }
@@ -61,6 +62,7 @@ def shared_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--checkpoint", metavar="FILE", help="A checkpoint file to verify against instead; trusted like genesis."
         ),
+        option("--token-file", metavar="FILE", help="File of the bearer tokens that nodes are shown (mode 0600)."),
         option("--profile", metavar="NAME", help="Profile of the configuration to use."),
         option("--config", metavar="FILE", help="Configuration file; keys are in keys/ beside it."),
         option("--output", type=click.Choice(["text", "json", "jsonl"]), help="Form of results on stdout."),

@@ -20,6 +20,7 @@ from wallet.output import Format, Output
 
 if TYPE_CHECKING:
     from ledger.primitives import Digest
+    from wallet.client.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Settings:
     checkpoint: str
     account: str
     keys: tuple[str, ...]
+    token_file: str
     timeout_s: float
 
 
@@ -78,6 +80,7 @@ class Session:
             checkpoint="" if genesis_alone else self._text("checkpoint"),
             account=self._text("account"),
             keys=self._list("keys"),
+            token_file=self._text("token_file"),
             timeout_s=_seconds(self._text("timeout")),
         )
 
@@ -93,6 +96,23 @@ class Session:
         """Where an error is said, when the configuration itself may be what is wrong."""
         asked = self.flags.get("output") or os.environ.get("QUORUM_OUTPUT") or Format.TEXT
         return Output(Format(asked) if asked in tuple(Format) else Format.TEXT, quiet=self.quiet, color=self.color)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The bearer tokens that nodes are shown. Raises `WalletError` (2 or 15) for a file that cannot be used.
+
+        What a profile's file has for every node is for the nodes of that profile, and for nobody else that is asked.
+        """
+        from wallet.client.tokens import NO_TOKENS
+        from wallet.token_files import load_tokens
+
+        if not self.settings.token_file:
+            return NO_TOKENS
+        tokens = load_tokens(Path(self.settings.token_file).expanduser())
+        if self.flags.get("token_file") or os.environ.get(config.SETTINGS["token_file"].environment):
+            return tokens
+        known = self.config.profiles.get(self.profile_name, {}).get("nodes", ())
+        return tokens.limited_to((known,) if isinstance(known, str) else known)
 
     @property
     def nodes(self) -> tuple[str, ...]:

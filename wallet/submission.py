@@ -34,7 +34,13 @@ def ask(session: Session, work: Callable[[Client], Awaitable[T]], *, nodes: tupl
     """Run `work` with a client for `nodes`, or for the session's. Raises what the client raises."""
     from wallet import client
 
-    return client.ask(nodes or session.nodes, work, timeout_s=session.settings.timeout_s, notice=session.output.hint)
+    return client.ask(
+        nodes or session.nodes,
+        work,
+        timeout_s=session.settings.timeout_s,
+        notice=session.output.hint,
+        tokens=session.tokens,
+    )
 
 
 def ask_each(session: Session, work: Callable[[Client], Awaitable[T]]) -> dict[str, T | WalletError]:
@@ -44,8 +50,8 @@ def ask_each(session: Session, work: Callable[[Client], Awaitable[T]]) -> dict[s
     from wallet import client
 
     async def one(node: str) -> T | WalletError:
-        seconds = session.settings.timeout_s
-        async with client.connect((node,), timeout_s=seconds, notice=session.output.hint) as connected:
+        seconds, notice = session.settings.timeout_s, session.output.hint
+        async with client.connect((node,), timeout_s=seconds, notice=notice, tokens=session.tokens) as connected:
             try:
                 return await work(connected)
             except WalletError as error:

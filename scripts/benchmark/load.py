@@ -63,11 +63,15 @@ class Load:
 
     async def prepare(self, session: aiohttp.ClientSession) -> None:
         """Register the clients and the streams that they write to."""
+        for envelope in self.preparation():
+            await self.commit_one(session, self.urls[0], envelope)
+
+    def preparation(self) -> list[bytes]:
+        """The transactions that register the clients and the streams, to be committed one after the other."""
         accounts = [
             AccountAdd(by="council", name=f"client{index}", keys=(self.client_key(index).public_key,), threshold=1)
             for index in range(CLIENTS)
         ]
-        await self.commit_one(session, self.urls[0], self.sign("council", self.council, accounts))
         streams = [
             StreamCreate(
                 by="council",
@@ -76,7 +80,7 @@ class Load:
             )
             for first in range(STREAMS)
         ]
-        await self.commit_one(session, self.urls[0], self.sign("council", self.council, streams))
+        return [self.sign("council", self.council, operations) for operations in (accounts, streams)]
 
     async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> float:
         """Submit one transaction, wait until it is committed, and return the seconds that took."""

@@ -42,17 +42,13 @@ async def lead(client: Client, light: LightClient, to_height: int) -> tuple[Comm
     and `WalletError`: 12 and 14 from the node or its absence.
     """
     from ledger.light_client import parse_light_update
-    from ledger.limits import LIGHT_UPDATE_BYTES_MAX
+    from wallet.client.following import fetch_update
 
     record: CommitRecord | None = None
     trail: list[SetChange] = []
     while light.height < to_height:
         before = light.height
-        data = await client.get_bytes(
-            f"/v1/light/update?from_height={light.from_height}&log_size={light.log_size}&to_height={to_height}",
-            bytes_max=LIGHT_UPDATE_BYTES_MAX,
-        )
-        update = parse_light_update(data)
+        update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
         light.advance(update)
         if not before < light.height <= to_height:
             raise WalletError(

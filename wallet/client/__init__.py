@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wallet.client.listing import EndlessSearchError
     from wallet.client.outcomes import Settled
     from wallet.client.signing import Signer, build_transaction
+    from wallet.client.tokens import Tokens, parse_tokens
     from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
     from wallet.client.verified import Ledger, open_ledger
 
@@ -56,6 +57,7 @@ _HOMES = {
     "StaleError": "wallet.client.errors",
     "State": "wallet.answers",
     "Stated": "wallet.client.values",
+    "Tokens": "wallet.client.tokens",
     "UnreachableError": "wallet.client.errors",
     "UntrueAnswerError": "wallet.client.errors",
     "Untruth": "wallet.client.errors",
@@ -67,6 +69,7 @@ _HOMES = {
     "open_ledger": "wallet.client.verified",
     "parse_genesis": "ledger.genesis",
     "parse_pinned_checkpoint": "ledger.pinned_checkpoint",
+    "parse_tokens": "wallet.client.tokens",
 }
 """Where each name is from. It is imported when it is asked for: a command that only asks loads no verifier."""
 
@@ -88,6 +91,7 @@ __all__ = [
     "StaleError",
     "State",
     "Stated",
+    "Tokens",
     "UnreachableError",
     "UntrueAnswerError",
     "Untruth",
@@ -99,6 +103,7 @@ __all__ = [
     "open_ledger",
     "parse_genesis",
     "parse_pinned_checkpoint",
+    "parse_tokens",
 ]
 
 

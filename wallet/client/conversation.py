@@ -5,8 +5,9 @@ Three kinds of answer, and only the first two are definite:
 * a *value*: what was asked for;
 * a *problem*: this node's refusal (4xx), with its code; it is reported, and no other node is asked, except about a
   submission, which another node may accept;
-* *no usable answer*: unreachable, too slow, an error of its own (5xx), busy (429, 503), or not of the API's shape; the
-  next node is asked. When no node is left, busy ones are asked again after their Retry-After while time lasts.
+* *no usable answer*: unreachable, too slow, an error of its own (5xx), busy (429, 503), shut to who shows no token of
+  it (401), or not of the API's shape; the next node is asked. When no node is left, busy ones are asked again after
+  their Retry-After while time lasts.
 
 Nothing is believed here, and nothing is verified: what an answer proves is for `wallet.client.verified`. Redirects are
 not followed and no answer is read beyond its bound.
@@ -29,6 +30,7 @@ from ledger.errors import MalformedError
 from ledger.limits import HTTP_BODY_BYTES_MAX
 from wallet.answers import Head, as_object, parse_head, parse_problem
 from wallet.client.errors import RefusedError, refused, unreachable
+from wallet.client.tokens import NO_TOKENS, Tokens
 
 if TYPE_CHECKING:
     from ledger.encoding import Json
@@ -220,7 +222,7 @@ class Client:
         if content is None:
             return Failure(node, f"its answer has more than {request.bytes_max} bytes", "node_answer_malformed")
         answer = Answer(node, status, content)
-        if 200 <= status < 300 or (400 <= status < 500 and status not in (408, 425, 429)):
+        if 200 <= status < 300 or (400 <= status < 500 and status not in (401, 408, 425, 429)):
             return answer
         problem = parse_problem(status, answer.json_or_none())
         busy = status in (429, 503)
@@ -228,19 +230,28 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(nodes: tuple[str, ...], *, timeout_s: float, notice: Callable[[str], None]) -> AsyncIterator[Client]:
-    """A client for `nodes`; `notice` is told what is worth telling the user."""
-    async with aiohttp.ClientSession(headers={"User-Agent": "quorum-wallet"}, auto_decompress=True) as session:
+async def connect(
+    nodes: tuple[str, ...], *, timeout_s: float, notice: Callable[[str], None], tokens: Tokens = NO_TOKENS
+) -> AsyncIterator[Client]:
+    """A client for `nodes`, each shown its token; `notice` is told what is worth telling the user."""
+    async with aiohttp.ClientSession(
+        headers={"User-Agent": "quorum-wallet"}, auto_decompress=True, middlewares=(tokens.show,)
+    ) as session:
         yield Client(nodes, session, timeout_s=timeout_s, notice=notice)
 
 
 def ask(
-    nodes: tuple[str, ...], work: Callable[[Client], Awaitable[T]], *, timeout_s: float, notice: Callable[[str], None]
+    nodes: tuple[str, ...],
+    work: Callable[[Client], Awaitable[T]],
+    *,
+    timeout_s: float,
+    notice: Callable[[str], None],
+    tokens: Tokens = NO_TOKENS,
 ) -> T:
     """Run `work` with a client, from synchronous code."""
 
     async def run() -> T:
-        async with connect(nodes, timeout_s=timeout_s, notice=notice) as client:
+        async with connect(nodes, timeout_s=timeout_s, notice=notice, tokens=tokens) as client:
             return await work(client)
 
     return asyncio.run(run())

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ledger.consensus.record import CertifiedHeader
     from wallet.client.conversation import Client
 
-UPDATE_PATH = "/v1/light/update"
 UPDATES_MAX = 1_000
 """Light updates in a row: a chain on which the set changed more often than that is not caught up with at once."""
 
@@ -59,6 +58,17 @@ def _below_anchor(error: BelowAnchorError) -> WalletError:
     )
 
 
+async def fetch_update(client: Client, from_height: int, log_size: int, to_height: int | None = None) -> bytes:
+    """What leads from what is known to block `to_height`, or the newest, as a node has it, not looked at.
+
+    `from_height` and `log_size` are those of a `LightClient`. Raises what asking raises.
+    """
+    path = f"/v1/light/update?from_height={from_height}&log_size={log_size}"
+    if to_height is not None:
+        path += f"&to_height={to_height}"
+    return await client.get_bytes(path, bytes_max=LIGHT_UPDATE_BYTES_MAX)
+
+
 class Follower:
     """What is known of a chain, and how to learn more from a node."""
 
@@ -77,8 +87,7 @@ class Follower:
             if to_height is not None and light.height >= to_height:
                 return
             head = light.head
-            query = {"from_height": light.from_height, "log_size": light.log_size, "to_height": to_height}
-            data = await node.get_bytes(UPDATE_PATH, query, bytes_max=LIGHT_UPDATE_BYTES_MAX)
+            data = await fetch_update(node, light.from_height, light.log_size, to_height)
             if light.head is not head:
                 continue  # others have advanced it meanwhile, and this update is from where it was
             update = parse_light_update(data)
@@ -174,12 +183,8 @@ class Follower:
         while True:
             head = self.light.head
             assert head is not None, "what is certified and not above it is compared with it"
-            query = {
-                "from_height": head.header.height - 1,
-                "log_size": certified.header.log_size,
-                "to_height": head.header.height,
-            }
-            data = await node.get_bytes(UPDATE_PATH, query, bytes_max=LIGHT_UPDATE_BYTES_MAX)
+            newest = head.header.height
+            data = await fetch_update(node, newest - 1, certified.header.log_size, newest)
             if self.light.head is head:
                 break
         with held(url, Untruth.LOG_INCONSISTENT):

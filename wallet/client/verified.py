@@ -48,6 +48,7 @@ from wallet.client.listing import listed
 from wallet.client.outcomes import Pursuit, Settled, pursue
 from wallet.client.proving import ReceiptJudge
 from wallet.client.signing import Signer, build_transaction
+from wallet.client.tokens import NO_TOKENS, Tokens
 from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
 from wallet.client.witnesses import Witnesses
 from wallet.exit_codes import ExitCode, usage_error
@@ -344,19 +345,20 @@ async def open_ledger(
     age_ms_max: int = AGE_MS_MAX_DEFAULT,
     timeout_s: float = 30.0,
     notice: Callable[[str], None] = lambda sentence: None,
+    tokens: Tokens = NO_TOKENS,
     clock_ms: Callable[[], int] = local_clock_ms,
 ) -> AsyncIterator[Ledger]:
     """The ledger that `nodes` (URLs of their APIs) serve and `anchor` pins; nothing is asked before it is used.
 
     `anchor` comes from a genesis document or a pinned checkpoint that did not come from these nodes
     (`ledger.trail.anchor_of`, `ledger.pinned_checkpoint.anchor_of_checkpoint`). Each question lasts at most
-    `timeout_s`. `notice` is told in words what the client goes on in spite of. Raises `WalletError` (2) for a URL that
-    is none.
+    `timeout_s`; each node is shown its one of `tokens`. `notice` is told in words what the client goes on in spite of.
+    Raises `WalletError` (2) for a URL that is none.
     """
     urls = tuple(dict.fromkeys(node_url(url) for url in nodes))
     if not urls:
         raise usage_error("No node is given to ask.")
-    async with connect(urls, timeout_s=timeout_s, notice=notice) as client:
+    async with connect(urls, timeout_s=timeout_s, notice=notice, tokens=tokens) as client:
         yield Ledger(client, anchor, age_ms_max=age_ms_max, clock_ms=clock_ms)
 
 

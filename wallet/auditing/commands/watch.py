@@ -122,9 +122,11 @@ class _Job:
             if metrics is not None:
                 resources = stack.enter_context(ExitStack())
                 resources.enter_context(self._metrics.served(*_address(metrics)))
-            seconds, notice = self._session.settings.timeout_s, self._session.output.hint
+            seconds, notice, tokens = self._session.settings.timeout_s, self._session.output.hint, self._session.tokens
             nodes = {
-                url: await stack.enter_async_context(client.connect((url,), timeout_s=seconds, notice=notice))
+                url: await stack.enter_async_context(
+                    client.connect((url,), timeout_s=seconds, notice=notice, tokens=tokens)
+                )
                 for url in self._nodes
             }
             if once:

@@ -1,0 +1,112 @@
+"""A long chain, quickly: real signatures, real execution, real certificates, straight into a node's database.
+
+What is left out is what does not stay: no votes, no peers, and no sync of each block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+
+from benchmark.load import CLIENTS, STREAMS, Load
+from ledger.chain import build_block, leader_order_at
+from ledger.consensus.codec import encode_commit_record
+from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
+from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
+from ledger.crypto import SigningKey
+from ledger.genesis import Genesis
+from ledger.operations.fields import Content
+from ledger.operations.streams import RecordAppend
+from ledger.primitives import Digest
+from ledger.refusals import Refusal
+from ledger.state import State
+from ledger.transaction import Transaction, parse_transaction
+from node.ports import Store
+from node.storage.chain_store import ChainStore
+from node.storage.opening import open_chain
+
+BLOCK_TRANSACTIONS = 100
+ENTITY_KEYS = 5_000
+_CHUNK = 2_000  # transactions that a process signs at a time
+_CHUNKS_AHEAD = 6
+
+
+class _Unsynced:
+    """The store, written without waiting for the disk: a chain that is lost in a power cut is built again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.get, self.range, self.close = store.get, store.range, store.close
+
+    def write(self, puts: Mapping[bytes, bytes], deletes: frozenset[bytes] = frozenset(), *, sync: bool) -> None:
+        """Apply the batch."""
+        self._store.write(puts, deletes, sync=False)
+
+
+def build(
+    store: Store,
+    genesis: Genesis,
+    *,
+    council: SigningKey,
+    consensus_key: SigningKey,
+    count: int,
+    say: Callable[[str], None],
+) -> None:
+    """Append `count` records, BLOCK_TRANSACTIONS in a block, to the chain of one validator that is in `store`."""
+    chain = open_chain(_Unsynced(store))
+    load = Load(genesis.chain, council, ())
+    for envelope in load.preparation():
+        _append(chain, consensus_key, [_parsed(envelope)])
+    made = _signed(genesis.chain, count)
+    for height in range(1, count // BLOCK_TRANSACTIONS + 1):
+        _append(chain, consensus_key, [_parsed(envelope) for envelope in islice(made, BLOCK_TRANSACTIONS)])
+        if height * BLOCK_TRANSACTIONS % 50_000 == 0:
+            say(f"  {height * BLOCK_TRANSACTIONS} of {count} transactions")
+
+
+def _signed(chain: Digest, count: int) -> Iterator[bytes]:
+    """The envelopes, in order, signed by several processes a few chunks ahead."""
+    with ProcessPoolExecutor(2) as pool:
+        starts = iter(range(0, count, _CHUNK))
+        waiting = [pool.submit(_chunk, chain, first) for first in islice(starts, _CHUNKS_AHEAD)]
+        while waiting:
+            done = waiting.pop(0).result()
+            waiting += [pool.submit(_chunk, chain, first) for first in islice(starts, 1)]
+            yield from done
+
+
+def _chunk(chain: Digest, first: int) -> list[bytes]:
+    load = Load(chain, SigningKey(bytes(32)), (), first + 1_000_000)  # nothing here is by the council
+    envelopes = []
+    for number in range(first, first + _CHUNK):
+        client = number % CLIENTS
+        operation = RecordAppend(
+            by=f"client{client}",
+            stream=f"bench{client % STREAMS}",
+            content=Content({"number": number, "text": "one line of an ordinary delivery note"}),
+            key=f"order-{number % ENTITY_KEYS}",
+        )
+        envelopes.append(load.sign(f"client{client}", load.client_key(client), [operation]))
+    return envelopes
+
+
+def _parsed(envelope: bytes) -> Transaction:
+    transaction = parse_transaction(envelope)
+    assert not isinstance(transaction, Refusal), transaction
+    return transaction
+
+
+def _append(chain: ChainStore, consensus_key: SigningKey, transactions: list[Transaction]) -> None:
+    tip = chain.tip
+    height = tip.header.height + 1
+    validators = State(chain.state).validators().validators
+    proposer = validators[leader_order_at(chain.state, height)[0]].name
+    time_ms = tip.header.time_ms + 10
+    built = build_block(tip, chain, round=0, proposer=proposer, time_ms=time_ms, transactions=transactions)
+    assert not built.refused, built.refused
+    block = built.block
+    statement = CommitStatement(height, 0, block.block_hash)
+    signature = consensus_key.sign(signed_bytes(SigningContext(block.header.chain, 0), statement))
+    certificate = CommitCertificate(height, 0, block.block_hash, (VoteSignature(0, signature),))
+    chain.commit(block, encode_commit_record(CommitRecord(block.header_bytes, certificate, ())), (proposer,))
