@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ledger import merkle, trie
 from ledger.block import Header, Leaf, block_hash, encode_header, encode_leaf, leaf_hash
+from ledger.block_proof import build_block_proof
 from ledger.consensus import codec
 from ledger.consensus.messages import (
     CommitCertificate,
@@ -45,6 +46,7 @@ from ledger.crypto import SigningKey, check_public_key, digest, tag, verify
 from ledger.encoding import Json, encode
 from ledger.framing import pack
 from ledger.genesis import genesis_block
+from ledger.light_client import build_light_update
 from ledger.limits import INTEGER_MAX
 from ledger.log.signed_note import cosigned_bytes
 from ledger.log.tiles import TileName, encode_bundle
@@ -340,6 +342,23 @@ def state_proofs() -> Json:
     return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
 
 
+def light_updates() -> Json:
+    """What leads from the first block of the sample chain to the last, and what proves the last one's transactions."""
+    chain = sample_chain()
+    (_, first), (record, last) = chain.blocks[0], chain.blocks[-1]
+    known, size = first.header.log_size, last.header.log_size
+    path = merkle.prove_consistency(known, size, chain.subtree_hash)
+    leaves = [
+        Leaf(last.header.height, index, item.id, item.envelope_hash, last.results[index])
+        for index, item in enumerate(last.transactions)
+    ]
+    before = merkle.frontier_at(size - len(leaves), chain.subtree_hash)
+    return {
+        "light_update": build_light_update(trail=(), record=record, consistency=path).decode(),
+        "block_proof": build_block_proof(record, leaves, before).decode(),
+    }
+
+
 def pinned_checkpoint() -> Json:
     """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
     chain = sample_chain()
@@ -389,6 +408,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "evidence": evidence,
     "receipts": receipts,
     "state_proofs": state_proofs,
+    "light_updates": light_updates,
     "pinned_checkpoint": pinned_checkpoint,
     "transparency_log": transparency_log,
 }
