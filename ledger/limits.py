@@ -110,7 +110,7 @@ EXPORT_ANSWER_BYTES = 1 * MIB  # one answer of a node: whole blocks, at least on
 EXPORT_ANSWER_BLOCKS_MAX = 64  # likewise
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
-AUDIT_UNWRITTEN_ROWS_MAX = 50_000  # of an audit's state in memory; then they are written
+AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
 
 # ---- the transparency log (the signatures of validators alone fit the limits of a note)
