@@ -50,7 +50,7 @@ async def lead(client: Client, light: LightClient, to_height: int) -> tuple[Comm
         before, changes_known = light.height, light.from_height
         update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
         light.advance(update)
-        # Short of it an update ends for its changes of the set alone, else a node could lead on for ever, block by block.
+        # Only changes of the set end an update short of it: else a node could lead on for ever, block by block.
         paused = light.height < to_height and light.from_height > changes_known
         if light.height != to_height and not paused:
             raise WalletError(
