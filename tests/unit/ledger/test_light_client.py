@@ -251,6 +251,24 @@ def test_what_was_verified_elsewhere_is_held_against_the_head(chain: ChainStore)
     assert not client.compare(replace(client.head, header=chain.header(7)), record_of(chain, 7))  # type: ignore[type-var]
 
 
+def test_a_record_of_any_height_is_certified_and_nothing_is_learned(chain: ChainStore) -> None:
+    client = at(chain, 8)
+    known = client.head
+    for height in range(1, HEIGHTS + 1):
+        assert client.certify(record_of(chain, height), chain.trail(height)).block_hash == chain.block_hash(height)
+        assert client.head == known
+        remembered = client.remembered(height)
+        assert (remembered is not None) == (height == 8)
+    assert client.certify(record_of(chain, 9), ()).block_hash == chain.block_hash(9), "the set in force is known"
+    with pytest.raises(VerificationError):
+        client.certify(record_of(chain, 4), ())
+    with pytest.raises(VerificationError):
+        client.certify(forged(chain, 9, (0, 4)), chain.trail(9))
+    other = forged(chain, 8, (0, 4), (1, 0), (2, 1), time_ms=chain.header(8).time_ms + 1)
+    with pytest.raises(ForkError, match="v4, v0 signed both"):
+        client.certify(other, chain.trail(8))
+
+
 def test_a_copy_goes_its_own_way(chain: ChainStore) -> None:
     client = at(chain, 1)
     copy = client.fork()

@@ -219,6 +219,13 @@ async def test_a_list_is_a_nodes_word(node: FakeNode, url: str) -> None:
         assert found[0].value.operations == ("stream.create", "record.append")
         assert len([item async for item in ledger.search(limit=2)]) == 2
         assert (await ledger.transaction(found[0].value.id)).verified is not None
+        with pytest.raises(RefusedError):
+            await anext(ledger.search(type="nothing"))
+    async with ledger_of(node, DEAD, url) as ledger:
+        assert len([item async for item in ledger.search(account="org1")]) == 2
+    async with ledger_of(node, DEAD) as ledger:
+        with pytest.raises(UnreachableError):
+            await anext(ledger.search())
 
 
 async def test_many_questions_at_once_on_a_chain_that_grows(node: FakeNode, url: str) -> None:
