@@ -37,6 +37,7 @@ from wallet.exit_codes import ExitCode
 
 Ask = Callable[[Ledger], Awaitable[Any]]
 FIRST_RECORD = transaction(chains.create_stream("notes"), append("first", stream="notes", key="a"), nonce=3).id.hex()
+NEWEST = transaction(append("third", stream="notes", key="a"), nonce=7).id.hex()
 FAILED = transaction(AssetTransfer("org3", "euro", "org2", Amount(1)), sender=3, nonce=6).id.hex()
 
 
@@ -393,6 +394,7 @@ async def test_a_fork_with_its_own_good_signatures_names_who_signed_both(node: F
         UPDATE: lambda ledger: ledger.refresh(),
         PROOF: balance,
         "/v1/blocks/.*/proof": lambda ledger: ledger.block(5),
+        RECEIPT: lambda ledger: ledger.transaction(NEWEST),
     }
     for path, ask in questions.items():
         liar.bends = {}
@@ -451,6 +453,9 @@ async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, lia
             assert raised.value.untruth is Untruth.LOG_INCONSISTENT
         with pytest.raises(ForkedError):
             await ledger.block(5)
+        with pytest.raises(UntrueAnswerError) as raised:
+            await ledger.transaction(rewritten.chain.leaves(1)[1].transaction_id.hex())
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT, "a good receipt of the other history"
 
 
 async def test_an_unknown_transaction_may_be_a_lie_so_everybody_is_asked(
