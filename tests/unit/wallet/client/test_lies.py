@@ -539,3 +539,21 @@ async def test_a_submission_to_a_node_that_swallows_it_reaches_another(
                 settled = await ledger.submit(sent)
             assert settled.outcome.applied
             assert settled.verified is not None
+
+
+async def test_two_liars_do_not_make_a_truth(node: FakeNode, url: str) -> None:
+    """A history that a quorum signed besides the one that was seen is refused whoever shows it, and however often."""
+    rewritten = node_of()
+    rewritten.grow(2, 2, 2, 2, 2, 2)
+    async with (
+        served(rewritten) as other,
+        lying_node(url) as one,
+        lying_node(url) as two,
+        ledger_of(node, one.url, two.url) as ledger,
+    ):
+        await ledger.account("org0")
+        one.target = two.target = other
+        with pytest.raises(UntrueAnswerError) as raised:
+            await first_blocks(1)(ledger)
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT
+        assert set(ledger.untrue) == {one.url, two.url}
