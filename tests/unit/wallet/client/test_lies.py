@@ -428,6 +428,17 @@ async def test_a_fork_is_said_at_once_even_beside_an_honest_node(node: FakeNode,
             await ledger.refresh()
 
 
+async def test_a_fork_behind_a_receipt_is_said_at_once_too(node: FakeNode, url: str, liar: LyingNode) -> None:
+    async with ledger_of(node, liar.url, url) as ledger:
+        await ledger.refresh()
+        liar.bends = {RECEIPT: with_member("record", lambda record: of_another_block(record, (1, 1), (2, 2), (3, 3)))}
+        with pytest.raises(ForkedError):
+            await ledger.transaction(NEWEST)
+        ledger._client.prefer(liar.url)
+        with pytest.raises(ForkedError):
+            await ledger.submit(transaction(append("third", stream="notes", key="a"), nonce=7))
+
+
 async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, liar: LyingNode) -> None:
     """The quorum signed another history, and went on from it: longer, certified, and not what was seen."""
     rewritten = node_of()
