@@ -110,7 +110,7 @@ EXPORT_ANSWER_BYTES = 1 * MIB  # one answer of a node: whole blocks, at least on
 EXPORT_ANSWER_BLOCKS_MAX = 64  # likewise
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
-AUDIT_UNWRITTEN_ROWS_MAX = 50_000  # of an audit's state in memory; then they are written
+AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
 
 # ---- the transparency log (the signatures of validators alone fit the limits of a note)
@@ -213,13 +213,15 @@ HTTP_STREAM_BLOCKS_PER_WRITE_MAX = 16
 HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put into a write; one event may have more
 
 # ---- storage
-PROOF_HEIGHTS_DEFAULT = 256
+PROOF_HEIGHTS_DEFAULT = 256  # newest heights of which a node keeps what proves the state
+PROOF_HEIGHTS_MIN = 2  # the newest, and the one before it, which a client may just have been told of
+PROOF_HEIGHTS_MAX = 1_000_000  # the rows of the trie of each are kept: some hundred bytes for every row that it wrote
 DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and commits still fit
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
-QUERY_SEEKS_MAX = 2_000  # of one search; it then gives a short page, and where to go on
+QUERY_SEEKS_MAX = 256  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
 assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"

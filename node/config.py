@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from ledger.errors import MalformedError
+from ledger.limits import PROOF_HEIGHTS_DEFAULT, PROOF_HEIGHTS_MAX, PROOF_HEIGHTS_MIN
 from ledger.primitives import PublicKey, parse_public_key
 
 FILE_NAME = "node.toml"
@@ -81,6 +82,7 @@ class Config:
     api_token_paths: tuple[Path, ...]
     api_open_submission: bool
     api_open_metrics: bool
+    proof_heights: int
     log_format: Literal["plain", "json"]
     log_level: Literal["debug", "info", "warning", "error"]
 
@@ -124,6 +126,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     peers: _Peers = msgspec.field(default_factory=_Peers)
     api: _Api = msgspec.field(default_factory=_Api)
     log: _Log = msgspec.field(default_factory=_Log)
+    proof_heights: int = PROOF_HEIGHTS_DEFAULT
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -139,6 +142,7 @@ EXAMPLE = """\
 # Configuration of a quorum-node. Paths are relative to this file; an unknown key is an error.
 genesis = "{genesis}"        # the network's genesis document; its hash is the chain's identity
 data = "data"                   # database and guard file; belongs to this node alone, never copy it to another
+# proof_heights = 256           # newest heights whose state can be proved; values are kept for ever
 
 [keys]                          # files of this node only, readable by nobody else (mode 0600)
 node = "keys/node.pem"            # authenticates links to peers
@@ -205,6 +209,8 @@ def _resolve(path: Path, file: _File) -> Config:
     def maybe(text: str | None) -> Path | None:
         return None if text is None else absolute(text)
 
+    if not PROOF_HEIGHTS_MIN <= file.proof_heights <= PROOF_HEIGHTS_MAX:
+        raise MalformedError(f"proof_heights must be from {PROOF_HEIGHTS_MIN} to {PROOF_HEIGHTS_MAX}")
     api_listen = parse_endpoint(file.api.listen, "api.listen")
     if (file.api.tls_certificate is None) != (file.api.tls_key is None):
         raise MalformedError("api.tls_certificate and api.tls_key belong together")
@@ -239,6 +245,7 @@ def _resolve(path: Path, file: _File) -> Config:
         api_token_paths=tuple(absolute(text) for text in file.api.token_files),
         api_open_submission=file.api.open_submission,
         api_open_metrics=file.api.open_metrics,
+        proof_heights=file.proof_heights,
         log_format=file.log.format,
         log_level=file.log.level,
     )

@@ -243,10 +243,10 @@ def open_home(config: Config) -> tuple[Store, ChainStore]:
         store = create_database(paths.database)
     try:
         try:
-            return store, open_chain(store, expected=genesis.chain)
+            return store, open_chain(store, expected=genesis.chain, proof_heights=config.proof_heights)
         except StoreMissingError as error:
             _LOG.warning("database_empty", reason=str(error), remedy="the chain is fetched again from peers")
-            return store, create_chain(store, genesis)
+            return store, create_chain(store, genesis, proof_heights=config.proof_heights)
     except BaseException:
         store.close()
         raise

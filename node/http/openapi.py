@@ -10,7 +10,7 @@ from ledger.limits import HTTP_WAIT_SECONDS_MAX
 from ledger.refusals import Code
 from node.http.access import OPEN, Access
 from node.http.call import EVENT_STREAM, JSON, NDJSON, PROBLEM_JSON, Answer, Caching, Call
-from node.http.parameters import AnyParameter
+from node.http.parameters import PROOF, AnyParameter
 from node.http.problems import HttpCode, retry_after_seconds, row
 from node.http.route import Route
 from node.http.schema_forms import Schema, reference
@@ -136,7 +136,7 @@ def problem_codes(route: Route) -> tuple[Code | HttpCode, ...]:
         codes.append(HttpCode.CURSOR_INVALID)
     if "height" in names:
         codes.append(HttpCode.HEIGHT_UNKNOWN)
-    if "proof" in names:
+    if PROOF in route.parameters:
         codes += [HttpCode.PROOF_UNAVAILABLE, HttpCode.TRAIL_TOO_LONG]
     return tuple(dict.fromkeys(codes))
 

@@ -112,6 +112,9 @@ async def _ask_all(url: str, count: int) -> dict[tuple[str, str], list[float]]:
                 f"/v1/transactions?account={client()}&from_height={from_height()}&order=asc"
             ),
             ("page", "/v1/transactions?account=&stream="): lambda: _two_subjects(chosen),
+            ("page", "/v1/transactions?account=&stream= (never together)"): lambda: _two_subjects(
+                chosen, together=False
+            ),
             ("page", "/v1/transactions?type=&to_height="): lambda: (
                 f"/v1/transactions?type=record.append&to_height={from_height()}"
             ),
@@ -129,9 +132,9 @@ async def _ask_all(url: str, count: int) -> dict[tuple[str, str], list[float]]:
         return taken
 
 
-def _two_subjects(chosen: random.Random) -> str:
+def _two_subjects(chosen: random.Random, *, together: bool = True) -> str:
     client = chosen.randrange(CLIENTS)
-    return f"/v1/transactions?account=client{client}&stream=bench{client % STREAMS}"
+    return f"/v1/transactions?account=client{client}&stream=bench{(client + (not together)) % STREAMS}"
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, path: str, times: int) -> float:

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -16,15 +17,19 @@ import pytest
 from ledger.block import Header, block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json
 from ledger.consensus.messages import CommitRecord
+from ledger.consensus.statements import NO_ROUND, TimeoutStatement
+from ledger.crypto import digest, tag
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis, assemble_genesis
 from ledger.limits import RECEIPT_BYTES_MAX
 from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest
+from ledger.transaction import assemble, envelope_hash, sign_body
 from ledger.validators import ValidatorSet
-from tests.unit.ledger.founders import founders, genesis_of, set_of
+from tests.unit.ledger.founders import founder, founders, genesis_of, set_of
 from tests.unit.ledger.sample_chain import MemoryChain
+from tests.unit.node.storage.chains import append, create_stream, transaction
 from tests.verifier.eras import GROWN, HEIGHT, PATHS, REKEYED, SHRUNK, Signing, with_new_keys
 from tests.verifier.judging import Pin, agree, eras, judge, pin, pins
 
@@ -190,6 +195,8 @@ FRESH: list[tuple[str, Callable[[], bytes], str]] = [
     ("another true justification bound below", lambda: receipt(5, rebound(5)), "another justification"),
     ("a prepared block that is kept secret", lambda: liars(2, "secret"), "named in round 1, is missing"),
     ("an entry that names another block than the others", lambda: liars(0, "another"), "names another block"),
+    ("an entry that names a block and no round", lambda: liars(2, "nameless"), "a block but no round"),
+    ("a prepared block, and the commit of another", lambda: liars(0, "usurped"), "was not free"),
     ("a prepare certificate of round 0 that is justified", lambda: liars(0, "justified"), "is justified exactly"),
     ("a prepare certificate of round 1 that is not", lambda: liars(1, "unjustified"), "is justified exactly"),
 ]
@@ -204,6 +211,13 @@ def liars(fresh: int, lie: str) -> bytes:
     given_up = signing.given_up(1, prepared, other if lie == "another" else None)
     if lie == "secret":
         given_up = replace(given_up, prepare_certificate=None)
+    elif lie == "nameless":
+        given_up = signing.given_up(1, None)
+        entry = replace(given_up.entries[0], high_hash=other)
+        entry = replace(entry, signature=signing.sign(0, TimeoutStatement(3, 1, NO_ROUND, other)))
+        given_up = replace(given_up, entries=(entry, *given_up.entries[1:]))
+    elif lie == "usurped":
+        given_up = signing.given_up(1, signing.prepared(0, other, ZERO_DIGEST))
     elif lie == "justified":
         given_up = signing.given_up(1, signing.prepared(0, name, other))
     elif lie == "unjustified":
@@ -333,6 +347,71 @@ def test_a_forged_receipt_proves_nothing(make: Callable[[], bytes], says: str) -
     assert says in reason
     for trusted in pins()[1:]:
         agree(data, trusted)
+
+
+# ---- a log that a whole quorum made up, under a header that somebody pinned
+
+
+def made_up(envelope: bytes, **leaf_changes: Any) -> tuple[bytes, Pin]:
+    """A pinned receipt of this transaction in a log that has nothing else, and the pin."""
+    value = decode(envelope, bytes_max=RECEIPT_BYTES_MAX)
+    assert isinstance(value, dict)
+    names = {
+        "transaction_id": digest(tag("transaction"), encode(value["body"])),
+        "envelope_hash": envelope_hash(envelope),
+    }
+    leaf = {"height": 1, "index": 0, **{name: item.hex() for name, item in names.items()}, "result": "applied"}
+    leaf |= leaf_changes
+    header = replace(
+        eras().store.header(1), log_size=1, transaction_count=1, log_root=Digest(sha256(b"\0" + encode(leaf)).digest())
+    )
+    document = {
+        "kind": "quorum-ledger/receipt", "version": 1, "transaction": value, "leaf": leaf, "path": [], "position": 0,
+        "header": header.to_json(),
+    }  # fmt: skip
+    pinned = build_pinned_checkpoint(network="test", header=header, validators=IN_FORCE[2])
+    return encode(document), pin("made up", pinned.document)
+
+
+TRUE = transaction(create_stream(), append("x"), cosigner=1).envelope
+
+
+def signed_anew(change: Callable[[Any], Any], chain: str | None = None) -> bytes:
+    """The transaction with its list of signatures changed, or for another chain."""
+    value: Any = decode(TRUE, bytes_max=RECEIPT_BYTES_MAX)
+    if chain is not None:
+        body = encode({**value["body"], "chain": chain})
+        return assemble(body, [sign_body(body, founder(index).operator_key) for index in (0, 1)])
+    change(value["signatures"])
+    return encode(value)
+
+
+MADE_UP: list[tuple[str, bytes, dict[str, Any], str]] = [
+    ("a leaf from after the block", TRUE, {"height": 2}, "above the checkpoint's"),
+    ("a leaf of height 0", TRUE, {"height": 0}, "height"),
+    ("a result that is none", TRUE, {"result": "Applied"}, "result"),
+    ("no result", TRUE, {"result": ""}, "result"),
+    ("a result that moves the cursor", TRUE, {"result": "\x1b[2J"}, "result"),
+    ("a leaf of another transaction", TRUE, {"transaction_id": "00" * 32}, "another transaction"),
+    ("a leaf of other signatures", TRUE, {"envelope_hash": "00" * 32}, "other signatures"),
+    ("a leaf with more in it", TRUE, {"more": 1}, "unknown field"),
+    ("for another chain", signed_anew(len, chain="00" * 32), {}, "for another chain"),
+    ("signatures in another order", signed_anew(lambda items: items.reverse()), {}, "ascending order"),
+    ("a signature twice", signed_anew(lambda items: items.append(items[-1])), {}, "ascending order"),
+    ("no signature", signed_anew(lambda items: items.clear()), {}, "signatures"),
+    (
+        "a false signature",
+        signed_anew(lambda items: items[0].update(signature=items[1]["signature"])),
+        {},
+        "not verify",
+    ),
+]
+
+
+@pytest.mark.parametrize(("envelope", "changes", "says"), [row[1:] for row in MADE_UP], ids=[row[0] for row in MADE_UP])
+def test_even_a_log_that_was_made_up_cannot_have_it(envelope: bytes, changes: dict[str, Any], says: str) -> None:
+    assert judge(*made_up(TRUE)) == ""
+    assert says in judge(*made_up(envelope, **changes))
 
 
 # ---- another network, and another past

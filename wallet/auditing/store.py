@@ -48,6 +48,7 @@ _MARK, _RECORD = b"mmark", b"mrecord"
 _STATE, _TRIE, _ID, _SET_CHANGE = b"v", b"t", b"x", b"q"
 """What keys start with. A trie row follows its version (u64) and path, a change of the validator set its height."""
 
+_PUT: Final = "INSERT OR REPLACE INTO row VALUES (?, ?)"
 _IDS_BETWEEN_PURGES: Final = 200_000
 
 
@@ -157,18 +158,19 @@ class AuditStore:
             "fingerprint": fingerprint.hex(),
             "finished": finished,
         }
-        rows = self._unwritten | {_MARK: encode_trusted(mark), _RECORD: self._record}
-        with self._failures():
-            self._database.execute("BEGIN IMMEDIATE")
-            gone = [(key,) for key, value in rows.items() if value is None]
-            self._database.executemany("DELETE FROM row WHERE key = ?", gone)
-            kept = sorted((key, value) for key, value in rows.items() if value is not None)
-            self._database.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", kept)
+        rows = self._unwritten
+        keys = sorted(rows)
+        with self._failures(), self._database as database:  # which ends the transaction, either way
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("DELETE FROM row WHERE key = ?", ((key,) for key in keys if rows[key] is None))
+            kept = ((key, rows[key]) for key in keys if rows[key] is not None)
+            database.executemany(_PUT, kept)
+            database.executemany(_PUT, ((_MARK, encode_trusted(mark)), (_RECORD, self._record)))
             if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
                 expired = (_ID, successor(_ID), _u64(header.time_ms))
-                self._database.execute("DELETE FROM row WHERE key >= ? AND key < ? AND value <= ?", expired)
-                self._ids_since_purge = 0
-            self._database.execute("COMMIT")
+                database.execute("DELETE FROM row WHERE key >= ? AND key < ? AND value <= ?", expired)
+        if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
+            self._ids_since_purge = 0
         for key, value in self._unwritten.items():
             if not key.startswith(_ID):
                 self._cache.put(key, value)
@@ -297,24 +299,24 @@ def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("BEGIN EXCLUSIVE")
         (application_id,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
         (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if not tables and not application_id:
-            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            database.execute(f"PRAGMA user_version = {_FORMAT}")
-            database.execute("CREATE TABLE row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-        elif application_id != _APPLICATION_ID:
+        if application_id != _APPLICATION_ID and (tables or application_id):
             raise AuditStateError("it is no state of an audit")
-        elif version != _FORMAT:
-            raise AuditStateError(f"it has format {version}; this software knows {_FORMAT}")
-        database.execute("COMMIT")
         # A commit survives the death of the process at once; the power, from the next checkpoint of SQLite's log on.
         # What a power cut takes is the newest commits: the audit goes on from an earlier block.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA cache_size = -{AUDIT_CACHE_BYTES_MAX // KIB}")
+        database.execute("BEGIN EXCLUSIVE")
+        if not tables:
+            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {_FORMAT}")
+            database.execute("CREATE TABLE row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+        elif version != _FORMAT:
+            raise AuditStateError(f"it has format {version}; this software knows {_FORMAT}")
+        database.execute("COMMIT")
     except BaseException:
         database.close()
         raise

@@ -37,6 +37,7 @@ from tests.integration.processes.council import Council
 from tests.integration.processes.joining import entry_of, make_home, pin, ready_of
 from tests.integration.processes.load import Load
 from tests.integration.processes.network import ProcessNetwork, id_of
+from tests.verifier import verify_receipt as second
 
 NAMES = ("v0", "v1", "v2", "v3", "v4", "v5", "v6", "v0", "v2", "v5")
 """Whose home each is, by its number."""
@@ -280,13 +281,17 @@ def all_is_committed(chain: ChainStore, story: Story) -> None:
 
 
 def receipts_verify(chain: ChainStore, network: ProcessNetwork) -> None:
-    """The receipt of every transaction there is leads back to genesis."""
+    """The receipt of every transaction there is leads back to genesis; of one in each block, by both verifiers."""
     queries, anchor = Queries(chain), anchor_of(network.genesis)
+    second_anchor = second.anchor_of(network.genesis.document)
     for height in range(1, chain.tip.header.height + 1):
         for leaf in chain.leaves(height):
             item = queries.transaction(leaf.transaction_id)
             assert item is not None
-            assert verify_receipt(receipt_of(chain, item), anchor).leaf == leaf
+            data = receipt_of(chain, item)
+            assert verify_receipt(data, anchor).leaf == leaf
+            if leaf.index == 0:
+                assert second.verify(data, second_anchor)["transaction"] == leaf.transaction_id.hex()
 
 
 def votes_have_one_key(opened: dict[int, ChainStore], network: ProcessNetwork) -> None:

@@ -30,6 +30,11 @@ def test_everything_has_a_default_that_listens_on_loopback_and_follows(tmp_path:
     config = load(write(tmp_path, ""))
     assert config.api_listen.is_loopback
     assert config.consensus_key_path is None
+    assert config.proof_heights == 256
+
+
+def test_how_many_heights_can_be_proved_is_set(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "proof_heights = 1000")).proof_heights == 1_000
 
 
 def test_pinned_peers(tmp_path: Path) -> None:
@@ -54,6 +59,8 @@ def test_pinned_peers(tmp_path: Path) -> None:
         ("[api]\nlisten = '0.0.0.0:80'", "insecure = true"),
         ("[api]\ntls_key = 'k'", "belong together"),
         ("[keys]\nconsensus = 'k'", "belong together"),
+        ("proof_heights = 1", "proof_heights must be from 2 to 1000000"),
+        ("proof_heights = 1000001", "proof_heights must be from 2 to 1000000"),
         ("[[peers.pinned]]\nnode_key = 'AB'", "64 lower-case hexadecimal digits"),
     ],
 )

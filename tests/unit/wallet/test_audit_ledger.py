@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.transaction import assemble, parse_transaction, sign_body
+from ledger.operations.streams import StreamCreate
+from ledger.transaction import assemble, build_body, parse_transaction, sign_body
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
-from wallet.auditing import opening
+from wallet.auditing import opening, store
 from wallet.auditing.store import AuditStore
 from wallet.exit_codes import ExitCode
 
@@ -48,9 +49,9 @@ def audits(home: Path) -> list[Path]:
 
 def state_of(path: Path, chain: Network, source: str) -> int:
     """The height up to which an audit is kept at `path`."""
-    store = AuditStore(path, chain.genesis, source)
-    store.close()
-    return store.progress.height
+    kept = AuditStore(path, chain.genesis, source)
+    kept.close()
+    return kept.progress.height
 
 
 def test_a_whole_ledger_holds_and_nothing_is_left_behind(
@@ -203,11 +204,11 @@ def test_a_state_is_of_one_chain_and_one_source(audit: Run, node: FakeNode, file
 
 
 def test_two_audits_do_not_share_a_state(audit: Run, file: Path, chain: Network) -> None:
-    store = AuditStore(Path("mine"), chain.genesis, str(file.resolve()))
+    first = AuditStore(Path("mine"), chain.genesis, str(file.resolve()))
     try:
         result = audit("ledger", str(file), "--state", "mine")
     finally:
-        store.close()
+        first.close()
     assert result.exit_code == ExitCode.USAGE
     assert "locked" in result.stderr
 
@@ -255,6 +256,43 @@ def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path
         result = audit("ledger", str(file), "--state", "mine")
         assert result.exit_code in (ExitCode.OK, ExitCode.USAGE), f"{position}: {result.output}"
         assert "--restart" in result.stderr or result.exit_code == ExitCode.OK
+
+
+def test_a_full_disk_ends_an_audit_which_goes_on_when_there_is_room(
+    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    for _ in range(2):
+        chain.commit([])
+
+    def open_full(path: Path) -> sqlite3.Connection:
+        database = open_state(path)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    open_state = store._open
+    with monkeypatch.context() as during:
+        during.setattr(store, "_open", open_full)
+        for number in range(60):
+            write(chain, f"stream-{number}")
+        result = audit("ledger", node.url, "--state", "mine", "--quiet", "--output", "json")
+    error = json.loads(result.stderr)["error"]
+    assert (result.exit_code, error["code"]) == (2, "audit_state")
+    assert "full" in error["detail"]
+    printed = json.loads(audit("ledger", node.url, "--state", "mine", "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (72, 11)
+
+
+def write(chain: Network, stream: str) -> None:
+    """A block that creates a stream."""
+    body = build_body(
+        chain=chain.genesis.chain,
+        sender="org0",
+        nonce=stream.encode().rjust(16, b"0"),
+        valid_until_ms=chain.head_time_ms + 60_000,
+        operations=[StreamCreate(by="org0", name=stream)],
+    )
+    chain.submit(assemble(body, [sign_body(body, chain.founders[0].operator_key)]))
 
 
 # ---- on all cores

@@ -17,6 +17,7 @@ from ledger.rows.streams import latest_key, stream_key
 from ledger.rows.validator_keys import validator_key_key
 from ledger.state_proof import VerifiedState, verify_state_proof
 from ledger.trail import Anchor, anchor_of
+from node.http.parameters import PROOF
 from node.http.routes import ROUTES
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
@@ -122,7 +123,7 @@ async def test_an_account_that_holds_nothing_is_proved_to(api: Api, node: FakeNo
 def test_every_route_that_proves_is_in_a_table_above() -> None:
     tried = {*PRESENT, *ABSENT}
     for route in ROUTES:
-        if "proof" in route.query_names:
+        if PROOF in route.parameters:
             prefix = route.path.partition("{")[0].rstrip("/")
             assert any(path.startswith(prefix) for path in tried), route.path
 
