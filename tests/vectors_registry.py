@@ -50,15 +50,18 @@ from ledger.light_client import build_light_update
 from ledger.limits import INTEGER_MAX
 from ledger.log.signed_note import cosigned_bytes
 from ledger.log.tiles import TileName, encode_bundle
+from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
 from ledger.rows.accounts import account_key
 from ledger.rows.streams import latest_key
+from ledger.split_view import Side, build_split_view
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
-from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.exporting import export_of
+from tests.unit.ledger.founders import founder, founders, genesis_of
 from tests.unit.ledger.log.sample_log import TIME_S, numbered_leaf, sample_log
-from tests.unit.ledger.sample_chain import sample_chain
+from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 from tests.unit.ledger.transaction_vectors import envelopes, governance, no_envelopes, state_rows
 
 DIRECTORY = Path(__file__).parent / "vectors"
@@ -368,6 +371,18 @@ def pinned_checkpoint() -> Json:
     return {"document": made.document.decode(), "digest": made.digest.hex(), "block_hash": made.block_hash.hex()}
 
 
+def exports() -> Json:
+    """The lines of an export of a chain of one transaction, and the proof that there is another chain."""
+    one, other = MemoryChain(genesis_of(1)), MemoryChain(genesis_of(1))
+    one.append(one.sign("org0", [founders(1)[0].operator_key], StreamCreate(by="org0", name="notes")))
+    other.append()
+    sides = [Side(chain.blocks[0][0], ()) for chain in (one, other)]
+    return {
+        "export": [line.decode() for line in export_of(one).splitlines()],
+        "split_view": build_split_view(one.genesis.chain, *sides).decode(),
+    }
+
+
 def transparency_log() -> Json:
     """A log of 300 entries: its keys, a checkpoint with a quorum of cosignatures, its policy, a proof, and tiles."""
     log = sample_log(300)
@@ -410,6 +425,7 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "state_proofs": state_proofs,
     "light_updates": light_updates,
     "pinned_checkpoint": pinned_checkpoint,
+    "exports": exports,
     "transparency_log": transparency_log,
 }
 
