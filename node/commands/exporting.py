@@ -130,6 +130,6 @@ def _append(reader: ExportReader, manifest: ManifestBuilder, chain: ChainStore, 
                     text, context=audit.context, validators=audit.validators, verify_signature=verify
                 )
                 audit.append_opened(opened)
-            elif text.height == chain.tip.header.height and text.claimed_hash != chain.tip.block_hash.hex():
+            elif text.claimed_hash != chain.block_hash(text.height).hex():
                 raise FlawError(text.height, "its block hash", "it is another block than this node has")
             manifest.add(b"".join(text.lines))

@@ -1,7 +1,7 @@
 """The API of a live node, fuzzed from its own OpenAPI document by schemathesis, with all of its checks.
 
 The node is a follower with a chain that has something of every kind, and wants a bearer token, so that schemathesis
-also tries without. It runs here, schemathesis in a process of its own, with a seed: the same requests every time.
+also tries without. It runs here, schemathesis in a process of its own, and makes the same requests every time.
 """
 
 from __future__ import annotations
