@@ -237,4 +237,7 @@ assert MEMPOOL_MEMBER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one member must not fill t
 assert ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any transaction must fit a step"
 assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
 assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
+assert VALIDATORS_MAX * KIB // 2 <= NOTE_BYTES_MAX, "a checkpoint that all validators cosigned must fit"
+assert VALIDATORS_MAX * KIB <= POLICY_BYTES_MAX, "the policy of the largest validator set must fit"
+assert VALIDATORS_MAX < NOTE_SIGNATURES_MAX, "all cosignatures and the note's own must fit"
 assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX
