@@ -37,6 +37,7 @@ from wallet.exit_codes import ExitCode
 
 Ask = Callable[[Ledger], Awaitable[Any]]
 FIRST_RECORD = transaction(chains.create_stream("notes"), append("first", stream="notes", key="a"), nonce=3).id.hex()
+NEWEST = transaction(append("third", stream="notes", key="a"), nonce=7).id.hex()
 FAILED = transaction(AssetTransfer("org3", "euro", "org2", Amount(1)), sender=3, nonce=6).id.hex()
 
 
@@ -393,6 +394,7 @@ async def test_a_fork_with_its_own_good_signatures_names_who_signed_both(node: F
         UPDATE: lambda ledger: ledger.refresh(),
         PROOF: balance,
         "/v1/blocks/.*/proof": lambda ledger: ledger.block(5),
+        RECEIPT: lambda ledger: ledger.transaction(NEWEST),
     }
     for path, ask in questions.items():
         liar.bends = {}
@@ -426,6 +428,17 @@ async def test_a_fork_is_said_at_once_even_beside_an_honest_node(node: FakeNode,
             await ledger.refresh()
 
 
+async def test_a_fork_behind_a_receipt_is_said_at_once_too(node: FakeNode, url: str, liar: LyingNode) -> None:
+    async with ledger_of(node, liar.url, url) as ledger:
+        await ledger.refresh()
+        liar.bends = {RECEIPT: with_member("record", lambda record: of_another_block(record, (1, 1), (2, 2), (3, 3)))}
+        with pytest.raises(ForkedError):
+            await ledger.transaction(NEWEST)
+        ledger._client.prefer(liar.url)
+        with pytest.raises(ForkedError):
+            await ledger.submit(transaction(append("third", stream="notes", key="a"), nonce=7))
+
+
 async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, liar: LyingNode) -> None:
     """The quorum signed another history, and went on from it: longer, certified, and not what was seen."""
     rewritten = node_of()
@@ -451,6 +464,9 @@ async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, lia
             assert raised.value.untruth is Untruth.LOG_INCONSISTENT
         with pytest.raises(ForkedError):
             await ledger.block(5)
+        with pytest.raises(UntrueAnswerError) as raised:
+            await ledger.transaction(rewritten.chain.leaves(1)[1].transaction_id.hex())
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT, "a good receipt of the other history"
 
 
 async def test_an_unknown_transaction_may_be_a_lie_so_everybody_is_asked(
@@ -534,3 +550,21 @@ async def test_a_submission_to_a_node_that_swallows_it_reaches_another(
                 settled = await ledger.submit(sent)
             assert settled.outcome.applied
             assert settled.verified is not None
+
+
+async def test_two_liars_do_not_make_a_truth(node: FakeNode, url: str) -> None:
+    """A history that a quorum signed besides the one that was seen is refused whoever shows it, and however often."""
+    rewritten = node_of()
+    rewritten.grow(2, 2, 2, 2, 2, 2)
+    async with (
+        served(rewritten) as other,
+        lying_node(url) as one,
+        lying_node(url) as two,
+        ledger_of(node, one.url, two.url) as ledger,
+    ):
+        await ledger.account("org0")
+        one.target = two.target = other
+        with pytest.raises(UntrueAnswerError) as raised:
+            await first_blocks(1)(ledger)
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT
+        assert set(ledger.untrue) == {one.url, two.url}
