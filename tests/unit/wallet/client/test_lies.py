@@ -241,6 +241,11 @@ LIES: dict[str, Lie] = {
         Untruth.CERTIFICATE_FORGED,
         events=proof_of_event(2, with_member("record", lambda record: of_another_block(record, (0, 0), (1, 1)))),
     ),
+    "a first event with a header of its own": Lie(
+        first_blocks(1),
+        Untruth.CERTIFICATE_FORGED,
+        events=proof_of_event(0, with_member("record", lambda record: of_another_block(record, (0, 0), (1, 1)))),
+    ),
     **{
         f"a forged certificate, {how}, {where}": lie
         for how, forge in FORGED.items()
