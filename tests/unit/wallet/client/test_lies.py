@@ -335,6 +335,18 @@ async def test_another_era_does_not_sign(node: FakeNode, liar: LyingNode) -> Non
         assert raised.value.untruth is Untruth.CERTIFICATE_FORGED, "the change of the set cannot be left out"
 
 
+async def test_a_forged_event_after_a_change_of_the_set_is_found_out(node: FakeNode, liar: LyingNode) -> None:
+    """There the client asks for what leads over the change; what the event says is held against that."""
+    change_set(node.chain, set_of(0, 1, 2))
+    node.append()
+    forge = with_member("record", lambda record: of_another_block(record, (0, 0), (3, 3)))
+    liar.events, liar.events_taken = proof_of_event(6, forge), 7
+    async with ledger_of(node, liar.url) as ledger:
+        with pytest.raises(UntrueAnswerError) as raised:
+            await first_blocks(7)(ledger)
+        assert raised.value.untruth is Untruth.CERTIFICATE_FORGED
+
+
 async def test_another_chain_is_not_this_one(node: FakeNode) -> None:
     other = node_of(genesis_of(4, parameters=Parameters(sender_quota=7)))
     other.grow(0, 0, 0, 0, 0)
