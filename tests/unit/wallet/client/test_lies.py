@@ -17,6 +17,7 @@ from ledger.block import block_hash, encode_header, header_from_json
 from ledger.encoding import encode
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.parameters import Parameters
+from ledger.transaction import Transaction, parse_transaction
 from tests.unit.ledger.founders import founder, genesis_of, set_of
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage import chains
@@ -484,6 +485,31 @@ async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, lia
         with pytest.raises(UntrueAnswerError) as raised:
             await ledger.transaction(rewritten.chain.leaves(1)[1].transaction_id.hex())
         assert raised.value.untruth is Untruth.LOG_INCONSISTENT, "a good receipt of the other history"
+
+
+async def test_a_past_that_leads_elsewhere_is_a_fork_where_it_meets_what_was_seen(
+    node: FakeNode, liar: LyingNode
+) -> None:
+    """From block 3 on a quorum has signed two histories; a stream of the other one ends before the block that is known."""
+    other = node_of()
+    for height in range(1, 4):
+        other.append(*(parsed(envelope) for envelope in node.chain.envelopes(height)))
+    other.grow(1, 1, 1)
+    assert other.chain.block_hash(3) == node.chain.block_hash(3)
+    async with served(other) as url, ledger_of(node, liar.url) as ledger:
+        await ledger.refresh()
+        liar.events_target = url
+        heights = []
+        with pytest.raises(ForkedError, match="two blocks of height 5 are certified; v0, v1, v2 signed both"):
+            async for block in ledger.events(1):
+                heights.append(block.height)
+        assert heights == [1, 2, 3, 4]
+
+
+def parsed(envelope: bytes) -> Transaction:
+    found = parse_transaction(envelope)
+    assert isinstance(found, Transaction)
+    return found
 
 
 async def test_an_unknown_transaction_may_be_a_lie_so_everybody_is_asked(
