@@ -446,10 +446,15 @@ async def test_a_fork_is_said_at_once_even_beside_an_honest_node(node: FakeNode,
             await ledger.refresh()
 
 
-async def test_a_fork_behind_a_receipt_is_said_at_once_too(node: FakeNode, url: str, liar: LyingNode) -> None:
+async def test_a_fork_behind_a_proof_is_said_at_once_too(node: FakeNode, url: str, liar: LyingNode) -> None:
     async with ledger_of(node, liar.url, url) as ledger:
         await ledger.refresh()
-        liar.bends = {RECEIPT: with_member("record", lambda record: of_another_block(record, (1, 1), (2, 2), (3, 3)))}
+        ledger._client.prefer(liar.url)
+        bend = with_member("record", lambda record: of_another_block(record, (1, 1), (2, 2), (3, 3)))
+        liar.bends = {RECEIPT: bend, PROOF: bend}
+        with pytest.raises(ForkedError):
+            await balance(ledger)
+        ledger._client.prefer(liar.url)
         with pytest.raises(ForkedError):
             await ledger.transaction(NEWEST)
         ledger._client.prefer(liar.url)
@@ -490,7 +495,7 @@ async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, lia
 async def test_a_past_that_leads_elsewhere_is_a_fork_where_it_meets_what_was_seen(
     node: FakeNode, liar: LyingNode
 ) -> None:
-    """From block 3 on a quorum has signed two histories; a stream of the other one ends before the block that is known."""
+    """A quorum has signed two histories from block 3 on; a stream of the other one ends before what is known."""
     other = node_of()
     for height in range(1, 4):
         other.append(*(parsed(envelope) for envelope in node.chain.envelopes(height)))
@@ -499,11 +504,10 @@ async def test_a_past_that_leads_elsewhere_is_a_fork_where_it_meets_what_was_see
     async with served(other) as url, ledger_of(node, liar.url) as ledger:
         await ledger.refresh()
         liar.events_target = url
-        heights = []
+        events = ledger.events(1)
+        assert [(await anext(events)).height for _ in range(4)] == [1, 2, 3, 4]
         with pytest.raises(ForkedError, match="two blocks of height 5 are certified; v0, v1, v2 signed both"):
-            async for block in ledger.events(1):
-                heights.append(block.height)
-        assert heights == [1, 2, 3, 4]
+            await anext(events)
 
 
 def parsed(envelope: bytes) -> Transaction:
