@@ -290,6 +290,7 @@ TRAILS: list[tuple[str, Callable[[], bytes], str]] = [
     ("a step twice", lambda: trail(step(2), step(2), step(4), step(6)), "not in order of height"),
     ("a step from after the block", lambda: trail(step(2), step(4), step(6), height=5), "not in order of height"),
     ("a block that changed no set", lambda: trail(step(2), unchanged(), step(4), step(6)), "did not change"),
+    ("a step of genesis, which has no record", lambda: trail(begun(), height=1), "not in order of height"),
     ("another set than was decided", lambda: trail(step(2, validators=OTHERS)), "puts another validator set"),
     ("the same members, another quorum", lambda: trail(step(2, validators=LAX)), "puts another validator set"),
     ("a step signed by the set that it brings", lambda: trail(step(2), early(), step(6)), "does not verify"),
@@ -305,6 +306,13 @@ LAX = {**GROWN.to_json(), "quorum": 3}
 def unchanged() -> Any:
     """A true block, as a step that brings the set that was there."""
     return step(3, validators=GROWN.to_json())
+
+
+def begun() -> Any:
+    """A block 0 that brings the set of genesis, and of which no signature would be asked."""
+    header = replace(eras().store.header(2), height=0, proposer="", next_validators_hash=FIRST.hash)
+    header = replace(header, validators_hash=GROWN.hash)
+    return {"record": {**signed(2), "header": header.to_json()}, "validators": FIRST.to_json()}
 
 
 def early() -> Any:

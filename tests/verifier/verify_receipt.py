@@ -13,10 +13,10 @@ import json
 import struct
 import sys
 from collections import namedtuple
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from time import gmtime, strftime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -53,7 +53,7 @@ def depth(value: Any) -> int:
 
 def check_form(value: Any, form: Any, name: str = "it") -> None:
     """Forms: (least, most) an integer; (None, form) that or null; a number so many bytes in hex; [item, least, most] a
-    list; a dictionary exactly these fields; a type any value of it; a text itself."""
+    list or a text; a dictionary exactly these fields; a type any value of it; a text itself."""
     match form:
         case (None, inner):
             good = value is None or not check_form(value, inner, name)
@@ -62,7 +62,7 @@ def check_form(value: Any, form: Any, name: str = "it") -> None:
         case int(size):
             good = isinstance(value, str) and len(value) == 2 * size and set(value) <= set("0123456789abcdef")
         case [inner, least, most]:
-            good = isinstance(value, list) and least <= len(value) <= most
+            good = isinstance(value, str if inner is str else list) and least <= len(value) <= most
             good = good and not any(check_form(item, inner, name) for item in value)
         case dict():
             good = isinstance(value, dict) and value.keys() == form.keys()
@@ -73,9 +73,9 @@ def check_form(value: Any, form: Any, name: str = "it") -> None:
 
 
 COUNT, HEIGHT, ROUND = (0, 2**53 - 1), (1, 2**53 - 1), (0, 2**31 - 1)
-INDEX, ONE, TIME = (0, 99), (1, 1), (0, 253_402_300_799_999)  # to the year 9999
+INDEX, ONE, NAME = (0, 99), (1, 1), [str, 1, 64]
 HASHES = ["chain", "parent_hash", "log_root", "state_root", "validators_hash", "next_validators_hash"]
-HEADER = {"version": ONE, "epoch": (0, 2**32 - 1), "height": HEIGHT, "round": ROUND, "proposer": str, "time_ms": TIME}
+HEADER = {"version": ONE, "epoch": (0, 2**32 - 1), "height": HEIGHT, "round": ROUND, "proposer": NAME, "time_ms": COUNT}
 HEADER |= {"transaction_count": (0, 1000), "log_size": COUNT, **dict.fromkeys(HASHES, 32)}
 PLACE = {"height": HEIGHT, "round": ROUND}
 COMMIT = {**PLACE, "block_hash": 32, "signatures": [{"validator": INDEX, "signature": 64}, 1, 100]}
@@ -86,12 +86,12 @@ RECORD = {"header": HEADER, "certificate": COMMIT, "justifications": [TIMEOUT, 0
 VALIDATOR = {"name": str, "operator": str, "address": str, "consensus_key": 32, "node_key": 32, "cosigning_key": 32}
 VALIDATORS = {"quorum": object, "validators": [VALIDATOR, 1, 100]}
 ENVELOPE = {"body": dict, "signatures": [{"key": 32, "signature": 64}, 1, 64]}
-LEAF = {"height": HEIGHT, "index": (0, 999), "transaction_id": 32, "envelope_hash": 32, "result": str}
+LEAF = {"height": HEIGHT, "index": (0, 999), "transaction_id": 32, "envelope_hash": 32, "result": NAME}
 RECEIPT = {"kind": "quorum-ledger/receipt", "version": ONE, "transaction": ENVELOPE, "leaf": LEAF, "path": [32, 0, 64]}
 CERTIFIED = {**RECEIPT, "record": RECORD, "trail": [{"record": RECORD, "validators": VALIDATORS}, 0, 4096]}
 PINNED = {**RECEIPT, "position": COUNT, "header": HEADER}
 PIN = {"kind": "quorum-ledger/checkpoint", "version": ONE, "network": str, "header": HEADER, "validators": VALIDATORS}
-GENESIS = {"kind": "quorum-ledger/genesis", "version": ONE, "network": str, "salt": 16, "time_ms": TIME}
+GENESIS = {"kind": "quorum-ledger/genesis", "version": ONE, "network": str, "salt": 16, "time_ms": COUNT}
 GENESIS |= {"quorum": object, "parameters": dict, "accounts": list}
 GENESIS |= {"cards": [{"validator": VALIDATOR, "operator": dict, "proofs": dict}, 1, 100]}
 
@@ -222,7 +222,7 @@ def check_record(record: Any, at: At) -> Any:
     header, certificate = record["header"], record["certificate"]
     block, round, votes = digest("block", header), certificate["round"], certificate["signatures"]
     demand((header["chain"], header["epoch"], header["height"]) == at[:3], "a block of another chain, epoch or height")
-    demand(header["proposer"] and header["validators_hash"] == at.validators.hash, "a block of another validator set")
+    demand(header["validators_hash"] == at.validators.hash, "a block of another validator set")
     demand((certificate["height"], certificate["block_hash"]) == (at.height, block), "a certificate of another block")
     check_votes(votes, 3, [struct.pack(">I", round) + bytes.fromhex(block)] * len(votes), at)
     bound, fresh = None, False
@@ -274,7 +274,7 @@ def verify(data: bytes, anchor: Anchor) -> dict[str, str]:
     demand(root.hex() == header["log_root"], "the path does not lead from the leaf to the log's root")
     body, keys = envelope["body"], [item["key"] for item in envelope["signatures"]]
     named = {"transaction_id": digest("transaction", body), "envelope_hash": digest("envelope", envelope)}
-    demand(leaf["result"] and set(leaf["result"]) <= set("abcdefghijklmnopqrstuvwxyz_"), "the result is none")
+    demand(set(leaf["result"]) <= set("abcdefghijklmnopqrstuvwxyz_"), "the result is none")
     demand(leaf == {**leaf, **named}, "the leaf is of another transaction, or of other signatures")
     demand(body.get("chain") == anchor.chain, "the transaction is for another chain")
     demand(keys == sorted(set(keys)), "the transaction's signatures are not in order of key")
@@ -282,7 +282,7 @@ def verify(data: bytes, anchor: Anchor) -> dict[str, str]:
     for item in envelope["signatures"]:
         check_signature(bytes.fromhex(item["key"]), message, item["signature"], f"the sender's key {item['key']}")
     proved = {"verified": f"yes, against {anchor.words}", "because": how, "transaction": leaf["transaction_id"]}
-    when = datetime.fromtimestamp(header["time_ms"] // 1000, UTC).isoformat()
+    when = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(header["time_ms"] // 1000))
     proved |= {"result": leaf["result"], "block": f"{leaf['height']}, {'at' if certified else 'not after'} {when}"}
     return {**proved, "signed by": " ".join(keys), "asked for": json.dumps(body)}
 

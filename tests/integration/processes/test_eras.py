@@ -19,6 +19,8 @@ from ledger.consensus.statements import CommitStatement, SigningContext, signed_
 from ledger.crypto import verify
 from ledger.encoding import encode
 from ledger.governance.changes import QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
+from ledger.log.policy import parse_policy, verify_checkpoint
+from ledger.log.signed_note import parse_note
 from ledger.parameters import Parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.receipt import verify_receipt
@@ -108,8 +110,22 @@ class Story:
                 signed = {item["name"]: item["last_signed_height"] or 0 for item in validators}  # type: ignore[attr-defined]
                 return bool(signed[NAMES[index]] >= height)
 
+            async def has_cosigned(index: int = index) -> bool:
+                return f"validator:{NAMES[index]}" in await self.cosigners(height)
+
             await network.until(f"home {index} votes for {NAMES[index]}", votes)
             await network.until(f"{NAMES[index]} has signed since height {height}", has_signed)
+            await network.until(f"{NAMES[index]} has cosigned the log since height {height}", has_cosigned)
+
+    async def cosigners(self, height: int) -> set[str]:
+        """Who cosigned the checkpoint of the council's node, which must satisfy its policy; nobody if it is older."""
+        network, door = self.network, self.council.door
+        async with network.session.get(f"{network.url(door)}/checkpoint") as answer:
+            note, newest = await answer.read(), int(answer.headers.get("Checkpoint-Height", "0"))
+        if newest < height:
+            return set()
+        policy = await network.get_bytes(door, f"/v1/log/policy?height={newest}")
+        return {name for name, _ in verify_checkpoint(parse_note(note), parse_policy(policy)).witnesses}
 
     async def until_dismissed(self, index: int, height: int) -> None:
         """Return when the node of home `index`, whose key left at `height`, says that it may be stopped, unlinked."""

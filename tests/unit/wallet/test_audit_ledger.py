@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.crypto import digest, tag
 from ledger.operations.streams import StreamCreate
 from ledger.transaction import assemble, build_body, parse_transaction, sign_body
 from tests.unit.wallet.conftest import Run
@@ -248,6 +249,47 @@ def test_nothing_goes_on_from_an_edited_state(audit: Run, file: Path, edit: str)
     assert audit("ledger", str(file), "--state", "mine", "--restart").exit_code == ExitCode.OK
 
 
+@pytest.mark.parametrize("instead", [b"", bytes(4), b"x"], ids=["nothing", "an empty node", "no node"])
+def test_no_rows_can_be_left_out_of_a_state(audit: Run, file: Path, chain: Network, instead: bytes) -> None:
+    """Rows that are alone below a node of the trie, with that node: all others are proved without it."""
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    with database:
+        rows = dict(database.execute("SELECT key, value FROM row"))
+        names = {digest(tag("state-key"), key[1:]): key for key in rows if key.startswith(b"v")}
+        node = next(  # with leaves only, and not the root
+            key for key, value in rows.items() if key.startswith(b"t") and len(key) > 9 and value[:2] == value[2:4]
+        )
+        leaves = [rows[node][at : at + 32] for at in range(4, len(rows[node]), 64)]
+        assert len(leaves) >= 2
+        gone = [names[leaf] for leaf in leaves] + [node]
+        database.executemany("DELETE FROM row WHERE key = ?", [(key,) for key in gone])
+        if instead:
+            database.execute("INSERT INTO row VALUES (?, ?)", (node, instead))
+    database.close()
+    chain.commit([])
+    file.write_bytes(chain.export())
+    result = audit("ledger", str(file), "--state", "mine", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (2, "audit_state"), result.output
+
+
+def test_a_state_with_other_versions_is_still_that_state(run: Run, audit: Run, node: FakeNode, chain: Network) -> None:
+    """Versions of the trie's rows are not hashed: they only say where these are."""
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    with database:
+        (mark,) = database.execute("SELECT value FROM row WHERE key = CAST('mmark' AS BLOB)").fetchone()
+        version = json.loads(mark)["trie_version"]
+        moved = b"t" + (10**6).to_bytes(8, "big"), b"t" + version.to_bytes(8, "big")
+        assert database.execute("UPDATE row SET key = ? WHERE key = ?", moved).rowcount == 1
+        database.execute(replaced("mmark", f'"trie_version":{version}', '"trie_version":1000000'))
+    database.close()
+    assert run("stream", "create", "more", "--node", node.url).exit_code == ExitCode.OK
+    result = audit("ledger", node.url, "--state", "mine", "--output", "json")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert json.loads(result.stdout)["height"] == 11
+
+
 def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path) -> None:
     assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
     whole = Path("mine").read_bytes()
@@ -348,6 +390,28 @@ def test_a_node_is_exported_and_the_file_is_audited(audit: Run, node: FakeNode, 
     partial = audit("export", node.url, "part.jsonl", "--to-height", "4")
     assert partial.exit_code == ExitCode.OK
     assert json.loads(audit("ledger", "part.jsonl", "--output", "json").stdout)["height"] == 4
+
+
+def test_an_export_with_fewer_blocks_than_it_says_does_not_hold(audit: Run, file: Path, chain: Network) -> None:
+    """A fork that is cut off below the block that the auditor has pinned, under a manifest that hides it."""
+    whole = chain.export()
+    pinned = chain.checkpoint(10).document
+    for _ in range(2):
+        chain.forget(2)
+        chain.commit([], later_ms=77)
+    assert chain.head[0] == 8
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":10,'))
+    Path("pin.json").write_bytes(pinned)
+    for more in ((), ("--checkpoint", "pin.json"), ("--to-height", "9"), ("--to-height", "8")):
+        result = audit("ledger", str(file), *more)
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, more
+        assert "Block 9 does not verify: its first line: it is missing, and the manifest says 10" in result.stderr
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":7,'))
+    result = audit("ledger", str(file), "--restart")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 8 does not verify: its first line: the manifest says that there are 7" in result.stderr
+    file.write_bytes(whole)
+    assert audit("ledger", str(file), "--restart").exit_code == ExitCode.OK
 
 
 def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
