@@ -6,10 +6,12 @@ beside an honest node it changes nothing but the list of what was untrue.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 
 from ledger.amounts import Amount
@@ -18,6 +20,7 @@ from ledger.encoding import encode
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.parameters import Parameters
 from ledger.transaction import Transaction, parse_transaction
+from node.http.light import light_update_of
 from tests.unit.ledger.founders import founder, genesis_of, set_of
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage import chains
@@ -317,6 +320,17 @@ def _told(answer: Any) -> Any:
 
 
 # ---- lies that need a past, another chain, or two of them
+
+
+async def test_nobody_is_led_on_block_by_block(node: FakeNode, liar: LyingNode) -> None:
+    """Each answer is true, and there would be as many as blocks, each as slow as it may be."""
+    height = itertools.count(1)
+    liar.bends = {UPDATE: lambda _: orjson.loads(light_update_of(node.chain, 0, 0, next(height)))}
+    async with ledger_of(node, liar.url) as ledger:
+        with pytest.raises(UntrueAnswerError) as raised:
+            await ledger.block(5)
+        assert raised.value.untruth is Untruth.OTHER_SUBJECT
+    assert liar.requests.count(f"GET {UPDATE}") == 1
 
 
 async def test_another_era_does_not_sign(node: FakeNode, liar: LyingNode) -> None:
