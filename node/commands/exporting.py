@@ -78,11 +78,13 @@ def import_(file: Path, home: Path) -> None:
     Next: quorum-node start, which fetches from peers what is newer.
     """
     from ledger.audit import ChainAudit
+    from ledger.crypto import self_test
     from ledger.errors import LedgerError, MalformedError
     from ledger.export import ManifestBuilder
     from ledger.export_reading import ExportReader
     from node.home import open_home
 
+    self_test()
     store, chain = open_home(load_config(home))
     with closing(store), file.open("rb") as data:
 

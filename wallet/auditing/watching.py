@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError, MalformedError
 from ledger.light_client import LightClient, LogError
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
-from ledger.split_view import Side, build_split_view
+from ledger.split_view import Side, build_split_view, verify_split_view
 from wallet.auditing.following import lead, validators_after
 from wallet.auditing.watch_state import Memory
 from wallet.exit_codes import ExitCode, WalletError, verification_error
@@ -193,6 +193,8 @@ class Watch:
         if head is not None and height == pinned.height and claimed.block_hash != head.block_hash.hex():
             return Finding(Kind.FORGED, url, height, f"{url} shows another block {height} than the pinned one.")
         time_ms = claimed.time_ms if head is None else head.header.time_ms
+        if pinned.header is not None and height <= pinned.height:
+            time_ms = min(time_ms, pinned.header.time_ms)  # nothing else shows how old it is
         return _Followed(NodeView(url, height, time_ms, head), client, light, record)
 
     async def _compare(self, followed: list[_Followed]) -> list[Finding]:
@@ -273,5 +275,10 @@ class Watch:
 
     def _split(self, url: str, whose: str, first: Side | None, second: Side, height: int) -> Finding:
         evidence = None if first is None else build_split_view(self._pin.anchor.chain, first, second)
+        if evidence is not None:
+            try:
+                verify_split_view(evidence, self._pin.anchor)
+            except LedgerError:
+                evidence = None  # other sets signed what was seen: the trail to them is not at hand any more
         sentence = f"{url} shows another certified block {height} than the one {whose}: there are two chains."
         return Finding(Kind.SPLIT_VIEW, url, height, sentence, evidence)

@@ -15,13 +15,19 @@ from urllib.request import urlopen
 import pytest
 from aiohttp import web
 
+from ledger.consensus.codec import decode_commit_record
 from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import parse_pinned_checkpoint
+from ledger.split_view import Side
+from ledger.trail import anchor_of
 from ledger.transaction import assemble, build_body, sign_body
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode, always
 from tests.unit.wallet.network import Network
+from wallet.auditing.watch_state import Memory
+from wallet.auditing.watching import Watch
 from wallet.exit_codes import ExitCode
+from wallet.pinning import Pin
 
 
 @pytest.fixture
@@ -121,6 +127,15 @@ def test_a_split_view_is_found_and_proved(
         assert audit("verify", "damaged.json").exit_code == ExitCode.VERIFICATION_FAILED, position
 
 
+def test_what_does_not_prove_a_split_is_not_said_to(profile: Path, chain: Network) -> None:
+    """As where another set signed what was seen, and the trail to it is not remembered."""
+    anchor = anchor_of(chain.genesis)
+    watch = Watch(Pin(anchor, "test", "genesis"), Memory(), stalled_after_ms=1, now_ms=lambda: 0)
+    seen, shown = (Side(decode_commit_record(chain.records[height - 1]), ()) for height in (5, 4))
+    finding = watch._split("url", "that was seen", seen, shown, 5)
+    assert (finding.kind, finding.evidence) == ("split_view", None)
+
+
 def test_a_split_is_found_whoever_of_the_two_is_further(audit: Run, node: FakeNode, other: FakeNode) -> None:
     node.network.commit([], later_ms=1_000)
     for _ in range(3):
@@ -182,6 +197,39 @@ def test_forged_certificates_and_proofs_are_found(audit: Run, node: FakeNode, ch
     node.next("GET", "/v1/light/update", *replies)
     assert kinds(once(audit, node, exit_code=10)) == [(node.url, "inconsistent")]
     assert once(audit, node)["height"] == 7
+
+
+def test_a_node_that_leads_block_by_block_is_not_followed_for_ever(
+    audit: Run, home: Path, node: FakeNode, chain: Network
+) -> None:
+    """Each answer is true, and there are as many as blocks; nobody else would be looked at meanwhile."""
+    for exit_code in (10, 0):
+        for height in range(1, 6 if exit_code else 1):
+            body = chain.light_update(0, height)
+            node.next("GET", "/v1/light/update", always(lambda body=body: web.Response(body=body)))  # type: ignore[misc]
+        before = node.count("GET", "/v1/light/update")
+        found = kinds(once(audit, node, exit_code=exit_code))
+        assert found == ([(node.url, "forged")] if exit_code else [])
+        assert node.count("GET", "/v1/light/update") == before + 1
+        node.script.clear()
+    node.next("GET", "/v1/light/update", always(lambda: web.Response(body=chain.light_update(0, 3))))
+    pinned = ("--genesis", str(home / "genesis.json"))
+    assert audit("checkpoint", node.url, *pinned).exit_code == ExitCode.NODE_UNREACHABLE
+
+
+def test_a_node_at_the_pinned_block_cannot_make_it_look_new(
+    audit: Run, home: Path, node: FakeNode, chain: Network
+) -> None:
+    Path("pin.json").write_bytes(chain.checkpoint(5).document)
+    now_ms = chain.head_time_ms + 3_600_000
+    latest = {"height": 3, "block_hash": chain.blocks[2].block_hash.hex(), "header": {"time_ms": now_ms}}
+    node.next("GET", "/v1/blocks/latest", always(lambda: web.json_response(latest)))
+    command = ("watch", node.url, "--once", "--checkpoint", "pin.json", "--stalled-after", "600", "--output", "json")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("wallet.auditing.commands.watch.time.time_ns", lambda: now_ms * 1_000_000)
+        result = audit(*command, "--state", "new")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert kinds(json.loads(result.stdout)) == [(node.url, "stalled")]
 
 
 def test_another_networks_node_is_found(audit: Run, node: FakeNode, chain: Network) -> None:

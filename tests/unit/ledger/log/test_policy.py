@@ -121,6 +121,28 @@ def test_a_policy_without_cosigners_or_logs_says_so() -> None:
     assert verify_checkpoint(LOG.note((0, 1, 2), by=4), any_log).logs == ()
 
 
+def test_a_policy_that_asks_for_no_signature_at_all_is_never_satisfied() -> None:
+    nobody = parse_policy(b"quorum none\n")
+    unsigned = Note(LOG.checkpoint().text, (replace(LOG.note(()).signatures[0], signature=bytes(64)),))
+    for note in (unsigned, LOG.note((0, 1, 2))):
+        with pytest.raises(VerificationError, match="asks for no signature"):
+            verify_checkpoint(note, nobody)
+
+
+def test_names_outside_utf_8_are_opaque_and_those_of_keys_are_refused() -> None:
+    """tlog-policy compares names octet by octet; a note, which names keys, is UTF-8."""
+    name = b"\xff\xfe"
+    text = b"witness " + name + b" " + KEYS[0].encode() + b"\nquorum " + name + b"\n"
+    policy = parse_policy(text)
+    assert policy.encode() == text
+    verify_checkpoint(LOG.note((0,)), policy)
+    with pytest.raises(VerificationError, match="cosigned"):
+        verify_checkpoint(LOG.note((1,)), policy)
+    key_name, rest = KEYS[0].encode().split(b"+", 1)
+    with pytest.raises(MalformedError, match="line 1 of the policy"):
+        parse_policy(b"witness w " + key_name + name + b"+" + rest + b"\nquorum w\n")
+
+
 LOG_LINE = f"log {POLICY.logs[0].encode()}\n"
 WITNESSES = "".join(f"witness w{index} {key}\n" for index, key in enumerate(KEYS))
 
