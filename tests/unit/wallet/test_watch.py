@@ -22,7 +22,7 @@ from ledger.split_view import Side
 from ledger.trail import anchor_of
 from ledger.transaction import assemble, build_body, sign_body
 from tests.unit.wallet.conftest import Run
-from tests.unit.wallet.fake_node import FakeNode, always
+from tests.unit.wallet.fake_node import FakeNode, always, problem
 from tests.unit.wallet.network import Network
 from wallet.auditing.watch_state import Memory
 from wallet.auditing.watching import Watch
@@ -45,9 +45,10 @@ def other(chain: Network) -> Iterator[FakeNode]:
         yield node
 
 
-def once(audit: Run, *nodes: FakeNode, exit_code: int = 0) -> dict[str, object]:
-    """What one look prints."""
-    result = audit("watch", *(node.url for node in nodes), "--once", "--output", "json")
+def once(audit: Run, *nodes: FakeNode | str, exit_code: int = 0) -> dict[str, object]:
+    """What one look at nodes, with options, prints."""
+    given = (node if isinstance(node, str) else node.url for node in nodes)
+    result = audit("watch", *given, "--once", "--output", "json")
     assert result.exit_code == exit_code, result.output
     printed: dict[str, object] = json.loads(result.stdout)
     assert printed["verified"] is (exit_code == 0)
@@ -100,6 +101,21 @@ def test_a_node_that_is_behind_is_no_split(audit: Run, node: FakeNode, other: Fa
     assert [view["height"] for view in printed["nodes"]] == [6, 5]  # type: ignore[union-attr, attr-defined]
     node.network.commit([])
     once(audit, other, node)
+
+
+def test_a_node_that_fails_between_two_questions_is_not_called_a_forger(
+    audit: Run, node: FakeNode, other: FakeNode, chain: Network
+) -> None:
+    """Its past is not compared then, so what it shows is not remembered."""
+    other.network.commit([])
+    newest = web.Response(body=other.network.light_update(0, 6))
+    other.next("GET", "/v1/light/update", always(lambda: newest), always(lambda: problem(503, "busy", "try later")))
+    printed = once(audit, node, other, "--timeout", "0.5")
+    problems = [view["problem"] for view in printed["nodes"]]  # type: ignore[union-attr, attr-defined]
+    assert problems[0] is None
+    assert "does not show block 5" in problems[1]
+    assert printed["height"] == 5
+    assert once(audit, node, other)["height"] == 6
 
 
 def test_a_split_view_is_found_and_proved(
