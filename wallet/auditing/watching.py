@@ -159,9 +159,9 @@ class Watch:
                     views.append(NodeView(url, result.height, problem=result.sentence))
                 case WalletError():
                     views.append(NodeView(url, 0, problem=result.sentence))
-        for result in results:
+        for url, result in zip(nodes, results, strict=True):
             if isinstance(result, WalletError) and not (followed or findings):
-                raise result
+                raise _nobody(url, result)
         found, missed = await self._compare(followed)
         findings += found
         followed = [each for each in followed if each.view.url not in missed]
@@ -304,3 +304,10 @@ class Watch:
 def _gave_no_answer(error: WalletError) -> bool:
     """Whether a node could not be asked, which says nothing about its chain."""
     return error.exit_code is ExitCode.NODE_UNREACHABLE and error.code != "node_answer_malformed"
+
+
+def _nobody(url: str, error: WalletError) -> WalletError:
+    """What a look ends with that no node answered: one that refuses has not answered, and must not end a watch."""
+    if error.exit_code is ExitCode.NODE_UNREACHABLE:
+        return error
+    return WalletError(ExitCode.NODE_UNREACHABLE, error.code, f"{url} does not show its newest block: {error.sentence}")

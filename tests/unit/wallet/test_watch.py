@@ -271,6 +271,17 @@ def test_nobody_who_answers_exits_14_and_one_of_several_is_enough(audit: Run, no
     assert [view["problem"] is None for view in json.loads(result.stdout)["nodes"]] == [False, True]
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_node_that_refuses_to_be_watched_has_not_answered(
+    audit: Run, node: FakeNode, chain: Network, status: int
+) -> None:
+    """Whatever else it was would end a watch that runs until it is interrupted."""
+    node.next("GET", "/v1/blocks/latest", always(lambda: problem(status, "no", "not for you")))
+    result = audit("watch", node.url, "--once", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.NODE_UNREACHABLE, "no")
+    assert node.url in result.stderr
+
+
 def test_what_is_remembered_is_of_one_chain_and_well_formed(
     audit: Run, home: Path, node: FakeNode, chain: Network
 ) -> None:
