@@ -136,6 +136,12 @@ class Watch:
                 code="checkpoint_differs",
                 remedy="Name another file with --state, or pin the genesis of the chain that was watched.",
             )
+        if checkpoint.header.height == pin.anchor.height and checkpoint.header != pin.anchor.header:
+            raise verification_error(
+                f"What is remembered is another block {pin.anchor.height} than the pinned one.",
+                code="checkpoint_differs",
+                remedy="There are two chains: what is remembered or what is pinned was forged. Ask the operators.",
+            )
         if checkpoint.header.height >= pin.anchor.height:
             self._known = LightClient(anchor_of_checkpoint(checkpoint))
             self._record = memory.record

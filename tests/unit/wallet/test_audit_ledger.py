@@ -173,6 +173,20 @@ def test_a_node_that_took_blocks_back_is_found_out(audit: Run, node: FakeNode, c
     assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (10, "rolled_back")
 
 
+def test_a_node_that_rewrote_its_newest_block_is_found_out(audit: Run, node: FakeNode, chain: Network) -> None:
+    """It is no longer than it was, so that no next block shows it."""
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    audited = chain.head[1]
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    chain.forget(1)
+    chain.commit([], later_ms=7)
+    result = audit("ledger", node.url, "--state", "mine", "--output", "json")
+    error = json.loads(result.stderr.splitlines()[-1])["error"]
+    assert (result.exit_code, error["code"], error["height"]) == (10, "another_block", 10)
+    assert audited in error["detail"]
+    assert chain.head[1] in error["detail"]
+
+
 def test_a_file_that_changed_where_it_was_audited_is_not_gone_on_with(audit: Run, file: Path, chain: Network) -> None:
     whole = chain.export()
     file.write_bytes(whole.replace(b'"proposer":"v0"', b'"proposer":"v9"'))

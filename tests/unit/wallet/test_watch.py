@@ -289,6 +289,13 @@ def test_what_is_remembered_is_of_one_chain_and_well_formed(
     stranger = Network(name="another")
     Path("other.json").write_bytes(stranger.genesis.document)
     state = home / "watches" / f"{chain.genesis.chain.hex()}.json"
+    fork = chain.fork()
+    fork.forget(1)
+    fork.commit([], later_ms=7)
+    Path("fork.json").write_bytes(fork.checkpoint(5).document)
+    result = audit("watch", node.url, "--once", "--checkpoint", "fork.json")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "remembered is another block 5 than the pinned one" in result.stderr
     pinned = ("--genesis", "other.json", "--genesis-hash", stranger.genesis.chain.hex())
     result = audit("watch", node.url, "--once", "--state", str(state), *pinned)
     assert result.exit_code == ExitCode.VERIFICATION_FAILED
