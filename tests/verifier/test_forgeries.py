@@ -422,6 +422,60 @@ def test_even_a_log_that_was_made_up_cannot_have_it(envelope: bytes, changes: di
     assert says in judge(*made_up(envelope, **changes))
 
 
+# ---- steps that a newer anchor makes needless: of no signature is asked, and both read them alike
+
+
+def needless_steps(bend: Callable[[Any, Any], Any]) -> bytes:
+    """The receipt of block 8, whose first step, below what is pinned, was bent: a header and the set it brings."""
+    made = document(8)
+    first, second = (made["trail"][number]["record"]["header"] for number in (0, 1))
+    brought = made["trail"][0]["validators"]
+    bend(first, brought["validators"][0])
+    first["next_validators_hash"] = second["validators_hash"] = digest(tag("validators"), encode(brought)).hex()
+    return encode(made)
+
+
+@pytest.mark.parametrize(
+    ("bend", "holds"),
+    [
+        (lambda header, _: header.update(time_ms=2**53 - 1), True),
+        (lambda header, _: header.update(proposer="nobody that there is"), True),
+        (lambda header, _: header.update(proposer="é" * 32), True),
+        (lambda header, _: header.update(proposer="é" * 33), False),
+        (lambda header, _: header.update(proposer=""), False),
+        (lambda _, item: item.update(name="v0-9"), True),
+        *(
+            (lambda _, item, name=name: item.update(name=name), False)
+            for name in ("", "V", "v-", "v.w", "v\n", "v" * 65)
+        ),
+        (lambda _, item: item.update(name="v" * 64), True),
+        (lambda _, item: item.update(operator=""), True),
+        (lambda _, item: item.update(operator="\n" + "é" * 32), False),
+        *((lambda _, item, at=at: item.update(address=at), True) for at in ("a:1", "::1:65535", "a:b:9999")),
+        *(
+            (lambda _, item, at=at: item.update(address=at), False)
+            for at in (
+                "a:0",
+                "a:01",
+                "a:65536",
+                "a:70000",
+                "a:100000",
+                "a",
+                ":1",
+                "a b:1",
+                "é:1",
+                "a:1\n",
+                "a" * 254 + ":1",
+            )
+        ),
+        (lambda _, item: item.update(consensus_key=item["node_key"]), False),
+        (lambda _, item: item.update(consensus_key="01" + "00" * 31), False),
+    ],
+)
+def test_needless_steps_are_read_alike(bend: Callable[[Any, Any], Any], *, holds: bool) -> None:
+    assert agree(needless_steps(bend), pins()[7]) is holds
+
+
 # ---- another network, and another past
 
 
