@@ -89,13 +89,9 @@ def parse_light_update(data: bytes) -> LightUpdate:
         raise MalformedError(f"a light update of version {version!r}; this software reads version {VERSION}")
     fields = expect_fields(value, what="light update", required=_FIELDS)
     path = expect_list(fields["consistency"], what="consistency", items_max=LOG_PATH_MAX)
-    trail = parse_trail(fields["trail"])
-    if len(trail) > LIGHT_UPDATE_STEPS_MAX:
-        raise MalformedError(
-            f"a light update with {len(trail)} changes of the set, and {LIGHT_UPDATE_STEPS_MAX} are most"
-        )
+    steps = expect_list(fields["trail"], what="trail of a light update", items_max=LIGHT_UPDATE_STEPS_MAX)
     return LightUpdate(
-        trail=trail,
+        trail=parse_trail(steps),
         record=parse_commit_record(fields["record"]),
         consistency=tuple(parse_digest(item, "consistency") for item in path),
     )

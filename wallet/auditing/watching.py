@@ -30,6 +30,7 @@ from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoi
 from ledger.split_view import Side, build_split_view, verify_split_view
 from wallet.auditing.following import lead, validators_after
 from wallet.auditing.watch_state import Memory
+from wallet.client.errors import UnreachableError
 from wallet.exit_codes import ExitCode, WalletError, verification_error
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class Watch:
 
 def _gave_no_answer(error: WalletError) -> bool:
     """Whether a node could not be asked, which says nothing about its chain."""
-    return error.exit_code is ExitCode.NODE_UNREACHABLE and error.code != "node_answer_malformed"
+    return isinstance(error, UnreachableError) and error.code != "node_answer_malformed"
 
 
 def _nobody(url: str, error: WalletError) -> WalletError:

@@ -181,7 +181,8 @@ class Client:
                     continue
                 if result.status >= 400:
                     problem = parse_problem(result.status, result.json_or_none())
-                    refusal = refusal or refused(problem, node, unanswered=failures if submission else ())
+                    unanswered = failures if submission else ()
+                    refusal = refusal or refused(problem, node, submission=submission, unanswered=unanswered)
                     if submission:
                         continue
                     raise refusal

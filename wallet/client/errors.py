@@ -1,7 +1,8 @@
 """What can go wrong with nodes, as types: each is a `WalletError`, so a command ends with its exit code.
 
 UnreachableError      no node gave a usable answer (14)
-RefusedError          a node's refusal, with its code, sentence and remedy (11, or 12 where there is no such thing)
+RefusedError          a node's refusal, with its code, sentence and remedy: of a transaction (11), because there is no
+                      such thing (12), or to answer (14), which says nothing of what became of a transaction
 UntrueAnswerError     an answer does not hold against what quorums have signed; `untruth` says how (10)
 ForkedError           of those: quorums have signed two chains; has both certified headers and who signed both
 StaleError            all that nodes show is older than the caller accepts (14)
@@ -107,11 +108,14 @@ class StaleError(WalletError):
         self.age_ms = age_ms
 
 
-def refused(problem: Problem, node: str, *, unanswered: Sequence[Failure] = ()) -> RefusedError:
+def refused(
+    problem: Problem, node: str, *, submission: bool = False, unanswered: Sequence[Failure] = ()
+) -> RefusedError:
     """A node's refusal; when others before it did not answer a submission, they may yet have accepted it."""
+    otherwise = ExitCode.REJECTED if submission else ExitCode.NODE_UNREACHABLE
     open_end = f" ({', '.join(f.node for f in unanswered)} may have accepted it: see tx status.)" if unanswered else ""
     error = RefusedError(
-        ExitCode.NOT_FOUND if problem.status == 404 else ExitCode.REJECTED,
+        ExitCode.NOT_FOUND if problem.status == 404 else otherwise,
         problem.code,
         f"{node} refused: {problem.detail}{open_end}",
         remedy=problem.remedy,

@@ -149,6 +149,21 @@ def test_a_redirect_is_not_followed(run: Run, profile: Path, node: FakeNode, net
     assert node.requests == []
 
 
+@pytest.mark.parametrize("status", [400, 403, 410, 418])
+def test_a_node_that_refuses_to_answer_has_rejected_nothing(
+    run: Run, profile: Path, node: FakeNode, status: int
+) -> None:
+    """Whoever makes another transaction because of exit code 11 would pay twice."""
+    transaction_id = build(run, Path("t.json"))
+    for command in (("tx", "status"), ("tx", "wait"), ("receipt", "get")):
+        path = f"/v1/transactions/{transaction_id}" + ("/receipt" if command[0] == "receipt" else "")
+        node.next("GET", path, *[always(lambda: problem(status, "no", "not for you"))] * 2)
+        result = run(*command, transaction_id, "--node", node.url, "--timeout", "1")
+        assert result.exit_code == ExitCode.NODE_UNREACHABLE, command
+        assert "not for you" in result.stderr
+        node.script.clear()
+
+
 def test_a_refusal_after_a_silent_node_says_that_the_outcome_is_open(
     run: Run, profile: Path, node: FakeNode, network: Network
 ) -> None:
