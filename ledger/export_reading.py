@@ -120,8 +120,18 @@ class ExportReader:
         self._span = range(len(expected), start)
 
     def blocks(self) -> Iterator[BlockText]:
-        """The lines of each block from height 1 on. Raises `FlawError` for a line that cannot be where it stands."""
-        return split_blocks(self._lines(), 1)
+        """The lines of each block from height 1 on, as many as the manifest says.
+
+        Raises `FlawError` for a line that cannot be where it stands, and for a block too few or too many.
+        """
+        height, said = 0, self.manifest.blocks
+        for text in split_blocks(self._lines(), 1):
+            height = text.height
+            if height > said:
+                raise FlawError(height, "its first line", f"the manifest says that there are {said} blocks")
+            yield text
+        if height < said:
+            raise FlawError(height + 1, "its first line", f"it is missing, and the manifest says {said} blocks")
 
     def _lines(self) -> Iterator[bytes]:
         offset, rest = self._span.start, b""

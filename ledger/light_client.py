@@ -196,6 +196,7 @@ class LightClient:
         if height <= self._in_force.since:
             return self._look_back(update.record, height)
         in_force = follow_trail(update.trail, self._known_anchor, height, self._verify)
+        self._check_passes_head(update.trail, height)
         certified = verify_at_height(update.record, self._known_anchor, height, in_force.validators, self._verify)
         if height > self.height:
             self._check_continues(certified, update.record, update.consistency)
@@ -233,6 +234,7 @@ class LightClient:
         height = parse_header(record.header).height
         anchor = self._known_anchor if height > self._in_force.since else self.anchor
         validators = follow_trail(trail, anchor, height, self._verify).validators
+        self._check_passes_head(trail, height)
         certified = verify_at_height(record, anchor, height, validators, self._verify)
         self.compare(certified, record)
         return certified
@@ -270,6 +272,25 @@ class LightClient:
         """The anchor moved to where the newest known change of the validator set took place."""
         return Anchor(self.anchor.chain, self.anchor.epoch, self._in_force.since, self._in_force.validators)
 
+    def _check_passes_head(self, trail: Sequence[SetChange], height: int) -> None:
+        """A trail to above the head, which was followed from what is known, has the sets that the head names.
+
+        A set that the head has put out of force signs nothing any more, even where the trail leaves the change out.
+        """
+        head, since = self.head, self._in_force.since
+        if head is None or not since < head.header.height < height:
+            return
+        before = after = self._in_force.validators.hash
+        for step in trail:
+            header = parse_header(step.record.header)
+            if since < header.height <= head.header.height:
+                self.compare(CertifiedHeader(header, block_hash(step.record.header)), step.record)
+                before, after = header.validators_hash, header.next_validators_hash
+                if header.height < head.header.height:
+                    before = after
+        if (before, after) != (head.header.validators_hash, head.header.next_validators_hash):
+            raise VerificationError(f"the trail of validator sets is not that of the known block {head.header.height}")
+
     def _check_continues(
         self, certified: CertifiedHeader, record: CommitRecord, consistency: Sequence[Digest] | None
     ) -> None:
@@ -280,6 +301,11 @@ class LightClient:
         if header.height == head.height + 1 and header.parent_hash != self.head.block_hash:
             reason = f"the certified block {header.height} builds on another block {head.height} than the certified one"
             raise ForkError(reason, self._seen[head.height].record, record, ())
+        if header.height == head.height + 1 and header.log_size != head.log_size + header.transaction_count:
+            raise LogError(
+                f"block {header.height} has {header.transaction_count} transactions, and the log goes from "
+                f"{head.log_size} to {header.log_size}"
+            )
         if header.time_ms <= head.time_ms:
             raise VerificationError(f"block {header.height} has no later time than block {head.height}")
         if consistency is not None and not check_consistency(
@@ -306,7 +332,9 @@ class LightClient:
         """Who signed both of two verified records of one height, as far as the set of that height is known."""
         known = seen.record
         validators = self._in_force.validators
-        if known is None or parse_header(known.header).validators_hash != validators.hash:
+        if known is None or any(
+            parse_header(item.header).validators_hash != validators.hash for item in (known, record)
+        ):
             return ()
         pairs = find_evidence((*statements_of_record(known), *statements_of_record(record)))
         return tuple(dict.fromkeys(validators.validators[one.validator].name for one, _ in pairs))

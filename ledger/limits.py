@@ -107,10 +107,10 @@ LOG_PATH_MAX = 64  # hashes of an inclusion path
 EXPORT_PART_BYTES = 16 * MIB  # a part of an export, which has a hash of its own, ends with the block that reaches it
 EXPORT_MANIFEST_BYTES_MAX = 16 * MIB  # enough for 2 TiB; a longer chain is not exported into one file
 EXPORT_ANSWER_BYTES = 1 * MIB  # one answer of a node: whole blocks, at least one, none begun once it has so many bytes
-EXPORT_ANSWER_BLOCKS_MAX = 64  # likewise
+EXPORT_ANSWER_RECORD_BYTES = 64 * KIB  # likewise, of commit records: some 400 signatures, verified when they are read
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
-AUDIT_UNWRITTEN_ROWS_MAX = 50_000  # of an audit's state in memory; then they are written
+AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
 
 # ---- the transparency log (the signatures of validators alone fit the limits of a note)
@@ -221,7 +221,7 @@ STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least rece
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
-QUERY_SEEKS_MAX = 2_000  # of one search; it then gives a short page, and where to go on
+QUERY_SEEKS_MAX = 256  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
 assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"
@@ -237,4 +237,7 @@ assert MEMPOOL_MEMBER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one member must not fill t
 assert ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any transaction must fit a step"
 assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
 assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
+assert VALIDATORS_MAX * KIB // 2 <= NOTE_BYTES_MAX, "a checkpoint that all validators cosigned must fit"
+assert VALIDATORS_MAX * KIB <= POLICY_BYTES_MAX, "the policy of the largest validator set must fit"
+assert VALIDATORS_MAX < NOTE_SIGNATURES_MAX, "all cosignatures and the note's own must fit"
 assert HTTP_PAGE_ITEMS_DEFAULT <= HTTP_PAGE_ITEMS_MAX

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
-from ledger.encoding import Json, encode_trusted
+from ledger.encoding import Json, encode_kept, encode_trusted
 from ledger.errors import MalformedError
 from ledger.governance.electorate import Electorate, electorate_of
 from ledger.limits import ADMINISTRATORS_MAX, STATE_ROWS_CACHED_MAX
@@ -224,7 +224,7 @@ class Overlay(State):
 
     def writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; None for a removed one."""
-        return {key: None if row is None else encode_trusted(row.to_json()) for key, row in self._changed.items()}
+        return {key: None if row is None else encode_kept(row.to_json()) for key, row in self._changed.items()}
 
     def _present(self, key: bytes) -> bool:
         row = self._changed.get(key, _ABSENT)

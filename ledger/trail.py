@@ -88,8 +88,8 @@ def follow_trail(trail: Sequence[SetChange], anchor: Anchor, height: int, verify
     """
     reached = SetInForce(anchor.validators, anchor.height)
     headers = [parse_header(step.record.header) for step in trail]
-    if any(left.height >= right.height for left, right in pairwise(headers)):
-        raise VerificationError("the trail of validator sets is not in order of height")
+    if any(left >= right for left, right in pairwise([0, *(header.height for header in headers)])):
+        raise VerificationError("the trail of validator sets is not in order of height")  # height 0 decides nothing
     below = [(step, header) for step, header in zip(trail, headers, strict=True) if header.height <= anchor.height]
     _check_below(below, anchor)
     for step, stated in zip(trail[len(below) :], headers[len(below) :], strict=True):

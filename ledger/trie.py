@@ -320,10 +320,26 @@ class _Change:
         return sha256(_NODE_TAG + row[: _versions_start(maps)]).digest()
 
 
-def leaves_in(row: bytes) -> int:
-    """How many leaves the node of a row has itself: summed over all rows of a trie, how many keys it has."""
-    maps: int = _MAPS.unpack_from(row)[0]
-    return (maps & 0xFFFF).bit_count()
+def count_keys(root: TrieRoot, read: NodeReader) -> int:
+    """How many keys the trie under `root` has. Every row of it is read, and held against the hash that names it.
+
+    Raises `VerificationError` for a row that is missing, or another one.
+    """
+    count, below = 0, [(root.version, b"", bytes(root.hash))] if root.hash != EMPTY.hash else []
+    while below:
+        version, path, expected = below.pop()
+        row = _read_row(read, version, path)
+        maps = _MAPS.unpack_from(row)[0] if len(row) >= _MAPS.size else 0
+        preimage, versions = row[: _versions_start(maps)], row[_versions_start(maps) :]
+        nodes = [slot for slot in range(16) if _nodes(maps) >> slot & 1]
+        if digest(_NODE_TAG, preimage) != expected or len(versions) != _VERSION.size * len(nodes):
+            raise VerificationError(f"the state trie has another node at path {path.hex()[1::2]!r} than it should")
+        count += (maps & 0xFFFF).bit_count()
+        for slot, (child,) in zip(nodes, _VERSION.iter_unpack(versions), strict=True):
+            entry = _entry_of(preimage, slot)
+            assert entry is not None, "its hash is that of a node"
+            below.append((child, path + _NIBBLE[slot], entry))
+    return count
 
 
 def _item(key: bytes, value: bytes | None) -> _Item:

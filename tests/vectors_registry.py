@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ledger import merkle, trie
 from ledger.block import Header, Leaf, block_hash, encode_header, encode_leaf, leaf_hash
+from ledger.block_proof import build_block_proof
 from ledger.consensus import codec
 from ledger.consensus.messages import (
     CommitCertificate,
@@ -45,18 +46,22 @@ from ledger.crypto import SigningKey, check_public_key, digest, tag, verify
 from ledger.encoding import Json, encode
 from ledger.framing import pack
 from ledger.genesis import genesis_block
+from ledger.light_client import build_light_update
 from ledger.limits import INTEGER_MAX
 from ledger.log.signed_note import cosigned_bytes
 from ledger.log.tiles import TileName, encode_bundle
+from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest, PublicKey, Signature
 from ledger.rows.accounts import account_key
 from ledger.rows.streams import latest_key
+from ledger.split_view import Side, build_split_view
 from tests.unit.ledger.accusing import CONTRADICTIONS, accuse
 from tests.unit.ledger.crafted_signatures import by_cryptography, by_sodium, crafted_cases
-from tests.unit.ledger.founders import founder, genesis_of
+from tests.unit.ledger.exporting import export_of
+from tests.unit.ledger.founders import founder, founders, genesis_of
 from tests.unit.ledger.log.sample_log import TIME_S, numbered_leaf, sample_log
-from tests.unit.ledger.sample_chain import sample_chain
+from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 from tests.unit.ledger.transaction_vectors import envelopes, governance, no_envelopes, state_rows
 
 DIRECTORY = Path(__file__).parent / "vectors"
@@ -340,6 +345,23 @@ def state_proofs() -> Json:
     return [chain.state_proof(latest_key("notes", "k")).decode(), chain.state_proof(account_key("nobody")).decode()]
 
 
+def light_updates() -> Json:
+    """What leads from the first block of the sample chain to the last, and what proves the last one's transactions."""
+    chain = sample_chain()
+    (_, first), (record, last) = chain.blocks[0], chain.blocks[-1]
+    known, size = first.header.log_size, last.header.log_size
+    path = merkle.prove_consistency(known, size, chain.subtree_hash)
+    leaves = [
+        Leaf(last.header.height, index, item.id, item.envelope_hash, last.results[index])
+        for index, item in enumerate(last.transactions)
+    ]
+    before = merkle.frontier_at(size - len(leaves), chain.subtree_hash)
+    return {
+        "light_update": build_light_update(trail=(), record=record, consistency=path).decode(),
+        "block_proof": build_block_proof(record, leaves, before).decode(),
+    }
+
+
 def pinned_checkpoint() -> Json:
     """The file that pins the last block of the sample chain, its digest, and the hash of its block."""
     chain = sample_chain()
@@ -347,6 +369,18 @@ def pinned_checkpoint() -> Json:
         network=chain.genesis.network, header=chain.tip.header, validators=chain.genesis.validators
     )
     return {"document": made.document.decode(), "digest": made.digest.hex(), "block_hash": made.block_hash.hex()}
+
+
+def exports() -> Json:
+    """The lines of an export of a chain of one transaction, and the proof that there is another chain."""
+    one, other = MemoryChain(genesis_of(1)), MemoryChain(genesis_of(1))
+    one.append(one.sign("org0", [founders(1)[0].operator_key], StreamCreate(by="org0", name="notes")))
+    other.append()
+    sides = [Side(chain.blocks[0][0], ()) for chain in (one, other)]
+    return {
+        "export": [line.decode() for line in export_of(one).splitlines()],
+        "split_view": build_split_view(one.genesis.chain, *sides).decode(),
+    }
 
 
 def transparency_log() -> Json:
@@ -389,7 +423,9 @@ VECTORS: dict[str, Callable[[], Json]] = {
     "evidence": evidence,
     "receipts": receipts,
     "state_proofs": state_proofs,
+    "light_updates": light_updates,
     "pinned_checkpoint": pinned_checkpoint,
+    "exports": exports,
     "transparency_log": transparency_log,
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from ledger.names import NAME_PATTERN
 from wallet.moments import rfc3339
 from wallet.receipts import judged
 
@@ -13,31 +15,34 @@ if TYPE_CHECKING:
     from wallet.pinning import Pin
     from wallet.session import Session
 
-_KINDS = {
-    "account": "the account {}",
-    "administrators": "the administrators",
-    "candidate": "the candidate {} for the validator set",
-    "governance": "which proposals are open, and which are decided and not in force yet",
-    "proposal": "proposal {}",
-    "stream": "the stream {}",
-    "evidence": "evidence against the validator {} about height {}",
-    "latest": "the newest record in {} of the entity key with the hash {}",
-    "asset": "the asset {}",
-    "balance": "what {} holds of {}",
-    "leaders": "who led failed rounds of late",
-    "parameters": "the parameters in force",
-    "validators": "the validator set in force after it",
-    "validator-key": "whose validator key {} is or was",
+_NAME, _NUMBER, _HASH = NAME_PATTERN, "[0-9]{20}", "[0-9a-f]{64}"
+_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "account": ("the account {}", (_NAME,)),
+    "administrators": ("the administrators", ()),
+    "candidate": ("the candidate {} for the validator set", (_NAME,)),
+    "governance": ("which proposals are open, and which are decided and not in force yet", ()),
+    "proposal": ("proposal {}", (_NUMBER,)),
+    "stream": ("the stream {}", (_NAME,)),
+    "evidence": ("evidence against the validator {} about height {}", (_NAME, _NUMBER)),
+    "latest": ("the newest record in {} of the entity key with the hash {}", (_NAME, _HASH)),
+    "asset": ("the asset {}", (_NAME,)),
+    "balance": ("what {} holds of {}", (_NAME, _NAME)),
+    "leaders": ("who led failed rounds of late", ()),
+    "parameters": ("the parameters in force", ()),
+    "validators": ("the validator set in force after it", ()),
+    "validator-key": ("whose validator key {} is or was", (_HASH,)),
 }
+"""What keys of each kind are about, and how their parts are written: of `proposal/7` there is never a row."""
 
 
 def key_sentence(key: str) -> str:
     """What a state key is about. A number in a key has leading zeros, so that keys sort as numbers do."""
     kind, *parts = key.split("/")
-    form = _KINDS.get(kind)
-    if form is None or form.count("{}") != len(parts):
+    form, patterns = _KINDS.get(kind, ("", ()))
+    if not form or len(parts) != len(patterns) or not all(map(re.fullmatch, patterns, parts)):
         return "a key that no rule of this software writes"
-    return form.format(*(str(int(part)) if part.isdigit() and len(part) == 20 else part for part in parts))
+    words = (str(int(part)) if pattern == _NUMBER else part for pattern, part in zip(patterns, parts, strict=True))
+    return form.format(*words)
 
 
 def verify_state_proof_file(session: Session, data: bytes, pin: Pin) -> None:

@@ -55,7 +55,7 @@ class Policy:
         lines += [f"witness {name} {key.encode()}" for name, key in self.witnesses]
         lines += [f"group {group.name} {group.threshold} {' '.join(group.members)}" for group in self.groups]
         lines.append(f"quorum {_NONE if self.quorum is None else self.quorum}")
-        return "".join(f"{line}\n" for line in lines).encode()
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
     def missing(self, cosigned: Collection[VerifierKey]) -> str | None:
         """What the policy lacks when these witnesses have cosigned, in words, or None when it is satisfied."""
@@ -98,10 +98,13 @@ def validators_policy(origin: str, validators: ValidatorSet) -> Policy:
 def verify_checkpoint(note: Note, policy: Policy) -> CosignedCheckpoint:
     """Hold a note against `policy`: one of its logs has signed it, and enough of its witnesses have cosigned it.
 
-    A policy without logs leaves open whose note it is. Raises `MalformedError` when the note is no checkpoint, and
+    A policy without logs leaves open whose note it is; one without a quorum either asks for nothing, and so nothing
+    satisfies it. Raises `MalformedError` when the note is no checkpoint, and
     `VerificationError` saying what is missing or wrong.
     """
     checkpoint = parse_checkpoint(note.text)
+    if not policy.logs and policy.quorum is None:
+        raise VerificationError("the policy asks for no signature, so it accepts whatever anybody writes")
     own = [key for key in policy.logs if key.name == checkpoint.origin]
     if policy.logs and not own:
         raise VerificationError(f"the policy has no log with the origin {checkpoint.origin!r}")

@@ -162,7 +162,9 @@ def parse_verifier_key(text: str) -> VerifierKey:
 
 
 def check_key_name(name: str) -> None:
-    """Raise `MalformedError` unless `name` may be that of a key: not empty, no space, no plus."""
+    """Raise `MalformedError` unless `name` may be that of a key: UTF-8, not empty, no space, no plus."""
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise MalformedError(f"a key name is UTF-8, unlike {name!r}")
     if not name or "+" in name or any(character.isspace() for character in name):
         raise MalformedError(f"a key name is not empty and has neither spaces nor a plus, unlike {name!r}")
 

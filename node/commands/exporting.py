@@ -78,11 +78,13 @@ def import_(file: Path, home: Path) -> None:
     Next: quorum-node start, which fetches from peers what is newer.
     """
     from ledger.audit import ChainAudit
+    from ledger.crypto import self_test
     from ledger.errors import LedgerError, MalformedError
     from ledger.export import ManifestBuilder
     from ledger.export_reading import ExportReader
     from node.home import open_home
 
+    self_test()
     store, chain = open_home(load_config(home))
     with closing(store), file.open("rb") as data:
 
@@ -128,6 +130,6 @@ def _append(reader: ExportReader, manifest: ManifestBuilder, chain: ChainStore, 
                     text, context=audit.context, validators=audit.validators, verify_signature=verify
                 )
                 audit.append_opened(opened)
-            elif text.height == chain.tip.header.height and text.claimed_hash != chain.tip.block_hash.hex():
+            elif text.claimed_hash != chain.block_hash(text.height).hex():
                 raise FlawError(text.height, "its block hash", "it is another block than this node has")
             manifest.add(b"".join(text.lines))

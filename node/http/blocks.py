@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.block_proof import build_block_proof
 from ledger.consensus.codec import decode_commit_record
 from ledger.export import block_lines
-from ledger.limits import EXPORT_ANSWER_BLOCKS_MAX, EXPORT_ANSWER_BYTES
+from ledger.limits import EXPORT_ANSWER_BYTES, EXPORT_ANSWER_RECORD_BYTES
 from ledger.merkle import frontier_at
 from node.http import render
 from node.http.call import NDJSON, Answer, Caching, Call
@@ -64,11 +64,13 @@ def export(call: Call) -> Answer:
     newest = chain.tip.header.height
     last = newest if last is None else min(last, newest)
     parts: list[bytes] = []
-    size = 0
+    size = record_size = 0
     for height in range(max(1, first or 1), last + 1):
-        parts.append(block_lines(chain.block_hash(height), chain.record(height), chain.block(height).transactions()))
+        record = chain.record(height)
+        parts.append(block_lines(chain.block_hash(height), record, chain.block(height).transactions()))
         size += len(parts[-1])
-        if size >= EXPORT_ANSWER_BYTES or len(parts) == EXPORT_ANSWER_BLOCKS_MAX:
+        record_size += len(record)
+        if size >= EXPORT_ANSWER_BYTES or record_size >= EXPORT_ANSWER_RECORD_BYTES:
             break
     return Answer(b"".join(parts), media_type=NDJSON)
 

@@ -98,6 +98,17 @@ class _NodeCollector(Collector):
         for name in status.validators:
             signed.add_metric([name], chain.last_signed_height(name) or 0)
         yield signed
+        published = self._node.checkpoint()
+        yield _gauge(
+            "ledger_checkpoint_height",
+            "Block of the newest checkpoint of the log with a quorum of cosignatures; 0 before there is one.",
+            0 if published is None else published.height,
+        )
+        yield _gauge(
+            "ledger_checkpoint_cosignatures",
+            "Validators that have cosigned it, as far as this node has their cosignatures.",
+            0 if published is None else len(published.note.signatures) - 1,
+        )
         yield CounterMetricFamily("ledger_transactions", "Transactions in the chain.", value=tip.log_size)
         yield _gauge("ledger_mempool_transactions", "Transactions waiting for a block.", status.mempool_transactions)
         yield _gauge("ledger_mempool_bytes", "Bytes of the envelopes waiting for a block.", status.mempool_bytes)

@@ -40,6 +40,8 @@ class Cosigned:
     `lost` is why this node cannot know what it cosigned, and so cosigns no more; `told` has what its operator was told
     once.
 
+    Of all: `published` is what is served; `grown` is whether more cosignatures of it have come since it was made.
+
     Of others: `heard` has the newest cosignatures by key, oldest first, `postponed` what came before its block, by
     peer, and `budgets` until when each peer has used up its share (monotonic ms).
     """
@@ -52,6 +54,7 @@ class Cosigned:
     due_at_ms: int | None
     lost: str | None = None
     fresh: bool = False
+    grown: bool = False
     told: set[str] = field(default_factory=set)
     heard: dict[PublicKey, list[Cosignature]] = field(default_factory=dict)
     postponed: dict[PeerId, wire.Cosignature | wire.Checkpoint] = field(default_factory=dict)

@@ -77,15 +77,27 @@ def greet(parts: Parts, peer: PeerId) -> None:
         key_of_peer = next(item.cosigning_key for item in deciding.validators.validators if item.name == name)
         for item in cosigned.heard.get(key_of_peer, ())[-1:]:
             parts.out.send(peer, item)
-    if cosigned.published is not None:
-        parts.out.send(peer, _frame(cosigned.published))
+    if (published := to_serve(parts)) is not None:
+        parts.out.send(peer, _frame(published))
 
 
 def take(parts: Parts, item: Cosignature) -> None:
     """Count a cosignature that was verified, or is our own, and publish what has a quorum."""
-    parts.cosigned.hold(item)
-    if (published := _complete(parts, item.height)) is not None:
+    cosigned = parts.cosigned
+    cosigned.hold(item)
+    if cosigned.published is not None and cosigned.published.height == item.height:
+        cosigned.grown = True
+    elif (published := _complete(parts, item.height)) is not None:
         _publish(parts, published)
+
+
+def to_serve(parts: Parts) -> Published | None:
+    """The checkpoint to serve, with all cosignatures of it that are here: put together when somebody asks."""
+    cosigned = parts.cosigned
+    if cosigned.grown and cosigned.published is not None:
+        cosigned.grown = False
+        cosigned.published = _complete(parts, cosigned.published.height) or cosigned.published
+    return cosigned.published
 
 
 def _is_old(parts: Parts, message: Cosignature | wire.Checkpoint) -> bool:
@@ -202,18 +214,18 @@ def _note(parts: Parts, checkpoint: Checkpoint, found: list[tuple[Validator, Cos
 
 
 def _publish(parts: Parts, published: Published) -> None:
-    """Serve it from here on. What is of a newer block is kept, and handed on."""
+    """Serve it from here on, in place of an older one, and hand it on."""
     cosigned = parts.cosigned
-    if cosigned.published is not None and cosigned.published.height == published.height:
-        cosigned.published = published
-        return
     keys_in_force = {item.cosigning_key for item in parts.deciding.validators.validators}
     for key in [key for key in cosigned.heard if key not in keys_in_force]:
         if cosigned.heard[key][-1].height < published.height:
             del cosigned.heard[key]
     frame = _frame(published)
     parts.chain.reader.write({keys.CHECKPOINT: wire.encode(frame)}, sync=True)
-    cosigned.published = published  # durable before visible: a node never serves less than it has served
+    cosigned.published, cosigned.grown = (
+        published,
+        False,
+    )  # durable before visible: a node never serves less than it has served
     validators = []
     for peer, _ in parts.peers:
         if parts.deciding.name_of_peer(peer) is None:

@@ -364,7 +364,7 @@ class Replica:
 
     def checkpoint(self) -> Published | None:
         """The newest checkpoint of the log with a quorum of cosignatures, with all further ones that are here."""
-        return self._parts.cosigned.published
+        return gathering.to_serve(self._parts)
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""

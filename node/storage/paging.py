@@ -2,7 +2,7 @@
 
 A page ends at a *place*: the last item's own position in the ledger or in the alphabet, as bytes. The next page starts
 behind it, so blocks that are appended in between move nothing. A list that passes by what is not in it gives up a page
-after QUERY_SEEKS_MAX steps: then the page is short, and still says where to go on.
+after QUERY_SEEKS_MAX steps in vain: then the page is short, and still says where to go on.
 """
 
 from __future__ import annotations
@@ -53,11 +53,14 @@ def sparse_page(found: Iterator[tuple[bytes, Item | None]], limit: int) -> Page[
     """The first `limit` items of `found`, which has a place and None where there is nothing to list."""
     items: list[Item] = []
     last = b""
-    for seek, (place, item) in enumerate(found):
-        if seek == QUERY_SEEKS_MAX or (item is not None and len(items) == limit):
+    in_vain = 0
+    for place, item in found:
+        if in_vain == QUERY_SEEKS_MAX or (item is not None and len(items) == limit):
             return Page(tuple(items), last)
         if item is not None:
             items.append(item)
+        else:
+            in_vain += 1
         last = place
     return Page(tuple(items), None)
 

@@ -2,7 +2,7 @@
 
 `node.storage.paging` says how pages follow each other. A search by several subjects leaps from index row to index row,
 and a list of what is in the state passes by what was there at another height only; both give up a page after
-QUERY_SEEKS_MAX steps: then the page is short, and still says where to go on.
+QUERY_SEEKS_MAX steps in vain: then the page is short, and still says where to go on.
 
 Everything is read from rows that are committed and durable. A page is read without yielding, so it is of one height.
 """

@@ -2,7 +2,7 @@
 
 The index of a subject is a list of heights in order. The lists are walked together, each leaping to the height that
 another has reached (a leapfrog join), so a rare subject makes the search for a frequent one cheap. Two frequent
-subjects that never meet would still make it long: after QUERY_SEEKS_MAX leaps it pauses.
+subjects that never meet would still make it long: after QUERY_SEEKS_MAX leaps in vain it pauses.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ def matching_places(
     Raises `DamagedError`.
     """
     if after is not None and reverse:
-        to_height = min(to_height, after.height)
+        to_height = min(to_height, after.height if after.index else after.height - 1)
     elif after is not None:
-        from_height = max(from_height, after.height)
+        from_height = max(from_height, after.height + (after.index == _INDEX_MAX))
+    if to_height < from_height:
+        return
     for height, indices in _matching_heights(reader, subjects, from_height, to_height, reverse=reverse):
         if not indices:
             yield Pause(Place(height + 1, 0) if reverse else Place(height - 1, _INDEX_MAX))
@@ -64,13 +66,15 @@ def _matching_heights(
     position = to_height if reverse else from_height
     agreeing = 0
     common: set[int] = set()
-    for seek in range(QUERY_SEEKS_MAX):
+    seek = in_vain = 0
+    while in_vain < QUERY_SEEKS_MAX:
         if not 0 <= from_height <= position <= to_height <= HEIGHT_MAX:
             return
         bounds = (from_height, position) if reverse else (position, to_height)
         found = next(subject_rows(reader, *subjects[seek % len(subjects)], *bounds, reverse=reverse), None)
         if found is None:
             return
+        seek, in_vain = seek + 1, in_vain + 1
         height, row = found
         if agreeing and height == position:
             agreeing, common = agreeing + 1, common & set(row)
@@ -79,5 +83,6 @@ def _matching_heights(
         if agreeing == len(subjects):
             if common:
                 yield height, common
+                in_vain -= agreeing  # that many it takes to find something
             position, agreeing = height - 1 if reverse else height + 1, 0
     yield position, set()

@@ -1,4 +1,8 @@
-"""What a query takes on a short chain and on a long one: single items and whole pages, over HTTP, one by one."""
+"""What a query takes on a short chain and on a long one: single items and whole pages, over HTTP, one by one.
+
+Both nodes run at once and are asked in turn, so that whatever else the machine does, it does to both. CPU time is that
+of the node's process, and steadier than the time on the clock.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,16 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import aiohttp
 import orjson
 
+from benchmark import machine
 from benchmark.building import BLOCK_TRANSACTIONS, ENTITY_KEYS, build
 from benchmark.load import CLIENTS, STREAMS
 from ledger.parameters import Parameters
@@ -22,27 +30,54 @@ from node.home import data_paths, open_home
 from node.identity import load_signing_key
 
 SHORT = 10_000
-REQUESTS = 300  # of each kind
+REQUESTS = 300  # of each form
+WARM_UP = 10
 _DAY_MS = 24 * 3_600_000
+
+Form: TypeAlias = tuple[str, str]
+"""(single or page, what the path looks like)."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A node with a chain of `count` transactions, and what its answers took: ms on the clock, CPU ms, by form."""
+
+    name: str
+    url: str
+    pid: int
+    forms: Mapping[Form, Callable[[], str]]
+    wall_ms: dict[Form, list[float]] = field(default_factory=dict)
+    cpu_ms: dict[Form, float] = field(default_factory=dict)
 
 
 def run(count: int, base_port: int, say: Callable[[str], None]) -> dict[str, object]:
     """Build and ask both chains; the figures by name. A ratio is long to short."""
-    results = {size: _on_a_chain_of(size, base_port, say) for size in (SHORT, count)}
+    with ExitStack() as stack:
+        layouts = []
+        for index, size in enumerate((SHORT, count)):
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="quorum-bench-"))
+            layouts.append(_built(Layout(Path(directory) / "network", 1, base_port + 10 * index), size, say))
+        for layout in layouts:
+            stack.enter_context(Processes(layout)).start()
+        say("asking")
+        short, long = asyncio.run(_ask_both(layouts[0], layouts[1], count))
     figures: dict[str, object] = {"transactions_short": SHORT, "transactions_long": count}
     for kind in ("single", "page"):
-        for size, name in ((SHORT, "short"), (count, "long")):
-            merged = [value for (of, _), values in results[size].items() if of == kind for value in values]
-            figures[f"{kind}_ms_p50_{name}"] = round(statistics.median(merged), 3)
-            figures[f"{kind}_ms_p99_{name}"] = round(_p99(merged), 3)
-    for kind in ("single", "page"):
-        short, long = figures[f"{kind}_ms_p99_short"], figures[f"{kind}_ms_p99_long"]
-        assert isinstance(short, float)
-        assert isinstance(long, float)
-        figures[f"{kind}_p99_ratio"] = round(long / short, 2)
-    for of, path in results[SHORT]:
-        short_p99, long_p99 = (_p99(results[size][of, path]) for size in (SHORT, count))
-        figures[f"{of} {path}"] = f"p99 {short_p99:.2f} -> {long_p99:.2f} ms"
+        p99, cpu = [], []
+        for node in (short, long):
+            times = [value for form, values in node.wall_ms.items() if form[0] == kind for value in values]
+            p99.append(_p99(times))
+            cpu.append(statistics.mean(value for form, value in node.cpu_ms.items() if form[0] == kind))
+            figures[f"{kind}_ms_p50_{node.name}"] = round(statistics.median(times), 3)
+            figures[f"{kind}_ms_p99_{node.name}"] = round(p99[-1], 3)
+            figures[f"{kind}_cpu_ms_{node.name}"] = round(cpu[-1], 3)
+        figures[f"{kind}_p99_ratio"] = round(p99[1] / p99[0], 2)
+        figures[f"{kind}_cpu_ratio"] = round(cpu[1] / cpu[0], 2)
+    for form in short.wall_ms:
+        figures[" ".join(form)] = (
+            f"p99 {_p99(short.wall_ms[form]):.2f} -> {_p99(long.wall_ms[form]):.2f} ms, "
+            f"CPU {short.cpu_ms[form]:.2f} -> {long.cpu_ms[form]:.2f} ms"
+        )
     return figures
 
 
@@ -50,96 +85,56 @@ def _p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def _on_a_chain_of(count: int, base_port: int, say: Callable[[str], None]) -> dict[tuple[str, str], list[float]]:
-    with tempfile.TemporaryDirectory(prefix="quorum-bench-") as directory:
-        layout = Layout(Path(directory) / "network", 1, base_port)
-        genesis = found(layout, None, Parameters(heartbeat_ms=_DAY_MS))
-        config = load(layout.validator_home(0) / FILE_NAME)
-        assert config.consensus_key_path is not None
-        say(f"building a chain of {count} transactions, {BLOCK_TRANSACTIONS} in a block")
-        started = time.perf_counter()
-        store, _ = open_home(config)
-        council, consensus = load_signing_key(layout.home / "council.pem"), load_signing_key(config.consensus_key_path)
-        build(store, genesis, council=council, consensus_key=consensus, count=count, say=say)
-        store.close()
-        say(f"  {time.perf_counter() - started:.0f} s; {_bytes(data_paths(config).database) / 1e6:.0f} MB")
-        with Processes(layout) as processes:
-            processes.start()
-            say("asking")
-            return asyncio.run(_ask_all(f"http://{layout.api(0)}", count))
-
-
-def _bytes(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-async def _ask_all(url: str, count: int) -> dict[tuple[str, str], list[float]]:
-    """Milliseconds of each request, by kind and form of the path."""
-    chosen = random.Random(7)
-    async with aiohttp.ClientSession() as session:
-        ids = [await _some_id(session, url, chosen.randrange(count)) for _ in range(50)]
-        height = count // BLOCK_TRANSACTIONS
-
-        def client() -> str:
-            return f"client{chosen.randrange(CLIENTS)}"
-
-        def stream() -> str:
-            return f"bench{chosen.randrange(STREAMS)}"
-
-        def key() -> str:
-            return f"order-{chosen.randrange(ENTITY_KEYS)}"
-
-        def from_height() -> int:
-            return chosen.randrange(height)
-
-        forms: dict[tuple[str, str], Callable[[], str]] = {
-            ("single", "/v1/transactions/{id}"): lambda: f"/v1/transactions/{chosen.choice(ids)}",
-            ("single", "/v1/transactions/{id}/receipt"): lambda: f"/v1/transactions/{chosen.choice(ids)}/receipt",
-            ("single", "/v1/blocks/{block}/certificate"): lambda: f"/v1/blocks/{from_height() + 1}/certificate",
-            ("single", "/v1/accounts/{account}"): lambda: f"/v1/accounts/{client()}",
-            ("single", "/v1/accounts/{account}?height="): lambda: f"/v1/accounts/{client()}?height={from_height() + 3}",
-            ("single", "/v1/accounts/{account}?proof=1"): lambda: f"/v1/accounts/{client()}?proof=1",
-            ("single", "/v1/streams/{stream}/latest?key=&proof=1"): lambda: (  # or the proof that it is not there
-                f"/v1/streams/{stream()}/latest?key={key()}&proof=1"
-            ),
-            ("single", "/v1/streams/{stream}/records/{revision}"): lambda: (
-                f"/v1/streams/{stream()}/records/{1 + chosen.randrange(count // STREAMS)}"
-            ),
-            ("single", "/v1/proofs/inclusion?index="): lambda: f"/v1/proofs/inclusion?index={chosen.randrange(count)}",
-            ("page", "/v1/transactions"): lambda: "/v1/transactions",
-            ("page", "/v1/transactions?account="): lambda: f"/v1/transactions?account={client()}",
-            ("page", "/v1/transactions?account=&from_height="): lambda: (
-                f"/v1/transactions?account={client()}&from_height={from_height()}&order=asc"
-            ),
-            ("page", "/v1/transactions?account=&stream="): lambda: _two_subjects(chosen),
-            ("page", "/v1/transactions?type=&to_height="): lambda: (
-                f"/v1/transactions?type=record.append&to_height={from_height()}"
-            ),
-            ("page", "/v1/blocks?to_height="): lambda: f"/v1/blocks?to_height={from_height()}",
-            ("page", "/v1/streams/{stream}/records?to_height="): lambda: (
-                f"/v1/streams/{stream()}/records?to_height={from_height() + 3}"
-            ),
-            ("page", "/v1/streams/{stream}/records?key="): lambda: f"/v1/streams/{stream()}/records?key={key()}",
-            ("page", "/v1/state/versions?key="): lambda: f"/v1/state/versions?key=stream/{stream()}",
-        }
-        taken: dict[tuple[str, str], list[float]] = {}
-        for form, path in forms.items():
-            await _ask(session, url, path(), 10)  # what is read for the first time in a process is another matter
-            taken[form] = [await _ask(session, url, path(), 1) for _ in range(REQUESTS)]
-        return taken
-
-
-def _two_subjects(chosen: random.Random) -> str:
-    client = chosen.randrange(CLIENTS)
-    return f"/v1/transactions?account=client{client}&stream=bench{client % STREAMS}"
-
-
-async def _ask(session: aiohttp.ClientSession, url: str, path: str, times: int) -> float:
+def _built(layout: Layout, count: int, say: Callable[[str], None]) -> Layout:
+    """The network of one validator, with a chain of `count` transactions in its database."""
+    genesis = found(layout, None, Parameters(heartbeat_ms=_DAY_MS))
+    config = load(layout.validator_home(0) / FILE_NAME)
+    assert config.consensus_key_path is not None
+    say(f"building a chain of {count} transactions, {BLOCK_TRANSACTIONS} in a block")
     started = time.perf_counter()
-    for _ in range(times):
-        async with session.get(url + path) as answer:
-            body = await answer.read()
-            assert answer.status in (200, 404), (path, body[:500])
+    store, _ = open_home(config)
+    council, consensus = load_signing_key(layout.home / "council.pem"), load_signing_key(config.consensus_key_path)
+    build(store, genesis, council=council, consensus_key=consensus, count=count, say=say)
+    store.close()
+    size = machine.directory_bytes(data_paths(config).database)
+    say(f"  {time.perf_counter() - started:.0f} s; {size / 1e6:.0f} MB")
+    return layout
+
+
+async def _ask_both(short: Layout, long: Layout, count: int) -> tuple[_Asked, _Asked]:
+    async with aiohttp.ClientSession() as session:
+        nodes = (
+            await _asked(session, "short", short, SHORT),
+            await _asked(session, "long", long, count),
+        )
+        for form in nodes[0].forms:
+            for node in nodes:
+                for _ in range(WARM_UP):  # what a process reads for the first time is another matter
+                    await _ask(session, node, form)
+                node.wall_ms[form] = []
+            before = [machine.usage([node.pid]).validators for node in nodes]
+            for _ in range(REQUESTS):
+                for node in nodes:
+                    node.wall_ms[form].append(await _ask(session, node, form))
+            for node, seconds in zip(nodes, before, strict=True):
+                node.cpu_ms[form] = 1_000 * (machine.usage([node.pid]).validators - seconds) / REQUESTS
+    return nodes
+
+
+async def _asked(session: aiohttp.ClientSession, name: str, layout: Layout, count: int) -> _Asked:
+    chosen, url = random.Random(7), f"http://{layout.api(0)}"
+    ids = [await _some_id(session, url, chosen.randrange(count)) for _ in range(50)]
+    pid = int((layout.validator_home(0) / "node.pid").read_text())
+    return _Asked(name, url, pid, _forms(ids, count, chosen))
+
+
+async def _ask(session: aiohttp.ClientSession, node: _Asked, form: Form) -> float:
+    """Ask once: the milliseconds on the clock."""
+    path = node.forms[form]()
+    started = time.perf_counter()
+    async with session.get(node.url + path) as answer:
+        body = await answer.read()
+        assert answer.status in (200, 404), (path, body[:500])
     return 1_000 * (time.perf_counter() - started)
 
 
@@ -147,3 +142,57 @@ async def _some_id(session: aiohttp.ClientSession, url: str, index: int) -> str:
     async with session.get(f"{url}/v1/proofs/inclusion?index={index}") as answer:
         found: str = orjson.loads(await answer.read())["leaf"]["transaction_id"]
         return found
+
+
+def _forms(ids: list[str], count: int, chosen: random.Random) -> dict[Form, Callable[[], str]]:
+    """What is asked: by kind and form, a path with its parts chosen at random each time."""
+    height = count // BLOCK_TRANSACTIONS
+
+    def client() -> str:
+        return f"client{chosen.randrange(CLIENTS)}"
+
+    def stream() -> str:
+        return f"bench{chosen.randrange(STREAMS)}"
+
+    def key() -> str:
+        return f"order-{chosen.randrange(ENTITY_KEYS)}"
+
+    def from_height() -> int:
+        return chosen.randrange(height)
+
+    return {
+        ("single", "/v1/transactions/{id}"): lambda: f"/v1/transactions/{chosen.choice(ids)}",
+        ("single", "/v1/transactions/{id}/receipt"): lambda: f"/v1/transactions/{chosen.choice(ids)}/receipt",
+        ("single", "/v1/blocks/{block}/certificate"): lambda: f"/v1/blocks/{from_height() + 1}/certificate",
+        ("single", "/v1/accounts/{account}"): lambda: f"/v1/accounts/{client()}",
+        ("single", "/v1/accounts/{account}?height="): lambda: f"/v1/accounts/{client()}?height={from_height() + 3}",
+        ("single", "/v1/accounts/{account}?proof=1"): lambda: f"/v1/accounts/{client()}?proof=1",
+        ("single", "/v1/streams/{stream}/latest?key=&proof=1"): lambda: (  # or the proof that it is not there
+            f"/v1/streams/{stream()}/latest?key={key()}&proof=1"
+        ),
+        ("single", "/v1/streams/{stream}/records/{revision}"): lambda: (
+            f"/v1/streams/{stream()}/records/{1 + chosen.randrange(count // STREAMS)}"
+        ),
+        ("single", "/v1/proofs/inclusion?index="): lambda: f"/v1/proofs/inclusion?index={chosen.randrange(count)}",
+        ("page", "/v1/transactions"): lambda: "/v1/transactions",
+        ("page", "/v1/transactions?account="): lambda: f"/v1/transactions?account={client()}",
+        ("page", "/v1/transactions?account=&from_height="): lambda: (
+            f"/v1/transactions?account={client()}&from_height={from_height()}&order=asc"
+        ),
+        ("page", "/v1/transactions?account=&stream="): lambda: _two_subjects(chosen),
+        ("page", "/v1/transactions?account=&stream= (never together)"): lambda: _two_subjects(chosen, together=False),
+        ("page", "/v1/transactions?type=&to_height="): lambda: (
+            f"/v1/transactions?type=record.append&to_height={from_height()}"
+        ),
+        ("page", "/v1/blocks?to_height="): lambda: f"/v1/blocks?to_height={from_height()}",
+        ("page", "/v1/streams/{stream}/records?to_height="): lambda: (
+            f"/v1/streams/{stream()}/records?to_height={from_height() + 3}"
+        ),
+        ("page", "/v1/streams/{stream}/records?key="): lambda: f"/v1/streams/{stream()}/records?key={key()}",
+        ("page", "/v1/state/versions?key="): lambda: f"/v1/state/versions?key=stream/{stream()}",
+    }
+
+
+def _two_subjects(chosen: random.Random, *, together: bool = True) -> str:
+    client = chosen.randrange(CLIENTS)
+    return f"/v1/transactions?account=client{client}&stream=bench{(client + (not together)) % STREAMS}"

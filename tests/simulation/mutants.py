@@ -118,7 +118,7 @@ MUTANTS = (
         "the guard does not know of cosignatures",
         (Change(cosigning, "_guard", "parts.guard.write(record)", "return"),),
         ("cosigning",),
-        adjust=_with(clocks="right"),
+        adjust=_with(clocks="right", safety_ms=5_000, heartbeat_ms=300),
     ),
     Mutant(
         "a cosignature may be earlier than the one before",
@@ -130,6 +130,20 @@ MUTANTS = (
         "what was cosigned is forgotten",
         (Change(cosigned, "read_cosigned", "newest = _own(chain)", "newest = None"),),
         ("cosigning", "reputation"),
+        adjust=_with(clocks="right", power_cuts=2, safety_ms=5_000, heartbeat_ms=300),
+    ),
+    Mutant(
+        "the last block before a pause is not cosigned",
+        (
+            Change(
+                cosigning,
+                "note_appended",
+                "cosigned.due_at_ms = parts.now.monotonic_ms + wait_ms",
+                "cosigned.due_at_ms = None if wait_ms else parts.now.monotonic_ms",
+            ),
+        ),
+        ("progress",),
+        adjust=_with(clocks="right", heartbeat_ms=60_000),
     ),
     Mutant(
         "one cosignature less than a quorum suffices",

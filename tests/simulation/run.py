@@ -186,14 +186,27 @@ class _Run:
         target = max(_height(machine) for machine in world.honest) + HEIGHTS_AFTER_HEALING
         self._ask_again(live, target)
         self._await("with all transactions", live, target, lambda: self._recovered(live, target))
+        recovery_ms = world.now_ms - started_ms
+        if plan.clocks == "right":
+            self._publish(live)
         if len(plan.eras) > 1:
             self._close_links(live)
-        return world.now_ms - started_ms
+        return recovery_ms
 
     def _is_at(self, machine: Machine, height: int) -> bool:
         """Whether a machine has got as far as it can: to `height`, or, removed and not pinned, to where links close."""
         last = self._world.last_seat(machine)
         return _height(machine) >= (height if last is None else min(height, last + 1))
+
+    def _publish(self, live: list[Machine]) -> None:
+        """Soon everybody serves a checkpoint of the height that is reached now, or later: clocks go forward here."""
+        height = max(map(_height, live))
+        following = [machine for machine in live if self._follows(machine)]
+
+        def covered() -> bool:
+            return all(_published(machine) >= height for machine in following)
+
+        self._await("with a checkpoint of it", live, height, covered)
 
     def _close_links(self, live: list[Machine]) -> None:
         """Blocks go on: then nobody keeps a link to a removed validator that has heard of it, unless it is pinned."""
@@ -260,6 +273,12 @@ class _Run:
 
 def _height(machine: Machine) -> int:
     return machine.world.checkers.agreement.announced.get(machine.identity.index, 0)
+
+
+def _published(machine: Machine) -> int:
+    """The height of the checkpoint that a machine serves."""
+    published = machine.running.checkpoint()
+    return 0 if published is None else published.height
 
 
 def _owed_height(machine: Machine) -> int:

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -16,15 +17,19 @@ import pytest
 from ledger.block import Header, block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json
 from ledger.consensus.messages import CommitRecord
+from ledger.consensus.statements import NO_ROUND, TimeoutStatement
+from ledger.crypto import digest, tag
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis, assemble_genesis
 from ledger.limits import RECEIPT_BYTES_MAX
 from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import build_pinned_checkpoint
 from ledger.primitives import ZERO_DIGEST, Digest
+from ledger.transaction import assemble, envelope_hash, sign_body
 from ledger.validators import ValidatorSet
-from tests.unit.ledger.founders import founders, genesis_of, set_of
+from tests.unit.ledger.founders import founder, founders, genesis_of, set_of
 from tests.unit.ledger.sample_chain import MemoryChain
+from tests.unit.node.storage.chains import append, create_stream, transaction
 from tests.verifier.eras import GROWN, HEIGHT, PATHS, REKEYED, SHRUNK, Signing, with_new_keys
 from tests.verifier.judging import Pin, agree, eras, judge, pin, pins
 
@@ -190,6 +195,8 @@ FRESH: list[tuple[str, Callable[[], bytes], str]] = [
     ("another true justification bound below", lambda: receipt(5, rebound(5)), "another justification"),
     ("a prepared block that is kept secret", lambda: liars(2, "secret"), "named in round 1, is missing"),
     ("an entry that names another block than the others", lambda: liars(0, "another"), "names another block"),
+    ("an entry that names a block and no round", lambda: liars(2, "nameless"), "a block but no round"),
+    ("a prepared block, and the commit of another", lambda: liars(0, "usurped"), "was not free"),
     ("a prepare certificate of round 0 that is justified", lambda: liars(0, "justified"), "is justified exactly"),
     ("a prepare certificate of round 1 that is not", lambda: liars(1, "unjustified"), "is justified exactly"),
 ]
@@ -204,6 +211,13 @@ def liars(fresh: int, lie: str) -> bytes:
     given_up = signing.given_up(1, prepared, other if lie == "another" else None)
     if lie == "secret":
         given_up = replace(given_up, prepare_certificate=None)
+    elif lie == "nameless":
+        given_up = signing.given_up(1, None)
+        entry = replace(given_up.entries[0], high_hash=other)
+        entry = replace(entry, signature=signing.sign(0, TimeoutStatement(3, 1, NO_ROUND, other)))
+        given_up = replace(given_up, entries=(entry, *given_up.entries[1:]))
+    elif lie == "usurped":
+        given_up = signing.given_up(1, signing.prepared(0, other, ZERO_DIGEST))
     elif lie == "justified":
         given_up = signing.given_up(1, signing.prepared(0, name, other))
     elif lie == "unjustified":
@@ -276,6 +290,7 @@ TRAILS: list[tuple[str, Callable[[], bytes], str]] = [
     ("a step twice", lambda: trail(step(2), step(2), step(4), step(6)), "not in order of height"),
     ("a step from after the block", lambda: trail(step(2), step(4), step(6), height=5), "not in order of height"),
     ("a block that changed no set", lambda: trail(step(2), unchanged(), step(4), step(6)), "did not change"),
+    ("a step of genesis, which has no record", lambda: trail(begun(), height=1), "not in order of height"),
     ("another set than was decided", lambda: trail(step(2, validators=OTHERS)), "puts another validator set"),
     ("the same members, another quorum", lambda: trail(step(2, validators=LAX)), "puts another validator set"),
     ("a step signed by the set that it brings", lambda: trail(step(2), early(), step(6)), "does not verify"),
@@ -291,6 +306,13 @@ LAX = {**GROWN.to_json(), "quorum": 3}
 def unchanged() -> Any:
     """A true block, as a step that brings the set that was there."""
     return step(3, validators=GROWN.to_json())
+
+
+def begun() -> Any:
+    """A block 0 that brings the set of genesis, and of which no signature would be asked."""
+    header = replace(eras().store.header(2), height=0, proposer="", next_validators_hash=FIRST.hash)
+    header = replace(header, validators_hash=GROWN.hash)
+    return {"record": {**signed(2), "header": header.to_json()}, "validators": FIRST.to_json()}
 
 
 def early() -> Any:
@@ -333,6 +355,125 @@ def test_a_forged_receipt_proves_nothing(make: Callable[[], bytes], says: str) -
     assert says in reason
     for trusted in pins()[1:]:
         agree(data, trusted)
+
+
+# ---- a log that a whole quorum made up, under a header that somebody pinned
+
+
+def made_up(envelope: bytes, **leaf_changes: Any) -> tuple[bytes, Pin]:
+    """A pinned receipt of this transaction in a log that has nothing else, and the pin."""
+    value = decode(envelope, bytes_max=RECEIPT_BYTES_MAX)
+    assert isinstance(value, dict)
+    names = {
+        "transaction_id": digest(tag("transaction"), encode(value["body"])),
+        "envelope_hash": envelope_hash(envelope),
+    }
+    leaf = {"height": 1, "index": 0, **{name: item.hex() for name, item in names.items()}, "result": "applied"}
+    leaf |= leaf_changes
+    header = replace(
+        eras().store.header(1), log_size=1, transaction_count=1, log_root=Digest(sha256(b"\0" + encode(leaf)).digest())
+    )
+    document = {
+        "kind": "quorum-ledger/receipt", "version": 1, "transaction": value, "leaf": leaf, "path": [], "position": 0,
+        "header": header.to_json(),
+    }  # fmt: skip
+    pinned = build_pinned_checkpoint(network="test", header=header, validators=IN_FORCE[2])
+    return encode(document), pin("made up", pinned.document)
+
+
+TRUE = transaction(create_stream(), append("x"), cosigner=1).envelope
+
+
+def signed_anew(change: Callable[[Any], Any], chain: str | None = None) -> bytes:
+    """The transaction with its list of signatures changed, or for another chain."""
+    value: Any = decode(TRUE, bytes_max=RECEIPT_BYTES_MAX)
+    if chain is not None:
+        body = encode({**value["body"], "chain": chain})
+        return assemble(body, [sign_body(body, founder(index).operator_key) for index in (0, 1)])
+    change(value["signatures"])
+    return encode(value)
+
+
+MADE_UP: list[tuple[str, bytes, dict[str, Any], str]] = [
+    ("a leaf from after the block", TRUE, {"height": 2}, "above the checkpoint's"),
+    ("a leaf of height 0", TRUE, {"height": 0}, "height"),
+    ("a result that is none", TRUE, {"result": "Applied"}, "result"),
+    ("no result", TRUE, {"result": ""}, "result"),
+    ("a result that moves the cursor", TRUE, {"result": "\x1b[2J"}, "result"),
+    ("a leaf of another transaction", TRUE, {"transaction_id": "00" * 32}, "another transaction"),
+    ("a leaf of other signatures", TRUE, {"envelope_hash": "00" * 32}, "other signatures"),
+    ("a leaf with more in it", TRUE, {"more": 1}, "unknown field"),
+    ("for another chain", signed_anew(len, chain="00" * 32), {}, "for another chain"),
+    ("signatures in another order", signed_anew(lambda items: items.reverse()), {}, "ascending order"),
+    ("a signature twice", signed_anew(lambda items: items.append(items[-1])), {}, "ascending order"),
+    ("no signature", signed_anew(lambda items: items.clear()), {}, "signatures"),
+    (
+        "a false signature",
+        signed_anew(lambda items: items[0].update(signature=items[1]["signature"])),
+        {},
+        "not verify",
+    ),
+]
+
+
+@pytest.mark.parametrize(("envelope", "changes", "says"), [row[1:] for row in MADE_UP], ids=[row[0] for row in MADE_UP])
+def test_even_a_log_that_was_made_up_cannot_have_it(envelope: bytes, changes: dict[str, Any], says: str) -> None:
+    assert judge(*made_up(TRUE)) == ""
+    assert says in judge(*made_up(envelope, **changes))
+
+
+# ---- steps that a newer anchor makes needless: of no signature is asked, and both read them alike
+
+
+def needless_steps(bend: Callable[[Any, Any], Any]) -> bytes:
+    """The receipt of block 8, whose first step, below what is pinned, was bent: a header and the set it brings."""
+    made = document(8)
+    first, second = (made["trail"][number]["record"]["header"] for number in (0, 1))
+    brought = made["trail"][0]["validators"]
+    bend(first, brought["validators"][0])
+    first["next_validators_hash"] = second["validators_hash"] = digest(tag("validators"), encode(brought)).hex()
+    return encode(made)
+
+
+@pytest.mark.parametrize(
+    ("bend", "holds"),
+    [
+        (lambda header, _: header.update(time_ms=2**53 - 1), True),
+        (lambda header, _: header.update(proposer="nobody that there is"), True),
+        (lambda header, _: header.update(proposer="é" * 32), True),
+        (lambda header, _: header.update(proposer="é" * 33), False),
+        (lambda header, _: header.update(proposer=""), False),
+        (lambda _, item: item.update(name="v0-9"), True),
+        *(
+            (lambda _, item, name=name: item.update(name=name), False)
+            for name in ("", "V", "v-", "v.w", "v\n", "v" * 65)
+        ),
+        (lambda _, item: item.update(name="v" * 64), True),
+        (lambda _, item: item.update(operator=""), True),
+        (lambda _, item: item.update(operator="\n" + "é" * 32), False),
+        *((lambda _, item, at=at: item.update(address=at), True) for at in ("a:1", "::1:65535", "a:b:9999")),
+        *(
+            (lambda _, item, at=at: item.update(address=at), False)
+            for at in (
+                "a:0",
+                "a:01",
+                "a:65536",
+                "a:70000",
+                "a:100000",
+                "a",
+                ":1",
+                "a b:1",
+                "é:1",
+                "a:1\n",
+                "a" * 254 + ":1",
+            )
+        ),
+        (lambda _, item: item.update(consensus_key=item["node_key"]), False),
+        (lambda _, item: item.update(consensus_key="01" + "00" * 31), False),
+    ],
+)
+def test_needless_steps_are_read_alike(bend: Callable[[Any, Any], Any], *, holds: bool) -> None:
+    assert agree(needless_steps(bend), pins()[7]) is holds
 
 
 # ---- another network, and another past

@@ -47,10 +47,12 @@ async def lead(client: Client, light: LightClient, to_height: int) -> tuple[Comm
     record: CommitRecord | None = None
     trail: list[SetChange] = []
     while light.height < to_height:
-        before = light.height
+        before, changes_known = light.height, light.from_height
         update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
         light.advance(update)
-        if not before < light.height <= to_height:
+        # Only changes of the set end an update short of it: else a node could lead on for ever, block by block.
+        paused = light.height < to_height and light.from_height > changes_known
+        if light.height != to_height and not paused:
             raise WalletError(
                 ExitCode.NODE_UNREACHABLE,
                 "node_answer_malformed",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.audit import FlawError
-from ledger.block import header_from_json
+from ledger.block import Header, block_hash, encode_header, header_from_json
 from ledger.chain import Tip
 from ledger.errors import MalformedError
 from ledger.export import ManifestBuilder
@@ -129,10 +129,6 @@ class ExportFile:
 
     def check_end(self, tip: Tip) -> None:
         """The manifest must be the one of these blocks, byte for byte."""
-        if tip.header.height < self.blocks:
-            raise verification_error(
-                f"{self._shown} has {tip.header.height} blocks, and its manifest says {self.blocks}."
-            )
         if self._manifest.build(tip.header, tip.block_hash) != self._reader.manifest.line:
             raise verification_error(
                 f"Every block in {self._shown} holds, but its manifest is not that of these blocks.",
@@ -148,10 +144,11 @@ class ExportFile:
 class Node:
     """The chain of a node, up to the block that was its newest when the audit began."""
 
-    def __init__(self, client: Client, url: str, blocks: int, transactions: int) -> None:
+    def __init__(self, client: Client, url: str, newest: Header) -> None:
         self.name = url
-        self.blocks = blocks
-        self.transactions = transactions
+        self.blocks = newest.height
+        self.transactions = newest.log_size
+        self._newest = newest
         self.fingerprint = ZERO_DIGEST
         self._client = client
         self._next = 1
@@ -181,17 +178,24 @@ class Node:
         """See `Source`."""
 
     def check_end(self, tip: Tip) -> None:
-        """Nothing is left of a node."""
+        """The newest block must be the one that the node showed first: it may be that of an earlier audit."""
+        if tip.header != self._newest:
+            raise verification_error(
+                f"{self.name} shows another block {self.blocks}, {block_hash(encode_header(self._newest)).hex()}, than "
+                f"the one that was audited, {tip.block_hash.hex()}.",
+                code="another_block",
+                remedy="It took back what it had, or never had it: compare it with other nodes (quorum-audit watch).",
+                details={"height": self.blocks},
+            )
 
 
 async def node_source(client: Client, url: str) -> Node:
     """The chain of the node at `url`, up to its newest block."""
 
-    def parse(value: Json) -> tuple[int, int]:
-        header = header_from_json(as_object(value, "a block").get("header"))
-        return header.height, header.log_size
+    def parse(value: Json) -> Header:
+        return header_from_json(as_object(value, "a block").get("header"))
 
-    return Node(client, url, *await client.get("/v1/blocks/latest", parse))
+    return Node(client, url, await client.get("/v1/blocks/latest", parse))
 
 
 def in_batches(texts: Iterable[BlockText]) -> Iterator[Batch]:

@@ -38,7 +38,7 @@ from ledger.row_cache import UNKNOWN, RowCache, Unknown
 from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.state import StateView
 from ledger.trail import SetChange, anchor_of, follow_trail, parse_trail, verify_at_height
-from ledger.trie import TrieRoot, check_proof, leaves_in, prove
+from ledger.trie import TrieRoot, check_proof, count_keys, prove
 
 _APPLICATION_ID: Final = 0x71615364  # in the header of the file (SQLite's PRAGMA application_id)
 _FORMAT: Final = 1
@@ -48,6 +48,7 @@ _MARK, _RECORD = b"mmark", b"mrecord"
 _STATE, _TRIE, _ID, _SET_CHANGE = b"v", b"t", b"x", b"q"
 """What keys start with. A trie row follows its version (u64) and path, a change of the validator set its height."""
 
+_PUT: Final = "INSERT OR REPLACE INTO row VALUES (?, ?)"
 _IDS_BETWEEN_PURGES: Final = 200_000
 
 
@@ -125,9 +126,7 @@ class AuditStore:
         for key, value in block.writes.items():
             unwritten[_STATE + key] = value
         for version, path in block.trie.stale:
-            if version > self.progress.height:
-                del unwritten[_trie_key(version, path)]  # it came and went between two writes
-            else:
+            if unwritten.pop(_trie_key(version, path), None) is None:  # else it came and went between two writes
                 unwritten[_trie_key(version, path)] = None
         for path, row in block.trie.new_nodes:
             unwritten[_trie_key(height, path)] = row
@@ -157,18 +156,19 @@ class AuditStore:
             "fingerprint": fingerprint.hex(),
             "finished": finished,
         }
-        rows = self._unwritten | {_MARK: encode_trusted(mark), _RECORD: self._record}
-        with self._failures():
-            self._database.execute("BEGIN IMMEDIATE")
-            gone = [(key,) for key, value in rows.items() if value is None]
-            self._database.executemany("DELETE FROM row WHERE key = ?", gone)
-            kept = sorted((key, value) for key, value in rows.items() if value is not None)
-            self._database.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", kept)
+        rows = self._unwritten
+        keys = sorted(rows)
+        with self._failures(), self._database as database:  # which ends the transaction, either way
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("DELETE FROM row WHERE key = ?", ((key,) for key in keys if rows[key] is None))
+            kept = ((key, rows[key]) for key in keys if rows[key] is not None)
+            database.executemany(_PUT, kept)
+            database.executemany(_PUT, ((_MARK, encode_trusted(mark)), (_RECORD, self._record)))
             if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
                 expired = (_ID, successor(_ID), _u64(header.time_ms))
-                self._database.execute("DELETE FROM row WHERE key >= ? AND key < ? AND value <= ?", expired)
-                self._ids_since_purge = 0
-            self._database.execute("COMMIT")
+                database.execute("DELETE FROM row WHERE key >= ? AND key < ? AND value <= ?", expired)
+        if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
+            self._ids_since_purge = 0
         for key, value in self._unwritten.items():
             if not key.startswith(_ID):
                 self._cache.put(key, value)
@@ -211,15 +211,14 @@ class AuditStore:
                 _demand(tip == genesis_block(self._genesis).tip, "its newest block is not that of genesis")
             _demand(tip.log.size.bit_count() == len(tip.log.hashes), "its log is none")
             _demand(tip.log.root() == header.log_root, "its log is not that of its newest block")
-            keys = 0
+            keys, in_trie = 0, count_keys(tip.trie_root, self.trie_node)
             for key, value in self._state.range(b"", b"\xff"):
                 keys += 1
                 proof = prove(tip.trie_root, key, self.trie_node)
                 _demand(
                     check_proof(header.state_root, key, value, proof), f"its row of {key!r} is not that of the state"
                 )
-            leaves = sum(leaves_in(row) for _, row in self.range(_TRIE, successor(_TRIE)))
-            _demand(keys == leaves, f"it has {keys} rows of state, and the state has {leaves}")
+            _demand(keys == in_trie, f"it has {keys} rows of state, and the state has {in_trie}")
         except LedgerError as error:
             raise AuditStateError(str(error)) from None
 
@@ -297,24 +296,24 @@ def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("BEGIN EXCLUSIVE")
         (application_id,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
         (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if not tables and not application_id:
-            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            database.execute(f"PRAGMA user_version = {_FORMAT}")
-            database.execute("CREATE TABLE row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-        elif application_id != _APPLICATION_ID:
+        if application_id != _APPLICATION_ID and (tables or application_id):
             raise AuditStateError("it is no state of an audit")
-        elif version != _FORMAT:
-            raise AuditStateError(f"it has format {version}; this software knows {_FORMAT}")
-        database.execute("COMMIT")
         # A commit survives the death of the process at once; the power, from the next checkpoint of SQLite's log on.
         # What a power cut takes is the newest commits: the audit goes on from an earlier block.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA cache_size = -{AUDIT_CACHE_BYTES_MAX // KIB}")
+        database.execute("BEGIN EXCLUSIVE")
+        if not tables:
+            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {_FORMAT}")
+            database.execute("CREATE TABLE row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+        elif version != _FORMAT:
+            raise AuditStateError(f"it has format {version}; this software knows {_FORMAT}")
+        database.execute("COMMIT")
     except BaseException:
         database.close()
         raise

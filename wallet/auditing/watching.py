@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError, MalformedError
 from ledger.light_client import LightClient, LogError
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
-from ledger.split_view import Side, build_split_view
+from ledger.split_view import Side, build_split_view, verify_split_view
 from wallet.auditing.following import lead, validators_after
 from wallet.auditing.watch_state import Memory
 from wallet.exit_codes import ExitCode, WalletError, verification_error
@@ -136,6 +136,12 @@ class Watch:
                 code="checkpoint_differs",
                 remedy="Name another file with --state, or pin the genesis of the chain that was watched.",
             )
+        if checkpoint.header.height == pin.anchor.height and checkpoint.header != pin.anchor.header:
+            raise verification_error(
+                f"What is remembered is another block {pin.anchor.height} than the pinned one.",
+                code="checkpoint_differs",
+                remedy="There are two chains: what is remembered or what is pinned was forged. Ask the operators.",
+            )
         if checkpoint.header.height >= pin.anchor.height:
             self._known = LightClient(anchor_of_checkpoint(checkpoint))
             self._record = memory.record
@@ -159,10 +165,13 @@ class Watch:
                     views.append(NodeView(url, result.height, problem=result.sentence))
                 case WalletError():
                     views.append(NodeView(url, 0, problem=result.sentence))
-        for result in results:
+        for url, result in zip(nodes, results, strict=True):
             if isinstance(result, WalletError) and not (followed or findings):
-                raise result
-        findings += await self._compare(followed)
+                raise _nobody(url, result)
+        found, missed = await self._compare(followed)
+        findings += found
+        followed = [each for each in followed if each.view.url not in missed]
+        views = [replace(view, problem=missed.get(view.url, view.problem)) for view in views]
         findings += self._hold_to_their_past(views)
         await self._learn(followed, views, findings)
         return Look(tuple(views), tuple(findings))
@@ -186,18 +195,23 @@ class Watch:
         except LedgerError as error:
             return Finding(Kind.FORGED, url, height, f"{url} shows a block {height} that does not verify: {error}.")
         except WalletError as error:
-            if error.exit_code is ExitCode.NODE_UNREACHABLE and error.code != "node_answer_malformed":
+            if _gave_no_answer(error):
                 return error
             return Finding(Kind.FORGED, url, height, f"{url} says it has {height} blocks: {error.sentence}")
         head = light.head if light.height == height else None
         if head is not None and height == pinned.height and claimed.block_hash != head.block_hash.hex():
             return Finding(Kind.FORGED, url, height, f"{url} shows another block {height} than the pinned one.")
         time_ms = claimed.time_ms if head is None else head.header.time_ms
+        if pinned.header is not None and height <= pinned.height:
+            time_ms = min(time_ms, pinned.header.time_ms)  # nothing else shows how old it is
         return _Followed(NodeView(url, height, time_ms, head), client, light, record)
 
-    async def _compare(self, followed: list[_Followed]) -> list[Finding]:
-        """Hold the nodes against each other, from the one that is least far on."""
-        findings = []
+    async def _compare(self, followed: list[_Followed]) -> tuple[list[Finding], dict[str, str]]:
+        """Hold the nodes against each other, from the one that is least far on: what is found, and of which nodes
+        nothing can be found just now, because they did not answer.
+        """
+        findings: list[Finding] = []
+        missed: dict[str, str] = {}
         ordered = sorted(followed, key=lambda each: each.view.height)
         for lower, higher in pairwise(ordered):
             head, url = lower.view.head, higher.view.url
@@ -208,16 +222,20 @@ class Watch:
             height = head.header.height
             try:
                 shown = await self._shown(higher.client, height)
-                if shown.certified.block_hash != head.block_hash:
-                    theirs = await self._shown(lower.client, height)
-                    findings.append(self._split(url, f"of {lower.view.url}", theirs.side, shown.side, height))
             except LedgerError as error:
                 sentence = f"{url} shows a block {height} that does not verify: {error}."
                 findings.append(Finding(Kind.FORGED, url, height, sentence))
             except WalletError as error:
                 sentence = f"{url} does not show block {height}, below its newest: {error.sentence}"
-                findings.append(Finding(Kind.FORGED, url, height, sentence))
-        return findings
+                if _gave_no_answer(error):
+                    missed[url] = sentence
+                else:
+                    findings.append(Finding(Kind.FORGED, url, height, sentence))
+            else:
+                if shown.certified.block_hash != head.block_hash:
+                    theirs = await self._side_of(lower, height)
+                    findings.append(self._split(url, f"of {lower.view.url}", theirs, shown.side, height))
+        return findings, missed
 
     def _hold_to_their_past(self, views: list[NodeView]) -> list[Finding]:
         """Nodes that show less than they did, or nothing new for too long."""
@@ -267,11 +285,35 @@ class Watch:
             raise MalformedError(f"it does not lead to block {height}")
         return Shown(light.head, Side(record, trail))
 
+    async def _side_of(self, each: _Followed, height: int) -> Side | None:
+        """A node's block of a height with the trail to its signers, for a proof; None when it does not give it now."""
+        try:
+            return (await self._shown(each.client, height)).side
+        except (LedgerError, WalletError):
+            return None
+
     def _seen_side(self, shown: Shown) -> Side | None:
         """The block that was seen, with the trail that leads to its signers if they are those of what is shown now."""
         return None if self._record is None else Side(self._record, shown.side.trail)
 
     def _split(self, url: str, whose: str, first: Side | None, second: Side, height: int) -> Finding:
         evidence = None if first is None else build_split_view(self._pin.anchor.chain, first, second)
+        if evidence is not None:
+            try:
+                verify_split_view(evidence, self._pin.anchor)
+            except LedgerError:
+                evidence = None  # other sets signed what was seen: the trail to them is not at hand any more
         sentence = f"{url} shows another certified block {height} than the one {whose}: there are two chains."
         return Finding(Kind.SPLIT_VIEW, url, height, sentence, evidence)
+
+
+def _gave_no_answer(error: WalletError) -> bool:
+    """Whether a node could not be asked, which says nothing about its chain."""
+    return error.exit_code is ExitCode.NODE_UNREACHABLE and error.code != "node_answer_malformed"
+
+
+def _nobody(url: str, error: WalletError) -> WalletError:
+    """What a look ends with that no node answered: one that refuses has not answered, and must not end a watch."""
+    if error.exit_code is ExitCode.NODE_UNREACHABLE:
+        return error
+    return WalletError(ExitCode.NODE_UNREACHABLE, error.code, f"{url} does not show its newest block: {error.sentence}")

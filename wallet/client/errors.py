@@ -121,15 +121,22 @@ def refused(problem: Problem, node: str, *, unanswered: Sequence[Failure] = ()) 
     return error
 
 
+_SHUT = {"token_missing", "token_invalid"}
+"""What a node says that answers only who shows a token of it."""
+
+
 def unreachable(failures: Sequence[Failure], transaction_id: str | None = None) -> UnreachableError:
     """Why no node gave a usable answer."""
     reasons = "; ".join(f"{failure.node}: {failure.reason}" for failure in failures)
     codes = {failure.code for failure in failures}
+    remedy = "Check the URLs (quorum-wallet config get nodes) and the network, or give other nodes with --node."
+    if codes & _SHUT:
+        remedy = "Show a bearer token of the node: --token-file FILE, QUORUM_TOKEN_FILE, or config set token_file FILE."
     return UnreachableError(
         ExitCode.NODE_UNREACHABLE,
         codes.pop() if len(codes) == 1 else "node_unreachable",
         f"No node gave a usable answer ({reasons}).",
-        remedy="Check the URLs (quorum-wallet config get nodes) and the network, or give other nodes with --node.",
+        remedy=remedy,
         details={"id": transaction_id} if transaction_id else None,
     )
 

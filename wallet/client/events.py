@@ -224,11 +224,11 @@ class Events:
         """The certified header of the next block, held against what is known; there it is learned, if it is new."""
         main = self._main
         if self._own is None:
-            ahead = height > main.light.height
-            self._own = Follower(main.anchor, main.light.fork() if ahead else None)
-            certified = await self._own.header_at(node, height)
-            self._own.check_same(node.nodes[0], certified, record)
+            own = Follower(main.anchor, main.light.fork() if height > main.light.height else None)
+            certified = await own.header_at(node, height)
+            own.check_same(node.nodes[0], certified, record)
             await main.hold(node, certified, record)
+            self._own = own  # only now: what a liar has led to is followed by nobody
             return certified
         certified = await self._own.next(node, record, height)
         if height > main.light.height:

@@ -100,6 +100,8 @@ class Follower:
             pausing = bool(update.trail) and header.next_validators_hash != header.validators_hash
             if progress is Progress.KNOWN or (to_height is None and not pausing):
                 return
+            if to_height is not None and header.height < to_height and not pausing:
+                raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"it leads to {header.height}, not {to_height}")
         raise UntrueAnswerError(Untruth.NODE_BEHIND, url, f"after {UPDATES_MAX} updates there are more")
 
     async def header_at(self, node: Client, height: int) -> CertifiedHeader:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wallet.client.conversation import Client
 
 PAGE_ITEMS_MAX = 200
-EMPTY_PAGES_MAX = 1_000
+EMPTY_PAGES_MAX = 8_000
 """A node that searched for long gives a page with nothing on it, and where to go on; one that lies does so for ever."""
 
 

@@ -19,7 +19,15 @@ from ledger.errors import MalformedError
 from ledger.limits import HTTP_WAIT_SECONDS_MAX
 from wallet.answers import Head, Outcome, State, parse_head, parse_outcome, parse_problem, parse_signers
 from wallet.client.conversation import Answer, Client, Failure, Request
-from wallet.client.errors import RefusedError, UnreachableError, UntrueAnswerError, refused, unreachable
+from wallet.client.errors import (
+    ForkedError,
+    RefusedError,
+    UnreachableError,
+    UntrueAnswerError,
+    refused,
+    unreachable,
+    worst,
+)
 
 if TYPE_CHECKING:
     from ledger.receipt import VerifiedReceipt
@@ -75,7 +83,8 @@ class Pursuit:
 
     Of a transaction that nobody knows, `valid_until_ms` says from which ledger time on it never acts; one whose
     `envelope` is there is handed in again when nodes have lost it. Methods raise `UnreachableError`, `RefusedError`
-    when every node that answered refused, and `UntrueAnswerError` when no node gave an answer that holds.
+    when every node that answered refused, and `UntrueAnswerError` when no node gave an answer that holds: `ForkedError`
+    at once.
     """
 
     def __init__(
@@ -139,6 +148,8 @@ class Pursuit:
                     said[node] = outcome
                     continue
                 settled = await self._judge.settle(self._client.only(node), outcome)
+            except ForkedError:
+                raise
             except UnreachableError as error:
                 failures.append(Failure(node, error.sentence, error.code))
             except (RefusedError, UntrueAnswerError) as error:
@@ -150,8 +161,7 @@ class Pursuit:
                 states = {name: item.state for name, item in said.items()}
                 return replace(settled, said={**states, node: State.COMMITTED})
         if not said:
-            untrue = [error for error in errors if isinstance(error, UntrueAnswerError)]
-            raise (*untrue, *errors)[0] if errors else unreachable(failures, self._id)
+            raise worst(errors) if errors else unreachable(failures, self._id)
         return await self._open(said)
 
     async def _open(self, said: Mapping[str, Outcome]) -> Settled:
@@ -191,7 +201,7 @@ class Pursuit:
         try:
             settled = await self._judge.settle(self._client.only(node), outcome)
         except UntrueAnswerError as error:
-            if len(self._client.nodes) == 1:
+            if isinstance(error, ForkedError) or len(self._client.nodes) == 1:
                 raise
             self._client.notice(error.sentence)
             self._client.avoid(node)

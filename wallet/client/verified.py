@@ -51,7 +51,7 @@ from wallet.client.signing import Signer, build_transaction
 from wallet.client.tokens import NO_TOKENS, Tokens
 from wallet.client.values import Block, Freshness, ListedTransaction, Proved, Record, Stated
 from wallet.client.witnesses import Witnesses
-from wallet.exit_codes import ExitCode, usage_error
+from wallet.exit_codes import ExitCode, WalletError, usage_error
 from wallet.moments import local_clock_ms
 from wallet.session import node_url
 
@@ -320,8 +320,8 @@ class Ledger:
         """Up to `limit` committed transactions about everything that is given, newest first or `order` "asc".
 
         A list is a node's word: that nothing is left out cannot be proved (the events of all blocks leave nothing
-        out), and what an item says is proved by `transaction(id)`. Raises `EndlessSearchError` when a node searches on
-        for ever.
+        out), and what an item says is proved by `transaction(id)`. All items are of one node; no other goes on where
+        one fails. Raises `EndlessSearchError` when a node searches on for ever.
         """
         query: dict[str, str | int | None] = {
             "account": account,
@@ -332,9 +332,20 @@ class Ledger:
             "to_height": to_height,
             "order": order,
         }
-        node = self._client.only(self._client.nodes[0])
-        async for item in listed(node, "/v1/transactions", query, limit=limit):
-            yield Stated(_listed_transaction(item), node.nodes[0])
+        errors: list[WalletError] = []
+        for url in self._client.nodes:
+            begun = False
+            try:
+                async for item in listed(self._client.only(url), "/v1/transactions", query, limit=limit):
+                    begun = True
+                    yield Stated(_listed_transaction(item), url)
+            except WalletError as error:
+                if begun:
+                    raise
+                errors.append(error)
+            else:
+                return
+        raise worst(errors)
 
 
 @asynccontextmanager

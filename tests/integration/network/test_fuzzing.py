@@ -1,7 +1,7 @@
 """The API of a live node, fuzzed from its own OpenAPI document by schemathesis, with all of its checks.
 
 The node is a follower with a chain that has something of every kind, and wants a bearer token, so that schemathesis
-also tries without. It runs here, schemathesis in a process of its own, with a seed: the same requests every time.
+also tries without. It runs here, schemathesis in a process of its own, and makes the same requests every time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from ledger import crypto
+from node import wire
 from node.http import HttpServer, create_application
 from node.http.access import Access, parse_token
 from node.inbox import Inbox
 from node.log import EventLog
 from node.replica import Replica
 from node.runtime import Runtime, read_clocks
+from node.storage import keys
 from node.storage.guard import MemoryGuard
 from tests.unit.ledger.founders import founder
 from tests.unit.node.http.everything import fill
@@ -42,7 +44,10 @@ async def node() -> tuple[FakeNode, dict[str, str]]:
 @pytest.fixture
 async def url(node: tuple[FakeNode, dict[str, str]]) -> AsyncIterator[str]:
     """A node that follows that chain, and serves it to who has the token."""
-    chain = node[0].chain
+    chain, published = node[0].chain, node[0].published
+    assert published is not None
+    checkpoint = wire.Checkpoint(published.height, published.note.encode())
+    chain.reader.write({keys.CHECKPOINT: wire.encode(checkpoint)}, sync=True)
     runtime = Runtime(
         replica=Replica(
             chain=chain,

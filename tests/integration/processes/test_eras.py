@@ -19,6 +19,8 @@ from ledger.consensus.statements import CommitStatement, SigningContext, signed_
 from ledger.crypto import verify
 from ledger.encoding import encode
 from ledger.governance.changes import QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
+from ledger.log.policy import parse_policy, verify_checkpoint
+from ledger.log.signed_note import parse_note
 from ledger.parameters import Parameters
 from ledger.primitives import Digest, PublicKey
 from ledger.receipt import verify_receipt
@@ -37,6 +39,7 @@ from tests.integration.processes.council import Council
 from tests.integration.processes.joining import entry_of, make_home, pin, ready_of
 from tests.integration.processes.load import Load
 from tests.integration.processes.network import ProcessNetwork, id_of
+from tests.verifier import verify_receipt as second
 
 NAMES = ("v0", "v1", "v2", "v3", "v4", "v5", "v6", "v0", "v2", "v5")
 """Whose home each is, by its number."""
@@ -107,8 +110,22 @@ class Story:
                 signed = {item["name"]: item["last_signed_height"] or 0 for item in validators}  # type: ignore[attr-defined]
                 return bool(signed[NAMES[index]] >= height)
 
+            async def has_cosigned(index: int = index) -> bool:
+                return f"validator:{NAMES[index]}" in await self.cosigners(height)
+
             await network.until(f"home {index} votes for {NAMES[index]}", votes)
             await network.until(f"{NAMES[index]} has signed since height {height}", has_signed)
+            await network.until(f"{NAMES[index]} has cosigned the log since height {height}", has_cosigned)
+
+    async def cosigners(self, height: int) -> set[str]:
+        """Who cosigned the checkpoint of the council's node, which must satisfy its policy; nobody if it is older."""
+        network, door = self.network, self.council.door
+        async with network.session.get(f"{network.url(door)}/checkpoint") as answer:
+            note, newest = await answer.read(), int(answer.headers.get("Checkpoint-Height", "0"))
+        if newest < height:
+            return set()
+        policy = await network.get_bytes(door, f"/v1/log/policy?height={newest}")
+        return {name for name, _ in verify_checkpoint(parse_note(note), parse_policy(policy)).witnesses}
 
     async def until_dismissed(self, index: int, height: int) -> None:
         """Return when the node of home `index`, whose key left at `height`, says that it may be stopped, unlinked."""
@@ -280,13 +297,17 @@ def all_is_committed(chain: ChainStore, story: Story) -> None:
 
 
 def receipts_verify(chain: ChainStore, network: ProcessNetwork) -> None:
-    """The receipt of every transaction there is leads back to genesis."""
+    """The receipt of every transaction there is leads back to genesis; of one in each block, by both verifiers."""
     queries, anchor = Queries(chain), anchor_of(network.genesis)
+    second_anchor = second.anchor_of(network.genesis.document)
     for height in range(1, chain.tip.header.height + 1):
         for leaf in chain.leaves(height):
             item = queries.transaction(leaf.transaction_id)
             assert item is not None
-            assert verify_receipt(receipt_of(chain, item), anchor).leaf == leaf
+            data = receipt_of(chain, item)
+            assert verify_receipt(data, anchor).leaf == leaf
+            if leaf.index == 0:
+                assert second.verify(data, second_anchor)["transaction"] == leaf.transaction_id.hex()
 
 
 def votes_have_one_key(opened: dict[int, ChainStore], network: ProcessNetwork) -> None:

@@ -45,6 +45,8 @@ def ask_go(questions: bytes) -> bytes:
                 "GOCACHE": str(_CACHE / "go-cache"),
             }
             _run(f"{go} build", [str(go), "build", "-o", str(program), str(source)], environment=environment)
+            for built_from in ("debian", "go-cache", "gopath"):
+                shutil.rmtree(_CACHE / built_from, ignore_errors=True)  # half a gigabyte
     return _run("the program in Go", [str(program)], given=questions, seconds=_RUN_SECONDS_MAX)
 
 

@@ -105,7 +105,7 @@ class MemoryChain:
         """The receipt of one transaction, against the log root of its own block."""
         record, block = self.blocks[height - 1]
         leaf, position = self._leaf(height, index)
-        path = prove_inclusion(position, block.header.log_size, self._subtree_hash)
+        path = prove_inclusion(position, block.header.log_size, self.subtree_hash)
         envelope = block.transactions[index].envelope
         return build_receipt(envelope=envelope, leaf=leaf, path=path, record=record, trail=())
 
@@ -116,7 +116,7 @@ class MemoryChain:
         return build_pinned_receipt(
             envelope=self.blocks[height - 1][1].transactions[index].envelope,
             leaf=leaf,
-            path=prove_inclusion(position, header.log_size, self._subtree_hash),
+            path=prove_inclusion(position, header.log_size, self.subtree_hash),
             position=position,
             header=header,
         )
@@ -139,12 +139,13 @@ class MemoryChain:
         row = ProvedRow(key, self.rows.get(key), prove(block.trie.root, key, self.trie_node))
         return build_state_proof(row, record=record, trail=())
 
-    def _subtree_hash(self, level: int, index: int) -> Digest:
+    def subtree_hash(self, level: int, index: int) -> Digest:
+        """The hash of a full perfect subtree of the log (a `ledger.merkle.HashReader`)."""
         from ledger.merkle import node_hash
 
         if level == 0:
             return self.leaf_hashes[index]
-        return node_hash(self._subtree_hash(level - 1, 2 * index), self._subtree_hash(level - 1, 2 * index + 1))
+        return node_hash(self.subtree_hash(level - 1, 2 * index), self.subtree_hash(level - 1, 2 * index + 1))
 
 
 def sample_chain(validators: int = 4) -> MemoryChain:

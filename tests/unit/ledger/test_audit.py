@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from ledger.amounts import Amount
-from ledger.audit import ChainAudit
+from ledger.audit import ChainAudit, FlawError, OpenedBlock, open_block
 from ledger.block import encode_header
+from ledger.chain import CandidateBlock
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.encoding import encode_trusted
@@ -16,6 +17,7 @@ from ledger.errors import LedgerError, VerificationError
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.rows.assets import Balance, balance_key
 from tests.unit.ledger.audited import MemoryAuditedChain, audit_in_memory
+from tests.unit.ledger.exporting import eventful_chain
 from tests.unit.ledger.founders import founders, genesis_of, signing_key
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 
@@ -128,3 +130,31 @@ def test_another_networks_chain_is_not_this_one() -> None:
     audited = audit_in_memory(genesis_of(4))
     with pytest.raises(VerificationError, match="another chain"):
         audited.append(*blocks_of(other)[0])
+
+
+def test_who_opens_a_block_may_guess_its_validators_wrong() -> None:
+    """Blocks are opened ahead of execution, with the set of some block before: the record is then verified in turn."""
+    chain = eventful_chain()
+    found = MemoryAuditedChain(chain.genesis)
+    audited = ChainAudit(found)
+    former = audited.validators
+
+    def opened(record: CommitRecord, block: CandidateBlock) -> OpenedBlock:
+        return open_block(
+            encode_commit_record(record),
+            [item.envelope for item in block.transactions],
+            context=audited.context,
+            height=block.header.height,
+            validators=former,
+        )
+
+    for record, block in chain.blocks[:9]:
+        audited.append_opened(opened(record, block))
+    assert audited.validators != former
+    record, block = chain.blocks[9]
+    guessed = opened(record, block)
+    assert guessed.signed_by is None
+    weak = replace(record, certificate=replace(record.certificate, signatures=record.certificate.signatures[:2]))
+    with pytest.raises(FlawError, match=r"block 10, its commit record: .*the quorum is 3"):
+        audited.append_opened(replace(guessed, record=encode_commit_record(weak)))
+    assert audited.append_opened(guessed).signers == ("v0", "v1", "v2")

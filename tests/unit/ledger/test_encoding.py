@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 import rfc8785
@@ -14,6 +15,7 @@ from ledger.encoding import (
     decode,
     decode_object,
     encode,
+    encode_kept,
     encode_trusted,
     expect_fields,
     expect_integer,
@@ -184,3 +186,15 @@ def test_expected_shapes() -> None:
     for wrong_list in ([], [1, 2, 3], {}, "ab"):
         with pytest.raises(MalformedError, match="x must be a list of 1 to 2 items"):
             expect_list(wrong_list, what="x", items_max=2, items_min=1)  # type: ignore[arg-type]
+
+
+def test_bytes_that_are_kept_take_no_more_memory_than_they_need() -> None:
+    values: list[Json] = [{"number": number, "text": "x" * 50} for number in range(1_000)]
+    tracemalloc.start()
+    try:
+        kept = [encode_kept(value) for value in values]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept == [encode_trusted(value) for value in values]
+    assert taken < 1_000 * 250

@@ -26,7 +26,7 @@ from ledger.light_client import (
 from ledger.limits import LIGHT_HEADERS_REMEMBERED_MAX, LIGHT_UPDATE_BYTES_MAX, LIGHT_UPDATE_STEPS_MAX
 from ledger.merkle import prove_consistency
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
-from ledger.trail import Anchor, anchor_of
+from ledger.trail import Anchor, SetChange, anchor_of
 from ledger.validators import ValidatorSet, default_quorum
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
@@ -174,6 +174,57 @@ def test_a_forged_certificate_is_refused(chain: ChainStore, signers: tuple[tuple
     assert client.append(good).block_hash == chain.block_hash(5)
 
 
+@pytest.mark.parametrize("known", [3, 5, 6])
+def test_a_set_that_the_head_put_out_of_force_signs_nothing_more(chain: ChainStore, known: int) -> None:
+    """A removed validator's key helps to sign a later block, and the update says nothing of the change."""
+    client = at(chain, known)
+    old, head = chain.validators_of(known), client.head
+    for height in (known + 1, known + 2):
+        header = replace(chain.header(height), validators_hash=old.hash, next_validators_hash=old.hash)
+        record = signed(encode_header(header), height, *signers_of(old))
+        lie = LightUpdate((), record, update(chain, client, height).consistency)
+        for attempt in (lambda lie=lie: client.advance(lie), lambda record=record: client.certify(record, ())):
+            with pytest.raises(VerificationError, match=f"not that of the known block {known}"):
+                attempt()
+        assert client.head == head
+    client.advance(update(chain, client, HEIGHTS))
+
+
+def signers_of(validators: ValidatorSet) -> list[tuple[int, int]]:
+    """Every validator of a set, with the founder that has its key."""
+    keys = {founder(number).consensus_key.public_key: number for number in range(6)}
+    return [(index, keys[item.consensus_key]) for index, item in enumerate(validators.validators)]
+
+
+def test_a_change_of_the_set_at_a_known_height_is_a_fork(chain: ChainStore) -> None:
+    """Of the known block itself, and of one before it; whoever signs the other block is not called a double signer."""
+    usurpers = set_of(*range(6))
+    for changed, match in ((2, "two blocks of height 2 are certified; v0, v1, v2 signed both"), (1, "not that of")):
+        client = at(chain, 2)
+        step = forged(chain, changed, (0, 0), (1, 1), (2, 2), next_validators_hash=usurpers.hash)
+        header = replace(chain.header(3), validators_hash=usurpers.hash)
+        record = signed(encode_header(header), 3, *signers_of(usurpers))
+        with pytest.raises(VerificationError, match=match):
+            client.advance(LightUpdate((SetChange(step, usurpers),), record, update(chain, client, 3).consistency))
+
+
+def test_nobody_is_accused_of_what_another_set_has_signed(chain: ChainStore) -> None:
+    """A quorum put others in force in a past of its own, who sign: their indexes are not those of the known set."""
+    client = at(chain, 2)
+    usurpers = ValidatorSet(tuple(set_of(*range(6)).validators[::-1]), default_quorum(6))
+    step = forged(chain, 1, (0, 0), (1, 1), (2, 2), next_validators_hash=usurpers.hash)
+    record = forged_by(chain, 2, usurpers)
+    with pytest.raises(ForkError) as raised:
+        client.advance(LightUpdate((SetChange(step, usurpers),), record, ()))
+    assert raised.value.accused == ()
+
+
+def forged_by(chain: ChainStore, height: int, validators: ValidatorSet) -> CommitRecord:
+    """A block of this height that another set has signed."""
+    header = replace(chain.header(height), validators_hash=validators.hash)
+    return signed(encode_header(header), height, *signers_of(validators))
+
+
 def test_two_certified_blocks_of_one_height_are_a_fork_that_names_who_signed_both(chain: ChainStore) -> None:
     client = at(chain, 1)
     client.append(record_of(chain, 2))
@@ -206,6 +257,14 @@ def test_the_log_must_continue_whatever_a_quorum_signs() -> None:
     with pytest.raises(LogError):
         client.advance(replace(update(honest, client, 9), consistency=()))
     client.advance(update(honest, client, 9))
+
+
+@pytest.mark.parametrize("size", [0, 1, 99])
+def test_the_next_block_takes_nothing_back_and_slips_nothing_in(chain: ChainStore, size: int) -> None:
+    client = at(chain, 1)
+    record = forged(chain, 2, (0, 0), (1, 1), (2, 2), log_size=size)
+    with pytest.raises(LogError, match=f"2 transactions, and the log goes from 1 to {size}"):
+        client.append(record)
 
 
 def test_time_goes_on(chain: ChainStore) -> None:
@@ -249,6 +308,24 @@ def test_what_was_verified_elsewhere_is_held_against_the_head(chain: ChainStore)
         with pytest.raises(LogError):
             client.check_in_log(replace(header, log_root=block_hash(b"")), path)
     assert not client.compare(replace(client.head, header=chain.header(7)), record_of(chain, 7))  # type: ignore[type-var]
+
+
+def test_a_record_of_any_height_is_certified_and_nothing_is_learned(chain: ChainStore) -> None:
+    client = at(chain, 8)
+    known = client.head
+    for height in range(1, HEIGHTS + 1):
+        assert client.certify(record_of(chain, height), chain.trail(height)).block_hash == chain.block_hash(height)
+        assert client.head == known
+        remembered = client.remembered(height)
+        assert (remembered is not None) == (height == 8)
+    assert client.certify(record_of(chain, 9), ()).block_hash == chain.block_hash(9), "the set in force is known"
+    with pytest.raises(VerificationError):
+        client.certify(record_of(chain, 4), ())
+    with pytest.raises(VerificationError):
+        client.certify(forged(chain, 9, (0, 4)), chain.trail(9))
+    other = forged(chain, 8, (0, 4), (1, 0), (2, 1), time_ms=chain.header(8).time_ms + 1)
+    with pytest.raises(ForkError, match="v4, v0 signed both"):
+        client.certify(other, chain.trail(8))
 
 
 def test_a_copy_goes_its_own_way(chain: ChainStore) -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.transaction import assemble, parse_transaction, sign_body
+from ledger.crypto import digest, tag
+from ledger.operations.streams import StreamCreate
+from ledger.transaction import assemble, build_body, parse_transaction, sign_body
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
-from wallet.auditing import opening
+from wallet.auditing import opening, store
 from wallet.auditing.store import AuditStore
 from wallet.exit_codes import ExitCode
 
@@ -48,9 +50,9 @@ def audits(home: Path) -> list[Path]:
 
 def state_of(path: Path, chain: Network, source: str) -> int:
     """The height up to which an audit is kept at `path`."""
-    store = AuditStore(path, chain.genesis, source)
-    store.close()
-    return store.progress.height
+    kept = AuditStore(path, chain.genesis, source)
+    kept.close()
+    return kept.progress.height
 
 
 def test_a_whole_ledger_holds_and_nothing_is_left_behind(
@@ -171,6 +173,20 @@ def test_a_node_that_took_blocks_back_is_found_out(audit: Run, node: FakeNode, c
     assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (10, "rolled_back")
 
 
+def test_a_node_that_rewrote_its_newest_block_is_found_out(audit: Run, node: FakeNode, chain: Network) -> None:
+    """It is no longer than it was, so that no next block shows it."""
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    audited = chain.head[1]
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    chain.forget(1)
+    chain.commit([], later_ms=7)
+    result = audit("ledger", node.url, "--state", "mine", "--output", "json")
+    error = json.loads(result.stderr.splitlines()[-1])["error"]
+    assert (result.exit_code, error["code"], error["height"]) == (10, "another_block", 10)
+    assert audited in error["detail"]
+    assert chain.head[1] in error["detail"]
+
+
 def test_a_file_that_changed_where_it_was_audited_is_not_gone_on_with(audit: Run, file: Path, chain: Network) -> None:
     whole = chain.export()
     file.write_bytes(whole.replace(b'"proposer":"v0"', b'"proposer":"v9"'))
@@ -203,11 +219,11 @@ def test_a_state_is_of_one_chain_and_one_source(audit: Run, node: FakeNode, file
 
 
 def test_two_audits_do_not_share_a_state(audit: Run, file: Path, chain: Network) -> None:
-    store = AuditStore(Path("mine"), chain.genesis, str(file.resolve()))
+    first = AuditStore(Path("mine"), chain.genesis, str(file.resolve()))
     try:
         result = audit("ledger", str(file), "--state", "mine")
     finally:
-        store.close()
+        first.close()
     assert result.exit_code == ExitCode.USAGE
     assert "locked" in result.stderr
 
@@ -247,6 +263,47 @@ def test_nothing_goes_on_from_an_edited_state(audit: Run, file: Path, edit: str)
     assert audit("ledger", str(file), "--state", "mine", "--restart").exit_code == ExitCode.OK
 
 
+@pytest.mark.parametrize("instead", [b"", bytes(4), b"x"], ids=["nothing", "an empty node", "no node"])
+def test_no_rows_can_be_left_out_of_a_state(audit: Run, file: Path, chain: Network, instead: bytes) -> None:
+    """Rows that are alone below a node of the trie, with that node: all others are proved without it."""
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    with database:
+        rows = dict(database.execute("SELECT key, value FROM row"))
+        names = {digest(tag("state-key"), key[1:]): key for key in rows if key.startswith(b"v")}
+        node = next(  # with leaves only, and not the root
+            key for key, value in rows.items() if key.startswith(b"t") and len(key) > 9 and value[:2] == value[2:4]
+        )
+        leaves = [rows[node][at : at + 32] for at in range(4, len(rows[node]), 64)]
+        assert len(leaves) >= 2
+        gone = [names[leaf] for leaf in leaves] + [node]
+        database.executemany("DELETE FROM row WHERE key = ?", [(key,) for key in gone])
+        if instead:
+            database.execute("INSERT INTO row VALUES (?, ?)", (node, instead))
+    database.close()
+    chain.commit([])
+    file.write_bytes(chain.export())
+    result = audit("ledger", str(file), "--state", "mine", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (2, "audit_state"), result.output
+
+
+def test_a_state_with_other_versions_is_still_that_state(run: Run, audit: Run, node: FakeNode, chain: Network) -> None:
+    """Versions of the trie's rows are not hashed: they only say where these are."""
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    with database:
+        (mark,) = database.execute("SELECT value FROM row WHERE key = CAST('mmark' AS BLOB)").fetchone()
+        version = json.loads(mark)["trie_version"]
+        moved = b"t" + (10**6).to_bytes(8, "big"), b"t" + version.to_bytes(8, "big")
+        assert database.execute("UPDATE row SET key = ? WHERE key = ?", moved).rowcount == 1
+        database.execute(replaced("mmark", f'"trie_version":{version}', '"trie_version":1000000'))
+    database.close()
+    assert run("stream", "create", "more", "--node", node.url).exit_code == ExitCode.OK
+    result = audit("ledger", node.url, "--state", "mine", "--output", "json")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert json.loads(result.stdout)["height"] == 11
+
+
 def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path) -> None:
     assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
     whole = Path("mine").read_bytes()
@@ -255,6 +312,43 @@ def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path
         result = audit("ledger", str(file), "--state", "mine")
         assert result.exit_code in (ExitCode.OK, ExitCode.USAGE), f"{position}: {result.output}"
         assert "--restart" in result.stderr or result.exit_code == ExitCode.OK
+
+
+def test_a_full_disk_ends_an_audit_which_goes_on_when_there_is_room(
+    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audit("ledger", node.url, "--state", "mine").exit_code == ExitCode.OK
+    for _ in range(2):
+        chain.commit([])
+
+    def open_full(path: Path) -> sqlite3.Connection:
+        database = open_state(path)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    open_state = store._open
+    with monkeypatch.context() as during:
+        during.setattr(store, "_open", open_full)
+        for number in range(60):
+            write(chain, f"stream-{number}")
+        result = audit("ledger", node.url, "--state", "mine", "--quiet", "--output", "json")
+    error = json.loads(result.stderr)["error"]
+    assert (result.exit_code, error["code"]) == (2, "audit_state")
+    assert "full" in error["detail"]
+    printed = json.loads(audit("ledger", node.url, "--state", "mine", "--output", "json").stdout)
+    assert (printed["height"], printed["from_height"]) == (72, 11)
+
+
+def write(chain: Network, stream: str) -> None:
+    """A block that creates a stream."""
+    body = build_body(
+        chain=chain.genesis.chain,
+        sender="org0",
+        nonce=stream.encode().rjust(16, b"0"),
+        valid_until_ms=chain.head_time_ms + 60_000,
+        operations=[StreamCreate(by="org0", name=stream)],
+    )
+    chain.submit(assemble(body, [sign_body(body, chain.founders[0].operator_key)]))
 
 
 # ---- on all cores
@@ -310,6 +404,28 @@ def test_a_node_is_exported_and_the_file_is_audited(audit: Run, node: FakeNode, 
     partial = audit("export", node.url, "part.jsonl", "--to-height", "4")
     assert partial.exit_code == ExitCode.OK
     assert json.loads(audit("ledger", "part.jsonl", "--output", "json").stdout)["height"] == 4
+
+
+def test_an_export_with_fewer_blocks_than_it_says_does_not_hold(audit: Run, file: Path, chain: Network) -> None:
+    """A fork that is cut off below the block that the auditor has pinned, under a manifest that hides it."""
+    whole = chain.export()
+    pinned = chain.checkpoint(10).document
+    for _ in range(2):
+        chain.forget(2)
+        chain.commit([], later_ms=77)
+    assert chain.head[0] == 8
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":10,'))
+    Path("pin.json").write_bytes(pinned)
+    for more in ((), ("--checkpoint", "pin.json"), ("--to-height", "9"), ("--to-height", "8")):
+        result = audit("ledger", str(file), *more)
+        assert result.exit_code == ExitCode.VERIFICATION_FAILED, more
+        assert "Block 9 does not verify: its first line: it is missing, and the manifest says 10" in result.stderr
+    file.write_bytes(chain.export().replace(b'{"blocks":8,', b'{"blocks":7,'))
+    result = audit("ledger", str(file), "--restart")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "Block 8 does not verify: its first line: the manifest says that there are 7" in result.stderr
+    file.write_bytes(whole)
+    assert audit("ledger", str(file), "--restart").exit_code == ExitCode.OK
 
 
 def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(

@@ -62,8 +62,9 @@ async def test_a_node_is_shown_its_token(shut: str) -> None:
     assert await height((shut,), parse_tokens(ONE)) == 0
     assert await height((shut,), parse_tokens(f"{shut}/ {ONE}\n{TWO}")) == 0
     for tokens in (Tokens(), parse_tokens(TWO), parse_tokens(f"http://127.0.0.1:1 {ONE}")):
-        with pytest.raises(UnreachableError, match="token"):
+        with pytest.raises(UnreachableError, match="token") as caught:
             await height((shut,), tokens)
+        assert "--token-file" in str(caught.value.remedy)
 
 
 async def test_nobody_else_is_shown_it(shut: str, listening: str, seen: list[str | None]) -> None:

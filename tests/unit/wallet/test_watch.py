@@ -15,13 +15,19 @@ from urllib.request import urlopen
 import pytest
 from aiohttp import web
 
+from ledger.consensus.codec import decode_commit_record
 from ledger.operations.streams import StreamCreate
 from ledger.pinned_checkpoint import parse_pinned_checkpoint
+from ledger.split_view import Side
+from ledger.trail import anchor_of
 from ledger.transaction import assemble, build_body, sign_body
 from tests.unit.wallet.conftest import Run
-from tests.unit.wallet.fake_node import FakeNode, always
+from tests.unit.wallet.fake_node import FakeNode, always, problem
 from tests.unit.wallet.network import Network
+from wallet.auditing.watch_state import Memory
+from wallet.auditing.watching import Watch
 from wallet.exit_codes import ExitCode
+from wallet.pinning import Pin
 
 
 @pytest.fixture
@@ -39,9 +45,10 @@ def other(chain: Network) -> Iterator[FakeNode]:
         yield node
 
 
-def once(audit: Run, *nodes: FakeNode, exit_code: int = 0) -> dict[str, object]:
-    """What one look prints."""
-    result = audit("watch", *(node.url for node in nodes), "--once", "--output", "json")
+def once(audit: Run, *nodes: FakeNode | str, exit_code: int = 0) -> dict[str, object]:
+    """What one look at nodes, with options, prints."""
+    given = (node if isinstance(node, str) else node.url for node in nodes)
+    result = audit("watch", *given, "--once", "--output", "json")
     assert result.exit_code == exit_code, result.output
     printed: dict[str, object] = json.loads(result.stdout)
     assert printed["verified"] is (exit_code == 0)
@@ -96,6 +103,21 @@ def test_a_node_that_is_behind_is_no_split(audit: Run, node: FakeNode, other: Fa
     once(audit, other, node)
 
 
+def test_a_node_that_fails_between_two_questions_is_not_called_a_forger(
+    audit: Run, node: FakeNode, other: FakeNode, chain: Network
+) -> None:
+    """Its past is not compared then, so what it shows is not remembered."""
+    other.network.commit([])
+    newest = web.Response(body=other.network.light_update(0, 6))
+    other.next("GET", "/v1/light/update", always(lambda: newest), always(lambda: problem(503, "busy", "try later")))
+    printed = once(audit, node, other, "--timeout", "0.5")
+    problems = [view["problem"] for view in printed["nodes"]]  # type: ignore[union-attr, attr-defined]
+    assert problems[0] is None
+    assert "does not show block 5" in problems[1]
+    assert printed["height"] == 5
+    assert once(audit, node, other)["height"] == 6
+
+
 def test_a_split_view_is_found_and_proved(
     audit: Run, home: Path, node: FakeNode, other: FakeNode, chain: Network
 ) -> None:
@@ -119,6 +141,15 @@ def test_a_split_view_is_found_and_proved(
         damaged[position] ^= 1
         Path("damaged.json").write_bytes(damaged)
         assert audit("verify", "damaged.json").exit_code == ExitCode.VERIFICATION_FAILED, position
+
+
+def test_what_does_not_prove_a_split_is_not_said_to(profile: Path, chain: Network) -> None:
+    """As where another set signed what was seen, and the trail to it is not remembered."""
+    anchor = anchor_of(chain.genesis)
+    watch = Watch(Pin(anchor, "test", "genesis"), Memory(), stalled_after_ms=1, now_ms=lambda: 0)
+    seen, shown = (Side(decode_commit_record(chain.records[height - 1]), ()) for height in (5, 4))
+    finding = watch._split("url", "that was seen", seen, shown, 5)
+    assert (finding.kind, finding.evidence) == ("split_view", None)
 
 
 def test_a_split_is_found_whoever_of_the_two_is_further(audit: Run, node: FakeNode, other: FakeNode) -> None:
@@ -184,6 +215,39 @@ def test_forged_certificates_and_proofs_are_found(audit: Run, node: FakeNode, ch
     assert once(audit, node)["height"] == 7
 
 
+def test_a_node_that_leads_block_by_block_is_not_followed_for_ever(
+    audit: Run, home: Path, node: FakeNode, chain: Network
+) -> None:
+    """Each answer is true, and there are as many as blocks; nobody else would be looked at meanwhile."""
+    for exit_code in (10, 0):
+        for height in range(1, 6 if exit_code else 1):
+            body = chain.light_update(0, height)
+            node.next("GET", "/v1/light/update", always(lambda body=body: web.Response(body=body)))  # type: ignore[misc]
+        before = node.count("GET", "/v1/light/update")
+        found = kinds(once(audit, node, exit_code=exit_code))
+        assert found == ([(node.url, "forged")] if exit_code else [])
+        assert node.count("GET", "/v1/light/update") == before + 1
+        node.script.clear()
+    node.next("GET", "/v1/light/update", always(lambda: web.Response(body=chain.light_update(0, 3))))
+    pinned = ("--genesis", str(home / "genesis.json"))
+    assert audit("checkpoint", node.url, *pinned).exit_code == ExitCode.NODE_UNREACHABLE
+
+
+def test_a_node_at_the_pinned_block_cannot_make_it_look_new(
+    audit: Run, home: Path, node: FakeNode, chain: Network
+) -> None:
+    Path("pin.json").write_bytes(chain.checkpoint(5).document)
+    now_ms = chain.head_time_ms + 3_600_000
+    latest = {"height": 3, "block_hash": chain.blocks[2].block_hash.hex(), "header": {"time_ms": now_ms}}
+    node.next("GET", "/v1/blocks/latest", always(lambda: web.json_response(latest)))
+    command = ("watch", node.url, "--once", "--checkpoint", "pin.json", "--stalled-after", "600", "--output", "json")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("wallet.auditing.commands.watch.time.time_ns", lambda: now_ms * 1_000_000)
+        result = audit(*command, "--state", "new")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert kinds(json.loads(result.stdout)) == [(node.url, "stalled")]
+
+
 def test_another_networks_node_is_found(audit: Run, node: FakeNode, chain: Network) -> None:
     stranger = Network(name="another")
     stranger.commit([])
@@ -207,6 +271,17 @@ def test_nobody_who_answers_exits_14_and_one_of_several_is_enough(audit: Run, no
     assert [view["problem"] is None for view in json.loads(result.stdout)["nodes"]] == [False, True]
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_node_that_refuses_to_be_watched_has_not_answered(
+    audit: Run, node: FakeNode, chain: Network, status: int
+) -> None:
+    """Whatever else it was would end a watch that runs until it is interrupted."""
+    node.next("GET", "/v1/blocks/latest", always(lambda: problem(status, "no", "not for you")))
+    result = audit("watch", node.url, "--once", "--output", "json")
+    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.NODE_UNREACHABLE, "no")
+    assert node.url in result.stderr
+
+
 def test_what_is_remembered_is_of_one_chain_and_well_formed(
     audit: Run, home: Path, node: FakeNode, chain: Network
 ) -> None:
@@ -214,6 +289,13 @@ def test_what_is_remembered_is_of_one_chain_and_well_formed(
     stranger = Network(name="another")
     Path("other.json").write_bytes(stranger.genesis.document)
     state = home / "watches" / f"{chain.genesis.chain.hex()}.json"
+    fork = chain.fork()
+    fork.forget(1)
+    fork.commit([], later_ms=7)
+    Path("fork.json").write_bytes(fork.checkpoint(5).document)
+    result = audit("watch", node.url, "--once", "--checkpoint", "fork.json")
+    assert result.exit_code == ExitCode.VERIFICATION_FAILED
+    assert "remembered is another block 5 than the pinned one" in result.stderr
     pinned = ("--genesis", "other.json", "--genesis-hash", stranger.genesis.chain.hex())
     result = audit("watch", node.url, "--once", "--state", str(state), *pinned)
     assert result.exit_code == ExitCode.VERIFICATION_FAILED

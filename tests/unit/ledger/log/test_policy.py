@@ -8,11 +8,13 @@ import pytest
 
 from ledger.errors import MalformedError, VerificationError
 from ledger.limits import POLICY_BYTES_MAX
-from ledger.log.checkpoint import cosign, cosigner_key, log_key, sign
+from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_key, log_origin, sign
 from ledger.log.policy import Policy, parse_policy, validators_policy, verify_checkpoint
-from ledger.log.signed_note import Note
+from ledger.log.signed_note import Note, parse_note
 from ledger.parameters import Parameters
-from tests.unit.ledger.founders import founder, genesis_of, rekeyed, set_of
+from ledger.primitives import Digest
+from ledger.validators import ValidatorSet, default_quorum
+from tests.unit.ledger.founders import founder, genesis_of, rekeyed, set_of, signing_key
 from tests.unit.ledger.log.sample_log import TIME_S, SampleLog, sample_log
 
 LOG = sample_log(7)
@@ -119,6 +121,28 @@ def test_a_policy_without_cosigners_or_logs_says_so() -> None:
     assert verify_checkpoint(LOG.note((0, 1, 2), by=4), any_log).logs == ()
 
 
+def test_a_policy_that_asks_for_no_signature_at_all_is_never_satisfied() -> None:
+    nobody = parse_policy(b"quorum none\n")
+    unsigned = Note(LOG.checkpoint().text, (replace(LOG.note(()).signatures[0], signature=bytes(64)),))
+    for note in (unsigned, LOG.note((0, 1, 2))):
+        with pytest.raises(VerificationError, match="asks for no signature"):
+            verify_checkpoint(note, nobody)
+
+
+def test_names_outside_utf_8_are_opaque_and_those_of_keys_are_refused() -> None:
+    """tlog-policy compares names octet by octet; a note, which names keys, is UTF-8."""
+    name = b"\xff\xfe"
+    text = b"witness " + name + b" " + KEYS[0].encode() + b"\nquorum " + name + b"\n"
+    policy = parse_policy(text)
+    assert policy.encode() == text
+    verify_checkpoint(LOG.note((0,)), policy)
+    with pytest.raises(VerificationError, match="cosigned"):
+        verify_checkpoint(LOG.note((1,)), policy)
+    key_name, rest = KEYS[0].encode().split(b"+", 1)
+    with pytest.raises(MalformedError, match="line 1 of the policy"):
+        parse_policy(b"witness w " + key_name + name + b"+" + rest + b"\nquorum w\n")
+
+
 LOG_LINE = f"log {POLICY.logs[0].encode()}\n"
 WITNESSES = "".join(f"witness w{index} {key}\n" for index, key in enumerate(KEYS))
 
@@ -169,3 +193,28 @@ def test_names_are_octets() -> None:
     policy = parse_policy(raw)
     assert policy.quorum == "K"
     assert policy.groups[0].members == (b"\xff\xfe".decode("utf-8", "surrogateescape"),)
+
+
+def test_the_largest_validator_set_fits_its_note_and_its_policy() -> None:
+    """A hundred validators with names, and a network with a name, as long as they may be."""
+    names = [f"v{index:03}".ljust(64, "x") for index in range(100)]
+    key = founder(0).card.validator
+    validators = tuple(
+        replace(
+            key,
+            name=name,
+            consensus_key=signing_key(f"consensus {name}").public_key,
+            node_key=signing_key(f"node {name}").public_key,
+            cosigning_key=signing_key(f"cosigning {name}").public_key,
+        )
+        for name in names
+    )
+    origin = log_origin(replace(genesis_of(1), network="+" * 64))
+    policy = validators_policy(origin, ValidatorSet(validators, default_quorum(100)))
+    assert parse_policy(policy.encode()) == policy
+    checkpoint = Checkpoint(origin, 2**53 - 1, Digest(bytes(32)))
+    keys = [signing_key(f"cosigning {name}") for name in names]
+    pairs = zip(keys, validators, strict=True)
+    lines = [cosign(key, cosigner_key(origin, item), checkpoint, TIME_S) for key, item in pairs]
+    note = Note(checkpoint.text, (sign(keys[7], checkpoint), *lines))
+    assert len(verify_checkpoint(parse_note(note.encode()), policy).witnesses) == 100

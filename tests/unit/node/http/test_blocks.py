@@ -6,6 +6,7 @@ import pytest
 
 from ledger.block import block_hash, encode_header, header_from_json
 from ledger.consensus.codec import decode_commit_record
+from ledger.export import block_lines
 from tests.unit.node.http.conftest import Api
 from tests.unit.node.http.fake_node import FakeNode
 
@@ -83,3 +84,25 @@ async def test_a_list_of_blocks_has_no_transactions_in_it(api: Api, node: FakeNo
     assert page["head"]["height"] == 2
     assert page["next_cursor"] is None
     assert "transactions" not in page["items"][0]
+
+
+async def test_many_blocks_are_exported_at_once_and_whole(
+    api: Api, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.grow(2, 0, 70, 1)
+    chain = node.queries.chain
+    lines = [block_lines(chain.block_hash(at), chain.record(at), chain.block(at).transactions()) for at in range(1, 5)]
+    assert (await api.get("/v1/export")).body == b"".join(lines)
+    assert (await api.get("/v1/export?from_height=2&to_height=3")).body == b"".join(lines[1:3])
+    assert (await api.get("/v1/export?from_height=0&to_height=9")).body == b"".join(lines)
+    for query in ("from_height=5", "from_height=3&to_height=2", "to_height=0"):
+        assert (await api.get(f"/v1/export?{query}")).body == b""
+    for limit, one, two in (
+        ("EXPORT_ANSWER_BYTES", len(lines[0]), len(lines[0]) + 1),
+        ("EXPORT_ANSWER_RECORD_BYTES", len(chain.record(1)), len(chain.record(1)) + 1),
+    ):
+        with monkeypatch.context() as bounded:
+            bounded.setattr(f"node.http.blocks.{limit}", one)
+            assert (await api.get("/v1/export")).body == lines[0], limit
+            bounded.setattr(f"node.http.blocks.{limit}", two)
+            assert (await api.get("/v1/export")).body == b"".join(lines[:2]), limit

@@ -10,10 +10,11 @@ import pytest
 from ledger.consensus.codec import commit_record_to_json, decode_commit_record, statement_to_json
 from ledger.consensus.statements import Statement
 from ledger.encoding import Json, decode_object, encode
-from ledger.errors import LedgerError, MalformedError, VerificationError
+from ledger.errors import BelowAnchorError, LedgerError, MalformedError, VerificationError
 from ledger.evidence import Evidence
 from ledger.evidence_file import build_evidence_file, verify_evidence_file
 from ledger.limits import EVIDENCE_FILE_BYTES_MAX
+from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.trail import Anchor, anchor_of
 from ledger.validators import ValidatorSet, default_quorum
 from node.http.receipts import evidence_file_of
@@ -95,6 +96,37 @@ def test_a_checkpoint_is_an_anchor_as_well(chain: ChainStore) -> None:
         assert verify_evidence_file(data, checkpoint).validators == SETS[4]
     with pytest.raises(VerificationError, match="not above the anchor"):
         verify_evidence_file(data, Anchor(genesis().chain, 0, 7, SETS[4]))
+
+
+def test_a_file_from_any_height_serves_every_later_checkpoint_below_the_evidence(chain: ChainStore) -> None:
+    """Across the changes of the set; and none at the height of the evidence or above."""
+    newest = chain.tip.header.height
+    for height, key in [*IN_FORCE, (7, 1)]:
+        evidence = accuse(height, key=key, name="v1" if key == 1 else "v3")
+        for at in range(1, newest + 1):
+            header, validators = chain.header(at), chain.validators_of(at + 1)
+            anchor = anchor_of_checkpoint(build_pinned_checkpoint(network="test", header=header, validators=validators))
+            for start in range(min(at, height - 1) + 1):
+                data = evidence_file_of(chain, evidence, start)
+                if at < height:
+                    assert verify_evidence_file(data, anchor).evidence == evidence
+                    continue
+                with pytest.raises(BelowAnchorError):
+                    verify_evidence_file(data, anchor)
+
+
+def test_a_record_of_the_pinned_block_must_be_of_that_block(chain: ChainStore) -> None:
+    """It says what the holder knows, and its signatures are not needed; another block in its place is noticed."""
+    header, validators = chain.header(6), chain.validators_of(7)
+    anchor = anchor_of_checkpoint(build_pinned_checkpoint(network="test", header=header, validators=validators))
+    evidence = accuse(7, key=1, name="v1")
+    data = evidence_file_of(chain, evidence)
+    assert verify_evidence_file(data, anchor).evidence == evidence
+    other: Any = record(chain, 6)
+    other["header"]["state_root"] = "00" * 32
+    for bent in (other, record(chain, 5)):
+        with pytest.raises(VerificationError, match="there twice"):
+            verify_evidence_file(changed(data, record=bent), anchor)
 
 
 # ---- forgeries

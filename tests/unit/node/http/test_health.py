@@ -91,6 +91,7 @@ async def test_status_says_what_the_node_does(api: Api, node: FakeNode) -> None:
 
 async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> None:
     node.grow(2, 3)
+    node.publish(0, 2, 3)
     node.peers = (peer(3),)
     await api.get("/v1/blocks/1")
     await api.get("/v1/blocks/2")
@@ -109,6 +110,7 @@ async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> No
     assert value("ledger_consensus_validator_last_signed_height", validator="v0") == 2
     assert value("ledger_consensus_validator_last_signed_height", validator="v3") == 0
     assert value("ledger_transactions_total") == 5
+    assert (value("ledger_checkpoint_height"), value("ledger_checkpoint_cosignatures")) == (2, 3)
     assert value("ledger_p2p_peers") == 1
     assert value("ledger_build_info", network="test") == 1
     count = "ledger_http_request_duration_seconds_count"

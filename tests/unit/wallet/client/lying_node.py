@@ -25,7 +25,7 @@ class LyingNode:
     """Passes on what the node at `target` answers. What is set here is bent, everything else is the truth.
 
     `bends` by a pattern of the path; `queries` replaces parameters on the way to the honest node; `events` bends a
-    stream, of which `events_taken` events are passed on before it is cut.
+    stream, of which `events_taken` events are passed on before it is cut; it may be that of another node.
     """
 
     session: aiohttp.ClientSession
@@ -36,6 +36,7 @@ class LyingNode:
     queries: dict[str, dict[str, str | None]] = field(default_factory=dict)
     events: BendEvents | None = None
     events_taken: int = 0
+    events_target: str | None = None
     requests: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -48,9 +49,12 @@ class LyingNode:
         for pattern, changes in self.queries.items():
             if re.fullmatch(pattern, request.path):
                 query = {name: text for name, text in {**query, **changes}.items() if text is not None}
+        target = self.target
+        if request.path == "/v1/events" and self.events_target is not None:
+            target = self.events_target
         headers = {name: request.headers[name] for name in ("Content-Type", "Prefer") if name in request.headers}
         async with self.session.request(
-            request.method, self.target + request.path, params=query, data=await request.read(), headers=headers
+            request.method, target + request.path, params=query, data=await request.read(), headers=headers
         ) as response:
             if request.path == "/v1/events" and response.status == 200:
                 return await self._stream(request, response)

@@ -6,10 +6,12 @@ beside an honest node it changes nothing but the list of what was untrue.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 
 from ledger.amounts import Amount
@@ -17,6 +19,8 @@ from ledger.block import block_hash, encode_header, header_from_json
 from ledger.encoding import encode
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.parameters import Parameters
+from ledger.transaction import Transaction, parse_transaction
+from node.http.light import light_update_of
 from tests.unit.ledger.founders import founder, genesis_of, set_of
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage import chains
@@ -37,6 +41,7 @@ from wallet.exit_codes import ExitCode
 
 Ask = Callable[[Ledger], Awaitable[Any]]
 FIRST_RECORD = transaction(chains.create_stream("notes"), append("first", stream="notes", key="a"), nonce=3).id.hex()
+NEWEST = transaction(append("third", stream="notes", key="a"), nonce=7).id.hex()
 FAILED = transaction(AssetTransfer("org3", "euro", "org2", Amount(1)), sender=3, nonce=6).id.hex()
 
 
@@ -240,6 +245,11 @@ LIES: dict[str, Lie] = {
         Untruth.CERTIFICATE_FORGED,
         events=proof_of_event(2, with_member("record", lambda record: of_another_block(record, (0, 0), (1, 1)))),
     ),
+    "a first event with a header of its own": Lie(
+        first_blocks(1),
+        Untruth.CERTIFICATE_FORGED,
+        events=proof_of_event(0, with_member("record", lambda record: of_another_block(record, (0, 0), (1, 1)))),
+    ),
     **{
         f"a forged certificate, {how}, {where}": lie
         for how, forge in FORGED.items()
@@ -312,6 +322,17 @@ def _told(answer: Any) -> Any:
 # ---- lies that need a past, another chain, or two of them
 
 
+async def test_nobody_is_led_on_block_by_block(node: FakeNode, liar: LyingNode) -> None:
+    """Each answer is true, and there would be as many as blocks, each as slow as it may be."""
+    height = itertools.count(1)
+    liar.bends = {UPDATE: lambda _: orjson.loads(light_update_of(node.chain, 0, 0, next(height)))}
+    async with ledger_of(node, liar.url) as ledger:
+        with pytest.raises(UntrueAnswerError) as raised:
+            await ledger.block(5)
+        assert raised.value.untruth is Untruth.OTHER_SUBJECT
+    assert liar.requests.count(f"GET {UPDATE}") == 1
+
+
 async def test_another_era_does_not_sign(node: FakeNode, liar: LyingNode) -> None:
     """v3 was removed at height 6: with its old key, no set of signers that needs it is a quorum any more."""
     change_set(node.chain, set_of(0, 1, 2))
@@ -327,6 +348,18 @@ async def test_another_era_does_not_sign(node: FakeNode, liar: LyingNode) -> Non
         with pytest.raises(UntrueAnswerError) as raised:
             await ledger.account("org0")
         assert raised.value.untruth is Untruth.CERTIFICATE_FORGED, "the change of the set cannot be left out"
+
+
+async def test_a_forged_event_after_a_change_of_the_set_is_found_out(node: FakeNode, liar: LyingNode) -> None:
+    """There the client asks for what leads over the change; what the event says is held against that."""
+    change_set(node.chain, set_of(0, 1, 2))
+    node.append()
+    forge = with_member("record", lambda record: of_another_block(record, (0, 0), (3, 3)))
+    liar.events, liar.events_taken = proof_of_event(6, forge), 7
+    async with ledger_of(node, liar.url) as ledger:
+        with pytest.raises(UntrueAnswerError) as raised:
+            await first_blocks(7)(ledger)
+        assert raised.value.untruth is Untruth.CERTIFICATE_FORGED
 
 
 async def test_another_chain_is_not_this_one(node: FakeNode) -> None:
@@ -393,6 +426,7 @@ async def test_a_fork_with_its_own_good_signatures_names_who_signed_both(node: F
         UPDATE: lambda ledger: ledger.refresh(),
         PROOF: balance,
         "/v1/blocks/.*/proof": lambda ledger: ledger.block(5),
+        RECEIPT: lambda ledger: ledger.transaction(NEWEST),
     }
     for path, ask in questions.items():
         liar.bends = {}
@@ -426,6 +460,22 @@ async def test_a_fork_is_said_at_once_even_beside_an_honest_node(node: FakeNode,
             await ledger.refresh()
 
 
+async def test_a_fork_behind_a_proof_is_said_at_once_too(node: FakeNode, url: str, liar: LyingNode) -> None:
+    async with ledger_of(node, liar.url, url) as ledger:
+        await ledger.refresh()
+        ledger._client.prefer(liar.url)
+        bend = with_member("record", lambda record: of_another_block(record, (1, 1), (2, 2), (3, 3)))
+        liar.bends = {RECEIPT: bend, PROOF: bend}
+        with pytest.raises(ForkedError):
+            await balance(ledger)
+        ledger._client.prefer(liar.url)
+        with pytest.raises(ForkedError):
+            await ledger.transaction(NEWEST)
+        ledger._client.prefer(liar.url)
+        with pytest.raises(ForkedError):
+            await ledger.submit(transaction(append("third", stream="notes", key="a"), nonce=7))
+
+
 async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, liar: LyingNode) -> None:
     """The quorum signed another history, and went on from it: longer, certified, and not what was seen."""
     rewritten = node_of()
@@ -451,6 +501,33 @@ async def test_a_rewritten_past_is_not_the_log_that_was_seen(node: FakeNode, lia
             assert raised.value.untruth is Untruth.LOG_INCONSISTENT
         with pytest.raises(ForkedError):
             await ledger.block(5)
+        with pytest.raises(UntrueAnswerError) as raised:
+            await ledger.transaction(rewritten.chain.leaves(1)[1].transaction_id.hex())
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT, "a good receipt of the other history"
+
+
+async def test_a_past_that_leads_elsewhere_is_a_fork_where_it_meets_what_was_seen(
+    node: FakeNode, liar: LyingNode
+) -> None:
+    """A quorum has signed two histories from block 3 on; a stream of the other one ends before what is known."""
+    other = node_of()
+    for height in range(1, 4):
+        other.append(*(parsed(envelope) for envelope in node.chain.envelopes(height)))
+    other.grow(1, 1, 1)
+    assert other.chain.block_hash(3) == node.chain.block_hash(3)
+    async with served(other) as url, ledger_of(node, liar.url) as ledger:
+        await ledger.refresh()
+        liar.events_target = url
+        events = ledger.events(1)
+        assert [(await anext(events)).height for _ in range(4)] == [1, 2, 3, 4]
+        with pytest.raises(ForkedError, match="two blocks of height 5 are certified; v0, v1, v2 signed both"):
+            await anext(events)
+
+
+def parsed(envelope: bytes) -> Transaction:
+    found = parse_transaction(envelope)
+    assert isinstance(found, Transaction)
+    return found
 
 
 async def test_an_unknown_transaction_may_be_a_lie_so_everybody_is_asked(
@@ -534,3 +611,21 @@ async def test_a_submission_to_a_node_that_swallows_it_reaches_another(
                 settled = await ledger.submit(sent)
             assert settled.outcome.applied
             assert settled.verified is not None
+
+
+async def test_two_liars_do_not_make_a_truth(node: FakeNode, url: str) -> None:
+    """A history that a quorum signed besides the one that was seen is refused whoever shows it, and however often."""
+    rewritten = node_of()
+    rewritten.grow(2, 2, 2, 2, 2, 2)
+    async with (
+        served(rewritten) as other,
+        lying_node(url) as one,
+        lying_node(url) as two,
+        ledger_of(node, one.url, two.url) as ledger,
+    ):
+        await ledger.account("org0")
+        one.target = two.target = other
+        with pytest.raises(UntrueAnswerError) as raised:
+            await first_blocks(1)(ledger)
+        assert raised.value.untruth is Untruth.LOG_INCONSISTENT
+        assert set(ledger.untrue) == {one.url, two.url}

@@ -19,8 +19,9 @@ from tests.unit.ledger.founders import founder, set_of
 from tests.unit.node.http.conftest import until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import append, change_set, create_stream, transaction
-from tests.unit.wallet.client.conftest import committing, ledger_of, served
-from wallet.client import RefusedError, StaleError, State, UnreachableError, build_transaction
+from tests.unit.wallet.client.conftest import ANCHOR, committing, ledger_of, served
+from wallet.client import RefusedError, StaleError, State, UnreachableError, build_transaction, connect
+from wallet.client.following import Follower
 from wallet.exit_codes import WalletError
 
 DEAD = "http://127.0.0.1:1"
@@ -219,6 +220,13 @@ async def test_a_list_is_a_nodes_word(node: FakeNode, url: str) -> None:
         assert found[0].value.operations == ("stream.create", "record.append")
         assert len([item async for item in ledger.search(limit=2)]) == 2
         assert (await ledger.transaction(found[0].value.id)).verified is not None
+        with pytest.raises(RefusedError):
+            await anext(ledger.search(type="nothing"))
+    async with ledger_of(node, DEAD, url) as ledger:
+        assert len([item async for item in ledger.search(account="org1")]) == 2
+    async with ledger_of(node, DEAD) as ledger:
+        with pytest.raises(UnreachableError):
+            await anext(ledger.search())
 
 
 async def test_many_questions_at_once_on_a_chain_that_grows(node: FakeNode, url: str) -> None:
@@ -233,6 +241,18 @@ async def test_many_questions_at_once_on_a_chain_that_grows(node: FakeNode, url:
             await asyncio.sleep(0.002)
         await asyncio.gather(*asking)
         assert ledger.untrue == {}
+
+
+async def test_what_comes_late_is_asked_for_again(node: FakeNode, url: str) -> None:
+    """Two questions lead on from the same block at once; the later answer is from where nobody stands any more."""
+    async with connect((url,), timeout_s=5, notice=print) as client:
+        for heights in ((3, 5), (5, 3), (4, 5, 2, 3)):
+            follower = Follower(ANCHOR)
+            await follower.advance(client, 1)
+            await asyncio.gather(*(follower.advance(client, height) for height in heights))
+            assert follower.light.height == 5
+            old = await asyncio.gather(*(follower.header_at(client, height) for height in range(1, 6)))
+            assert [header.block_hash for header in old] == [node.chain.block_hash(height) for height in range(1, 6)]
 
 
 class Device:
