@@ -276,7 +276,7 @@ MUTANTS = (
             ),
             Change(verification, "_check_quorum", "keys.validators.quorum:", "keys.validators.quorum - 1:"),
         ),
-        ("agreement", "certificates"),
+        ("agreement", "certificates", "audit"),
     ),
     Mutant(
         "nothing is ever sent again",
