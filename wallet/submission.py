@@ -142,7 +142,7 @@ def report(session: Session, settled: Settled, *, receipt_path: str | None = Non
     if receipt_path is not None and settled.receipt is not None:
         create_file(Path(receipt_path), settled.receipt, mode=PUBLIC)
         session.output.hint(f"Receipt written to {receipt_path}; check it anywhere: quorum-audit verify {receipt_path}")
-    return _conclude(session, outcome)
+    return _conclude(session, settled)
 
 
 def _verification(session: Session, settled: Settled) -> str:
@@ -152,8 +152,9 @@ def _verification(session: Session, settled: Settled) -> str:
     return "no: no genesis file is pinned, this is what the node says (see: quorum-wallet genesis pin --help)"
 
 
-def _conclude(session: Session, outcome: Outcome) -> int:
+def _conclude(session: Session, settled: Settled) -> int:
     """The exit code, with a hint or an error on stderr."""
+    outcome = settled.outcome
     if outcome.applied:
         return ExitCode.OK
     if outcome.state is State.COMMITTED:
@@ -163,7 +164,11 @@ def _conclude(session: Session, outcome: Outcome) -> int:
         sentence = (
             "The transaction expired: ledger time passed its valid_until before it was in a block. It never acts."
         )
-        remedy = "Build and sign it again, with a later deadline (--valid-for)."
+        said = ", ".join(name for name, state in settled.said.items() if state in (State.UNKNOWN, State.EXPIRED))
+        remedy = (
+            "Build and sign it again, with a later deadline (--valid-for). That it is in no block is the word of "
+            f"{said or 'the node'}, and cannot be proved: before you do what must not be done twice, ask other nodes."
+        )
         session.output.error(WalletError(ExitCode.REJECTED, "expired", sentence, remedy=remedy))
         return ExitCode.REJECTED
     if outcome.state is State.UNKNOWN:

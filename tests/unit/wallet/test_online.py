@@ -273,6 +273,7 @@ def test_an_unknown_transaction_is_expired_once_ledger_time_passed_its_deadline(
     late = run("tx", command, "t.json", "--node", node.url)
     assert late.exit_code == ExitCode.REJECTED
     assert "[expired]" in late.stderr
+    assert f"is the word of {node.url}, and cannot be proved" in late.stderr
     # The id alone does not tell the deadline.
     assert run("tx", "status", identifier, "--node", node.url).exit_code == ExitCode.NOT_FOUND
 
