@@ -43,7 +43,9 @@ def resume(parts: Parts) -> None:
     newest = parts.cosigned.newest
     if parts.cosigned.lost is not None:
         _tell(parts, "cosigning_stopped", parts.cosigned.lost)
-    elif newest is not None and parts.silence is None and newest.height <= parts.chain.tip.header.height:
+    elif newest is None or parts.key is None or parts.silence is not None:
+        return  # without a consensus key, as a follower, a node signs nothing, and has no guard that could be written
+    elif newest.height <= parts.chain.tip.header.height:
         _guard(parts, newest.height, encode(newest))
 
 
@@ -90,15 +92,16 @@ def _has_seat(parts: Parts) -> bool:
 def _is_level(parts: Parts) -> bool:
     """Whether, by what the validators say, the tip is the newest block, or nearly: no lie of n - q of them counts.
 
-    A tip that was here at the start may be an old one, if the database was set back: then a quorum must have said where
-    it is, and nobody may be further.
+    A quorum, with this node, must have said that it is not further: whoever was set back and is fetching blocks again
+    would else cosign them a second time, at later times, for as long as it is linked to few. A tip that was here at the
+    start may be an old one: then nobody at all may be further.
     """
     deciding = parts.deciding
     claims = [peer.height for name, peer in parts.peers if peer.height and deciding.name_of_peer(name) is not None]
-    if not parts.cosigned.fresh:
-        return len(claims) + 1 >= deciding.validators.quorum and max(claims, default=0) <= deciding.height
-    ahead = [height for height in claims if height > deciding.height + COSIGNERS_AHEAD_BLOCKS_MAX]
-    return len(ahead) <= deciding.validators.tolerance.stopped
+    if not parts.cosigned.fresh and max(claims, default=0) > deciding.height:
+        return False
+    level = [height for height in claims if height <= deciding.height + COSIGNERS_AHEAD_BLOCKS_MAX]
+    return len(level) + 1 >= deciding.validators.quorum
 
 
 def _cosign(parts: Parts) -> bool:

@@ -72,7 +72,8 @@ def greet(parts: Parts, peer: PeerId) -> None:
     name = deciding.name_of_peer(peer)
     if name is not None:
         newest = cosigned.newest
-        if newest is not None and parts.silence is None and newest.height <= parts.chain.tip.header.height:
+        may_sign = parts.key is not None and parts.silence is None  # else the guard may not know of it
+        if newest is not None and may_sign and newest.height <= parts.chain.tip.header.height:
             parts.out.send(peer, newest)
         key_of_peer = next(item.cosigning_key for item in deciding.validators.validators if item.name == name)
         for item in cosigned.heard.get(key_of_peer, ())[-1:]:

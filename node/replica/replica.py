@@ -200,7 +200,9 @@ class Replica:
         )
 
     def _fill_until_ms(self) -> int:
-        return self._parts.deciding.engine.context.committed_at_ms + BLOCK_FILL_MS_MAX
+        context = self._parts.deciding.engine.context
+        # Others may not be waiting for more, and give the leader no longer than a base timeout.
+        return context.committed_at_ms + min(BLOCK_FILL_MS_MAX, context.timing.base_timeout_ms // 2)
 
     def _take_records(self) -> None:
         """What peers proved: the next block, or that there are two chains."""

@@ -6,7 +6,7 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
 
     key                                          value
     ---- the chain as a whole
-    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 1}
+    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 2}
     m | "genesis"                                the genesis document, exact bytes
     m | "tip"                                    height of the newest block
     ---- one block
@@ -62,8 +62,8 @@ from hashlib import sha256
 from ledger.consensus.statements import StatementType
 from ledger.primitives import Digest
 
-FORMAT_VERSION = 1
-"""What this software writes, and the newest that it reads."""
+FORMAT_VERSION = 2
+"""What this software writes, and all that it reads: it changes with any row."""
 
 CHUNK_TRANSACTIONS = 64
 """Transactions in one row of a body: one transaction is found without reading its whole block."""

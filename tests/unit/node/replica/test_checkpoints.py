@@ -317,6 +317,49 @@ def test_a_machine_that_was_set_back_as_a_whole_cosigns_nothing_and_learns_it_fr
     assert served(node).height == node.height == 4
 
 
+def test_a_machine_that_was_set_back_cosigns_no_block_that_a_single_peer_brings_back() -> None:
+    """Its peers were restarted as well, so nobody shows it at once what it cosigned; and it hears one of them only."""
+    cluster = Cluster(4)
+    grow(cluster)
+    cluster.run(1_100)
+    node = cluster.nodes[3]
+    old = image(node)
+    for _ in range(5):
+        grow(cluster)
+        cluster.run(1_100)
+    newest = own(node)[-1]
+    cluster.deliver = lambda sender, receiver, message: 3 not in (sender, receiver) or 0 in (sender, receiver)
+    for other in cluster.nodes[:3]:
+        cluster.restart(other)
+    restart_on(cluster, node, *old)
+    cluster.run(3_000)
+    assert node.height == newest.height == 6
+    assert [item.height for item in own(node) if item.time_s > newest.time_s] == []
+    assert node.running.status().role is Role.OBSERVING
+
+
+def test_a_validator_that_cosigned_can_be_started_as_a_follower() -> None:
+    """Without its consensus key: then the guard is nobody's, as `FileGuard` has it, and cannot be written."""
+    cluster = Cluster(4)
+    grow(cluster)
+    cluster.run(1_100)
+    node = cluster.nodes[3]
+    said, guard = own(node), node.guard.image()
+    cluster.stop(node)
+    node.key, node.guard = False, MemoryGuard(bytes(len(guard)))
+    cluster.start(node)
+    grow(cluster)
+    cluster.run(1_100)
+    assert (node.height, own(node)) == (2, said)
+    cluster.stop(node)
+    node.key, node.guard = True, MemoryGuard(guard)
+    cluster.start(node)
+    grow(cluster)
+    cluster.run(1_100)
+    assert own(node)[-1].height == 3
+    assert_append_only(node)
+
+
 def test_who_is_far_behind_cosigns_when_it_has_caught_up() -> None:
     cluster = Cluster(4)
     node = cluster.nodes[3]

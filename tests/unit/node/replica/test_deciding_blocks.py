@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -178,6 +179,16 @@ def test_a_backlog_that_never_ends_holds_up_no_block() -> None:
     cluster.now_ms += BLOCK_FILL_MS_MAX
     leader.actions += leader.running.step((), cluster.now(leader), backlog=True)
     assert isinstance(leader.votes()[0], Proposal)
+
+
+def test_a_backlog_costs_no_leader_its_round_however_short_the_rounds_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others, who have no backlog, wait for its proposal from the moment on when they hear of the transaction."""
+    cluster = Cluster(4, parameters=replace(PARAMETERS, base_timeout_ms=BLOCK_FILL_MS_MAX // 2))
+    leader = cluster.nodes[1]
+    monkeypatch.setattr(leader.running, "step", partial(leader.running.step, backlog=True))
+    made = cluster.submit_one(leader)
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+    assert [node.running._parts.chain.tip.header.round for node in cluster.nodes] == [0] * 4
 
 
 def test_a_full_block_waits_for_nothing() -> None:
