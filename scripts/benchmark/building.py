@@ -16,6 +16,7 @@ from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSigna
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
 from ledger.crypto import SigningKey
 from ledger.genesis import Genesis
+from ledger.limits import HTTP_PAGE_ITEMS_DEFAULT
 from ledger.operations.fields import Content
 from ledger.operations.streams import RecordAppend
 from ledger.primitives import Digest
@@ -27,7 +28,7 @@ from node.storage.chain_store import ChainStore
 from node.storage.opening import open_chain
 
 BLOCK_TRANSACTIONS = 100
-ENTITY_KEYS = 5_000
+RECORDS_PER_KEY = HTTP_PAGE_ITEMS_DEFAULT  # in any chain, from its beginning to its end: a page
 _CHUNK = 2_000  # transactions that a process signs at a time
 _CHUNKS_AHEAD = 6
 
@@ -69,14 +70,19 @@ def _signed(chain: Digest, count: int) -> Iterator[bytes]:
     """The envelopes, in order, signed by several processes a few chunks ahead."""
     with ProcessPoolExecutor(2) as pool:
         starts = iter(range(0, count, _CHUNK))
-        waiting = [pool.submit(_chunk, chain, first) for first in islice(starts, _CHUNKS_AHEAD)]
+        waiting = [pool.submit(_chunk, chain, first, entity_keys(count)) for first in islice(starts, _CHUNKS_AHEAD)]
         while waiting:
             done = waiting.pop(0).result()
-            waiting += [pool.submit(_chunk, chain, first) for first in islice(starts, 1)]
+            waiting += [pool.submit(_chunk, chain, first, entity_keys(count)) for first in islice(starts, 1)]
             yield from done
 
 
-def _chunk(chain: Digest, first: int) -> list[bytes]:
+def entity_keys(count: int) -> int:
+    """How many entity keys the records of a chain of `count` are about."""
+    return count // RECORDS_PER_KEY
+
+
+def _chunk(chain: Digest, first: int, keys: int) -> list[bytes]:
     load = Load(chain, SigningKey(bytes(32)), (), first + 1_000_000)  # nothing here is by the council
     envelopes = []
     for number in range(first, first + _CHUNK):
@@ -85,7 +91,7 @@ def _chunk(chain: Digest, first: int) -> list[bytes]:
             by=f"client{client}",
             stream=f"bench{client % STREAMS}",
             content=Content({"number": number, "text": "one line of an ordinary delivery note"}),
-            key=f"order-{number % ENTITY_KEYS}",
+            key=f"order-{number % keys}",  # always in the stream of that parity: `keys` is a multiple of STREAMS
         )
         envelopes.append(load.sign(f"client{client}", load.client_key(client), [operation]))
     return envelopes
