@@ -16,9 +16,11 @@ from ledger.log.checkpoint import Checkpoint, log_origin, parse_checkpoint
 from ledger.log.signed_note import Note, parse_note
 from ledger.primitives import PublicKey
 from node import wire
+from node.ports import Guard
 from node.storage import keys
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
+from node.storage.guard import COSIGNED_STEP
 from node.wire import Cosignature
 
 
@@ -37,8 +39,9 @@ class Cosigned:
 
     Own: `key`, and what it `newest` signed. `second` is the second of ledger time in which the tip is; `due_at_ms` is
     when the tip is to be cosigned, None when it need not be; `fresh` is whether the tip was appended since the start;
-    `lost` is why this node cannot know what it cosigned, and so cosigns no more; `told` has what its operator was told
-    once.
+    `lost` is why this node cannot know what it cosigned, and so cosigns no more; `noted_height` is the block of which
+    the guard knew at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that
+    is not later; `told` has what its operator was told once.
 
     Of all: `published` is what is served; `grown` is whether more cosignatures of it have come since it was made.
 
@@ -52,7 +55,9 @@ class Cosigned:
     published: Published | None
     second: int
     due_at_ms: int | None
+    noted_height: int
     lost: str | None = None
+    shown_s: int = 0
     fresh: bool = False
     grown: bool = False
     told: set[str] = field(default_factory=set)
@@ -82,7 +87,7 @@ class Cosigned:
         self.postponed.pop(peer, None)
 
 
-def read_cosigned(chain: ChainStore, key: SigningKey | None, now_ms: int) -> Cosigned:
+def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now_ms: int) -> Cosigned:
     """What is durable of it; the tip is due at once when this node has not cosigned it."""
     newest, lost = None, None
     try:
@@ -98,11 +103,20 @@ def read_cosigned(chain: ChainStore, key: SigningKey | None, now_ms: int) -> Cos
         published=_published(chain),
         second=tip.time_ms // 1_000,
         due_at_ms=now_ms if key is not None and is_due else None,
+        noted_height=_noted_height(guard),
         lost=lost,
     )
     if newest is not None:
         cosigned.hold(newest)
     return cosigned
+
+
+def _noted_height(guard: Guard) -> int:
+    """No later block was cosigned when the guard was written last: what is voted on is not committed yet."""
+    record = guard.read()
+    if record is None:
+        return 0
+    return record.height if record.step == COSIGNED_STEP else max(record.height - 1, 0)
 
 
 def _own(chain: ChainStore) -> Cosignature | None:

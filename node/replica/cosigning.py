@@ -11,8 +11,8 @@ which is the last one before a pause. Empty blocks too: on an idle network the s
 **What must be remembered.** The newest cosignature is a row of the database, synced before it leaves. A database that
 was set back would not know; so the cosignature is noted in the guard file as well, as a promise that the chain has its
 block, and a node whose database is behind its guard signs nothing any more (`opening`). A node whose every file was set
-back learns it from peers: they show it its own cosignatures (`gathering`). Until it has heard of enough of them where
-the others are, and while it is behind them, it cosigns nothing.
+back learns it from peers: they show it its own cosignatures, of blocks that its guard does not know (`gathering`).
+Until it has heard of enough of them where the others are, and while it is behind them, it cosigns nothing.
 
 Who must not vote must not cosign either.
 """
@@ -110,7 +110,7 @@ def _cosign(parts: Parts) -> bool:
     assert cosigned.key is not None
     assert deciding.me is not None
     time_s = parts.now.wall_ms // 1_000
-    if cosigned.newest is not None and not _may_follow(parts, cosigned.newest, time_s):
+    if time_s <= cosigned.shown_s or not (cosigned.newest is None or _may_follow(parts, cosigned.newest, time_s)):
         return False
     cosigned.told.discard(_WAITS)
     checkpoint = Checkpoint(cosigned.origin, header.log_size, header.log_root)

@@ -138,7 +138,7 @@ def _hear_own(parts: Parts, message: Cosignature) -> None:
     """
     key = message.key
     _verify(parts, message, VerifierKey(f"{parts.cosigned.origin}/this-node", SignatureType.COSIGNATURE, key))
-    _see_own(parts, message.time_s)
+    _see_own(parts, message.height, message.time_s)
 
 
 def _verify(parts: Parts, message: Cosignature, cosigner: VerifierKey) -> None:
@@ -158,7 +158,7 @@ def _hear_checkpoint(parts: Parts, message: wire.Checkpoint) -> None:
     names = {f"validator:{item.name}": item for item in validators.validators}
     for name, time_s in verified.witnesses:
         if _is_ours(parts, names[name].cosigning_key):
-            _see_own(parts, time_s)
+            _see_own(parts, message.height, time_s)
     if (verified.checkpoint.size, verified.checkpoint.root) != _size_and_root(parts, message.height):
         _report_conflict(parts, message.height, "a quorum")
         return
@@ -170,10 +170,18 @@ def _hear_checkpoint(parts: Parts, message: wire.Checkpoint) -> None:
     _publish(parts, Published(message.height, verified.checkpoint, Note(note.text, tuple(lines.values()))))
 
 
-def _see_own(parts: Parts, time_s: int) -> None:
-    """A peer shows a cosignature of our key: do we remember it?"""
-    newest = parts.cosigned.newest
-    if parts.cosigned.lost is None and (newest is None or newest.time_s < time_s):
+def _see_own(parts: Parts, height: int, time_s: int) -> None:
+    """A peer shows a cosignature of our key: do we remember it, or does our guard?
+
+    A database that was lost, and fetched again past its guard, is no reason for silence: all that it had is known to be
+    of blocks that are here.
+    """
+    cosigned, newest = parts.cosigned, parts.cosigned.newest
+    if cosigned.lost is not None or (newest is not None and newest.time_s >= time_s):
+        return
+    if height <= cosigned.noted_height:
+        cosigned.shown_s = max(cosigned.shown_s, time_s)
+    else:
         parts.keep_silent(
             f"a peer shows a cosignature of this node's key, of time {time_s}, that this node does not remember: "
             f"{REPLACE_KEY}"

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from ledger.consensus.statements import StatementType
 from ledger.crypto import SigningKey
 from ledger.limits import COSIGNATURE_BURST
 from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_origin, sign
@@ -18,8 +19,9 @@ from ledger.validators import Quorum, QuorumRule, Validator, ValidatorSet
 from node import wire
 from node.replica import Halted, PeerMisbehaved, Published, Role, gathering
 from node.storage import keys
-from node.storage.guard import COSIGNED_STEP, MemoryGuard
+from node.storage.guard import COSIGNED_STEP, MemoryGuard, promise
 from node.storage.memory import MemoryStore
+from node.storage.opening import create_chain
 from node.wire import Cosignature
 from tests.unit.ledger.founders import founder, rekeyed, set_of
 from tests.unit.ledger.set_changes import decide_sets
@@ -315,6 +317,36 @@ def test_a_machine_that_was_set_back_as_a_whole_cosigns_nothing_and_learns_it_fr
     cluster.run(2_000)
     assert own(node) == said
     assert served(node).height == node.height == 4
+
+
+@pytest.mark.parametrize("is_idle", [True, False], ids=["cosigned last", "voted last"])
+def test_a_lost_database_that_is_fetched_again_past_its_guard_costs_no_key(is_idle: bool) -> None:
+    """What `verify-store` tells operators to do after damage: peers show what the database had, and the guard knows."""
+    cluster = Cluster(4)
+    grow(cluster, 2)
+    cluster.run(1_100)
+    node = cluster.nodes[3]
+    said = own(node)
+    if not is_idle:
+        node.guard.write(promise(3, 0, StatementType.TIMEOUT, b"a vote that the database had"))
+    empty = MemoryStore()
+    create_chain(empty, cluster.genesis)
+    restart_on(cluster, node, empty, MemoryGuard(node.guard.image()))
+    cluster.run(2_000)
+    assert "behind the guard file" in node.running.status().reason
+    grow(cluster, 2)
+    cluster.run(2_000)
+    assert own(node) == []
+    restart_on(cluster, node, *image(node))
+    cluster.wall_offset_ms[3] = said[-1].time_s * 1_000 - cluster.now(node).wall_ms - 1
+    cluster.run(1_100)
+    assert own(node) == [], "not before the time of what it is shown"
+    cluster.wall_offset_ms[3] = 0
+    grow(cluster)
+    cluster.run(1_100)
+    status = node.running.status()
+    assert (status.role, own(node)[-1].height) == (Role.VOTING, 5), status.reason
+    assert all(item.time_s > said[-1].time_s for item in own(node))
 
 
 def test_a_machine_that_was_set_back_cosigns_no_block_that_a_single_peer_brings_back() -> None:
