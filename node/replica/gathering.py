@@ -97,7 +97,11 @@ def to_serve(parts: Parts) -> Published | None:
     cosigned = parts.cosigned
     if cosigned.grown and cosigned.published is not None:
         cosigned.grown = False
-        cosigned.published = _complete(parts, cosigned.published.height) or cosigned.published
+        height = cosigned.published.height
+        try:
+            cosigned.published = _complete(parts, height) or cosigned.published
+        except DamagedError as error:  # what was complete is so still
+            parts.out.log("block_damaged", height=height, reason=str(error))
     return cosigned.published
 
 

@@ -468,6 +468,21 @@ def test_a_damaged_memory_of_cosignatures_stops_cosigning_and_not_voting() -> No
     assert len(node.logged("cosigning_stopped")) == 1
 
 
+def test_a_damaged_block_stops_nobody_who_serves_its_checkpoint() -> None:
+    cluster = Cluster(4)
+    grow(cluster)
+    cluster.run(1_100)
+    node = cluster.nodes[0]
+    grow(cluster)
+    assert node.running._parts.cosigned.grown, "it has a cosignature that it has not served yet"
+    node.store.damage(keys.header(1))
+    cluster.disconnect(node, cluster.nodes[1])
+    cluster.connect(node, cluster.nodes[1])
+    assert not node.halted
+    assert served(node).height == 1
+    assert [line.fields["height"] for line in node.logged("block_damaged")] == [1]
+
+
 def test_a_cosigning_key_that_the_ledger_does_not_list_signs_nothing() -> None:
     cluster = Cluster(4)
     node = cluster.nodes[1]
