@@ -146,11 +146,11 @@ class ChainStore:
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the chain."""
-        known = self._committed or self._read_committed()
+        known = self._committed or self.read_committed()
         return known.may_have(transaction_id) and self._store.get(b"x" + transaction_id) is not None
 
-    def _read_committed(self) -> CommittedFilter:
-        """The filter of committed ids, made when it is first needed: who only reads blocks does without."""
+    def read_committed(self) -> CommittedFilter:
+        """Make the filter of committed ids: at the first question at the latest; who only reads blocks does without."""
         self._committed = CommittedFilter(self._store)
         return self._committed
 
