@@ -221,7 +221,7 @@ STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least rece
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
-QUERY_SEEKS_MAX = 256  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
+QUERY_SEEKS_MAX = 192  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"
 assert BLOCK_BYTES_MAX + RECORD_BYTES_MAX // 4 <= FRAME_BYTES_MAX, "a certified block must fit a frame"

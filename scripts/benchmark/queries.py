@@ -31,7 +31,7 @@ from node.identity import load_signing_key
 
 SHORT = 10_000
 REQUESTS = 300  # of each form
-WARM_UP = 10
+PATHS = 50  # of each form and chain, chosen at random; each is asked once before anything is measured
 _IDLE_SECONDS = 0.05  # of CPU time, per second
 _DAY_MS = 24 * 3_600_000
 
@@ -124,14 +124,17 @@ async def _ask_both(short: Layout, long: Layout, count: int) -> tuple[_Asked, _A
             await _asked(session, "long", long, count),
         )
         for form in nodes[0].forms:
-            for node in nodes:
-                for _ in range(WARM_UP):  # what a process reads for the first time is another matter
-                    await _ask(session, node, form)
+            paths = [[node.forms[form]() for _ in range(PATHS)] for node in nodes]
+            for node, asked in zip(nodes, paths, strict=True):
+                # What a process reads for the first time, and verifies then, is another matter; a short chain of which
+                # everything was read would be compared with a long one of which most was not.
+                for path in asked:
+                    await _ask(session, node, path)
                 node.wall_ms[form] = []
             before = [machine.usage([node.pid]).validators for node in nodes]
-            for _ in range(REQUESTS):
-                for node in nodes:
-                    node.wall_ms[form].append(await _ask(session, node, form))
+            for number in range(REQUESTS):
+                for node, asked in zip(nodes, paths, strict=True):
+                    node.wall_ms[form].append(await _ask(session, node, asked[number % PATHS]))
             for node, seconds in zip(nodes, before, strict=True):
                 node.cpu_ms[form] = 1_000 * (machine.usage([node.pid]).validators - seconds) / REQUESTS
     return nodes
@@ -144,9 +147,8 @@ async def _asked(session: aiohttp.ClientSession, name: str, layout: Layout, coun
     return _Asked(name, url, pid, _forms(ids, count, chosen))
 
 
-async def _ask(session: aiohttp.ClientSession, node: _Asked, form: Form) -> float:
+async def _ask(session: aiohttp.ClientSession, node: _Asked, path: str) -> float:
     """Ask once: the milliseconds on the clock."""
-    path = node.forms[form]()
     started = time.perf_counter()
     async with session.get(node.url + path) as answer:
         body = await answer.read()
