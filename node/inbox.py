@@ -155,6 +155,7 @@ class Inbox:
         self._peers: dict[PeerId, _Source] = {}
         self._own = _Source()
         self._own_envelopes = 0
+        self._envelopes = 0  # of all sources
         self._sender_envelopes: Counter[str] = Counter()  # of the submissions that wait, by sender
         self._sender_bytes: Counter[str] = Counter()
         # For each lane: sources with something in it, in order of service; and how many steps it had in a row.
@@ -224,8 +225,8 @@ class Inbox:
 
     @property
     def backlog(self) -> bool:
-        """Whether transactions wait here that nobody has looked at."""
-        return bool(self._order[Lane.PROMPT] or self._order[Lane.BULK])
+        """Whether transactions wait here that no step has taken."""
+        return self._envelopes > 0
 
     def _next_lane(self) -> Lane | None:
         """The lane of this step: the first that has something, unless it had enough and a later one waits."""
@@ -242,6 +243,7 @@ class Inbox:
         if not turns:
             self._order[lane].append(source)
         turns.append(waiting)
+        self._envelopes += len(waiting.envelopes)
         source.frames += 1
         source.bytes += waiting.bytes
         self._filled.set()
@@ -263,6 +265,7 @@ class Inbox:
             inputs.append(given)
             order.popleft()
             taken = waiting.offset - before
+            self._envelopes -= taken
             if source is self._own:
                 self._own_envelopes -= taken
                 self._sender_envelopes[waiting.sender] -= taken

@@ -114,6 +114,21 @@ async def test_slices_of_large_envelopes_are_cut_by_their_bytes() -> None:
     assert (tuple(taken[A]), tuple(taken[C])) == (large, (b"c", large[0]))
 
 
+async def test_a_backlog_is_of_transactions_that_no_step_has_taken() -> None:
+    inbox = Inbox()
+    await inbox.put(A, FetchRecords(1, 64), 10)
+    await inbox.put(B, Consensus(1, b"vote"), 10)
+    await inbox.put(B, Records(()), 10)
+    assert not inbox.backlog
+    await inbox.put(A, Transactions(envelopes(STEP_ENVELOPES_MAX + 1), Haste.PROMPT), 10)
+    inbox.submit(1, envelopes(STEP_ENVELOPES_MAX))
+    left = 2 * STEP_ENVELOPES_MAX + 1
+    while left:
+        assert inbox.backlog
+        left -= count_envelopes(inbox.take())
+    assert not inbox.backlog
+
+
 async def test_answers_are_sliced_too_and_stay_answers() -> None:
     inbox = Inbox()
     await inbox.put(A, Transactions(envelopes(100), Haste.REQUESTED), 1_000)

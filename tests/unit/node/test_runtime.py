@@ -53,9 +53,11 @@ class ScriptedReplica:
     reaction: Callable[[Sequence[ReplicaInput]], Sequence[Action]] = lambda _: ()
     steps: list[tuple[list[ReplicaInput], Now]] = field(default_factory=list)
     expired_ids: set[Digest] = field(default_factory=set)
+    backlogs: list[bool] = field(default_factory=list)
 
     def step(self, inputs: Sequence[ReplicaInput], now: Now, *, backlog: bool = False) -> tuple[Action, ...]:
         self.steps.append((list(inputs), now))
+        self.backlogs.append(backlog)
         answers = [
             Answer(item.ticket, tuple(outcome(envelope) for envelope in item.envelopes))
             for item in inputs
@@ -379,6 +381,14 @@ async def test_stopping_answers_those_who_wait_for_an_answer() -> None:
         assert isinstance(refusal, Refusal)
         assert refusal.code is Code.NOT_READY
         assert await world.runtime.submit([b"2"]) == (refusal,)
+
+
+async def test_the_replica_is_told_while_more_transactions_than_those_of_the_step_have_arrived() -> None:
+    async with running() as world:
+        await until(lambda: world.replica.steps)
+        await world.inbox.put(PEER, Transactions(tuple(b"%d" % number for number in range(STEP_ENVELOPES_MAX + 1))), 1)
+        await until(lambda: len(world.replica.steps) == 3)
+        assert world.replica.backlogs == [False, True, False]
 
 
 async def test_sockets_get_their_turn_between_steps() -> None:

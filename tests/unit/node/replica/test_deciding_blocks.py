@@ -153,7 +153,7 @@ def test_a_submission_of_a_follower_survives_lost_gossip() -> None:
 
 
 def test_transactions_wait_for_others_that_are_coming_in_to_share_their_block_but_not_for_long() -> None:
-    cluster = Cluster(3)
+    cluster = Cluster(3, parameters=replace(PARAMETERS, base_timeout_ms=1_000))  # no other timer ends so soon
     leader = cluster.nodes[1]
     first, second = cluster.transaction(), cluster.transaction()
 
