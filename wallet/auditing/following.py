@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wallet.exit_codes import ExitCode, WalletError
-
 if TYPE_CHECKING:
-    from ledger.consensus.messages import CommitRecord
     from ledger.encoding import Json
     from ledger.light_client import LightClient
-    from ledger.trail import Anchor, SetChange
+    from ledger.trail import Anchor
     from ledger.validators import ValidatorSet
     from wallet.client import Client
 
@@ -20,48 +17,19 @@ async def follow(client: Client, anchor: Anchor, to_height: int) -> LightClient:
 
     Raises `WalletError`: 10 where what the node sends does not hold, 12 and 14 from the node or its absence.
     """
-    from ledger.errors import LedgerError
-    from ledger.light_client import LightClient
+    from ledger.errors import MalformedError
+    from wallet.client.following import Follower
     from wallet.exit_codes import verification_error
 
-    light = LightClient(anchor)
+    follower = Follower(anchor)
     try:
-        await lead(client, light, to_height)
-    except LedgerError as error:
+        await follower.advance(client, to_height)
+    except MalformedError as error:
         raise verification_error(
-            f"What leads on from block {light.height} does not verify: {error}.",
+            f"What leads on from block {follower.light.height} does not verify: {error}.",
             remedy="Do not rely on it. Check that what is pinned is the right one, and ask another node.",
         ) from None
-    return light
-
-
-async def lead(client: Client, light: LightClient, to_height: int) -> tuple[CommitRecord | None, tuple[SetChange, ...]]:
-    """Advance `light` to a block by what a node sends: the block's commit record, and the trail that led there.
-
-    The record is None, and nothing is asked, when `light` is there already. Raises what `LightClient.advance` raises,
-    and `WalletError`: 12 and 14 from the node or its absence.
-    """
-    from ledger.light_client import parse_light_update
-    from wallet.client.following import fetch_update
-
-    record: CommitRecord | None = None
-    trail: list[SetChange] = []
-    while light.height < to_height:
-        before, changes_known = light.height, light.from_height
-        update = parse_light_update(await fetch_update(client, light.from_height, light.log_size, to_height))
-        light.advance(update)
-        # Only changes of the set end an update short of it: else a node could lead on for ever, block by block.
-        paused = light.height < to_height and light.from_height > changes_known
-        if light.height != to_height and not paused:
-            raise WalletError(
-                ExitCode.NODE_UNREACHABLE,
-                "node_answer_malformed",
-                f"The node does not lead from block {before} to block {to_height}, but to {light.height}.",
-                remedy="Ask another node.",
-            )
-        record = update.record
-        trail += update.trail
-    return record, tuple(trail)
+    return follower.light
 
 
 async def validators_after(client: Client, light: LightClient) -> ValidatorSet:

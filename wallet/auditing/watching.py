@@ -25,12 +25,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, MalformedError
-from ledger.light_client import LightClient, LogError
+from ledger.light_client import LightClient
 from ledger.pinned_checkpoint import anchor_of_checkpoint, build_pinned_checkpoint
 from ledger.split_view import Side, build_split_view, verify_split_view
-from wallet.auditing.following import lead, validators_after
+from wallet.auditing.following import validators_after
 from wallet.auditing.watch_state import Memory
-from wallet.client.errors import UnreachableError
+from wallet.client.errors import UnreachableError, UntrueAnswerError, Untruth
+from wallet.client.following import Follower
 from wallet.exit_codes import ExitCode, WalletError, verification_error
 
 if TYPE_CHECKING:
@@ -109,12 +110,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """A node that was followed to its newest block, in `light`; `record` certifies it, None where nothing was new."""
+    """A node that was followed to its newest block, in `light`."""
 
     view: NodeView
     client: Client
     light: LightClient
-    record: CommitRecord | None
 
 
 class Watch:
@@ -190,11 +190,12 @@ class Watch:
                 if shown.certified.block_hash != known.block_hash:
                     return self._split(url, "that was seen", self._seen_side(shown), shown.side, known.header.height)
             light = self._known.fork() if height >= self._known.height else LightClient(pinned)
-            record, _ = await lead(client, light, height)
-        except LogError as error:
-            return Finding(Kind.INCONSISTENT, url, height, f"{url}: {error}.")
+            await Follower(pinned, light).advance(client, height)
         except LedgerError as error:
             return Finding(Kind.FORGED, url, height, f"{url} shows a block {height} that does not verify: {error}.")
+        except UntrueAnswerError as error:
+            kind = Kind.INCONSISTENT if error.untruth is Untruth.LOG_INCONSISTENT else Kind.FORGED
+            return Finding(kind, url, height, error.sentence)
         except WalletError as error:
             if _gave_no_answer(error):
                 return error
@@ -205,7 +206,7 @@ class Watch:
         time_ms = claimed.time_ms if head is None else head.header.time_ms
         if pinned.header is not None and height <= pinned.height:
             time_ms = min(time_ms, pinned.header.time_ms)  # nothing else shows how old it is
-        return _Followed(NodeView(url, height, time_ms, head), client, light, record)
+        return _Followed(NodeView(url, height, time_ms, head), client, light)
 
     async def _compare(self, followed: list[_Followed]) -> tuple[list[Finding], dict[str, str]]:
         """Hold the nodes against each other, from the one that is least far on: what is found, and of which nodes
@@ -267,24 +268,24 @@ class Watch:
             return
         if any(finding.kind is Kind.SPLIT_VIEW for finding in findings):
             return
-        self._known, self._record = newest.light, newest.record
-        assert newest.light.head is not None, "it was followed to a block"
+        seen = newest.light.remembered(newest.view.height)
+        assert seen is not None, "it was followed to that block"
+        self._known, (head, self._record) = newest.light, seen
         try:
             validators = await validators_after(newest.client, newest.light)
         except WalletError:
             return  # the next block is remembered, then
-        checkpoint = build_pinned_checkpoint(
-            network=self._pin.network, header=newest.light.head.header, validators=validators
-        )
-        self.memory = Memory(checkpoint, newest.record, heights)
+        checkpoint = build_pinned_checkpoint(network=self._pin.network, header=head.header, validators=validators)
+        self.memory = Memory(checkpoint, self._record, heights)
 
     async def _shown(self, client: Client, height: int) -> Shown:
         """A node's block of a height above what is pinned, verified from there. Raises `LedgerError`, `WalletError`."""
-        light = LightClient(self._pin.anchor)
-        record, trail = await lead(client, light, height)
-        if light.head is None or record is None or light.height != height:
+        follower = Follower(self._pin.anchor)
+        trail = await follower.advance(client, height)
+        seen = follower.light.remembered(height)
+        if seen is None or (record := seen[1]) is None:
             raise MalformedError(f"it does not lead to block {height}")
-        return Shown(light.head, Side(record, trail))
+        return Shown(seen[0], Side(record, trail))
 
     async def _side_of(self, each: _Followed, height: int) -> Side | None:
         """A node's block of a height with the trail to its signers, for a proof; None when it does not give it now."""

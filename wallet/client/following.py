@@ -76,16 +76,18 @@ class Follower:
         self.anchor = anchor
         self.light = light or LightClient(anchor)
 
-    async def advance(self, node: Client, to_height: int | None = None) -> None:
+    async def advance(self, node: Client, to_height: int | None = None) -> tuple[SetChange, ...]:
         """Be led by `node` to the block at `to_height`, or to its newest. Does nothing when that is known.
 
+        Returns the changes of the validator set on the way.
         Raises `UntrueAnswerError`, also where the node's newest is below what is known, `MalformedError`, and what
         asking raises.
         """
         light, url = self.light, node.nodes[0]
+        trail: tuple[SetChange, ...] = ()
         for _ in range(UPDATES_MAX):
             if to_height is not None and light.height >= to_height:
-                return
+                return trail
             head = light.head
             data = await fetch_update(node, light.from_height, light.log_size, to_height)
             if light.head is not head:
@@ -97,9 +99,10 @@ class Follower:
                 raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"it leads to {header.height}, not {to_height}")
             with held(url, Untruth.CERTIFICATE_FORGED):
                 progress = light.advance(update)
+            trail += update.trail
             pausing = bool(update.trail) and header.next_validators_hash != header.validators_hash
             if progress is Progress.KNOWN or (to_height is None and not pausing):
-                return
+                return trail
             if to_height is not None and header.height < to_height and not pausing:
                 raise UntrueAnswerError(Untruth.OTHER_SUBJECT, url, f"it leads to {header.height}, not {to_height}")
         raise UntrueAnswerError(Untruth.NODE_BEHIND, url, f"after {UPDATES_MAX} updates there are more")

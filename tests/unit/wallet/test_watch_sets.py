@@ -94,8 +94,12 @@ def test_nodes_are_followed_from_wherever_one_begins(
             assert kept is None
 
 
+@pytest.mark.parametrize("steps_max", [1, 64])
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 6, 7, 9])
-def test_a_split_is_proved_at_every_height(tmp_path: Path, one: ChainStore, other: ChainStore, height: int) -> None:
+def test_a_split_is_proved_at_every_height(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: ChainStore, other: ChainStore, *, height: int, steps_max: int
+) -> None:
+    monkeypatch.setattr(light, "LIGHT_UPDATE_STEPS_MAX", steps_max)
     first, second = Node(one), Node(other)
     first.height = second.height = height
     (finding,) = look(tmp_path / "memory.json", anchor_of(one.genesis), first=first, second=second).findings
