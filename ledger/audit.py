@@ -125,7 +125,7 @@ def open_block(
         block_hash=block_hash(record.header),
         record=record_bytes,
         signed_by=validators.hash if guessed else None,
-        signers=tuple(item.validator for item in record.certificate.signatures),
+        signers=record.certificate.signers,
         transactions=transactions,
         leaf_hashes=leaf_hashes,
     )
@@ -188,7 +188,7 @@ class ChainAudit:
             index = next(index for index, (claimed, computed) in enumerate(pairs) if claimed != computed)
             reason = f"it is not what executing gives, whose result is {block.results[index]}"
             raise FlawError(height, f"the leaf of transaction {index}", reason)
-        signers = tuple(validators.validators[index].name for index in opened.signers)
+        signers = validators.names_of(opened.signers)
         self._chain.commit(block, opened.record, signers)
         if block.header.next_validators_hash != validators.hash:
             self._validators = State(self._chain.state).validators()

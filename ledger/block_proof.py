@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from ledger.block import Header, Leaf, leaf_from_json, leaf_hash
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
+from ledger.documents import expect_kind
 from ledger.encoding import Json, encode_trusted, expect_fields, expect_list
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import VerificationError
 from ledger.limits import BLOCK_TRANSACTIONS_MAX, LOG_PATH_MAX
 from ledger.merkle import Frontier
 from ledger.primitives import Digest, parse_digest
@@ -61,12 +62,7 @@ def build_block_proof(record: CommitRecord, leaves: Iterable[Leaf], log: Frontie
 
 def parse_block_proof(value: Json) -> BlockProof:
     """A block proof from its JSON form, unverified. Raises `MalformedError`."""
-    if not isinstance(value, dict) or value.get("kind") != BLOCK_PROOF_KIND:
-        raise MalformedError(f'not a block proof: its "kind" is not "{BLOCK_PROOF_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:
-        raise MalformedError(f"a block proof of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="block proof", required=_FIELDS)
+    fields = expect_fields(expect_kind(value, BLOCK_PROOF_KIND, VERSION), what="block proof", required=_FIELDS)
     log = expect_list(fields["log"], what="log", items_max=LOG_PATH_MAX)
     return BlockProof(
         record=parse_commit_record(fields["record"]),

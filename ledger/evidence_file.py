@@ -26,8 +26,9 @@ from ledger.block import parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.crypto import Verify, verify
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode, encode_trusted, expect_fields
-from ledger.errors import BelowAnchorError, MalformedError, VerificationError
+from ledger.errors import BelowAnchorError, VerificationError
 from ledger.evidence import EVIDENCE_FIELDS, Evidence, parse_evidence, signatures_verify
 from ledger.limits import EVIDENCE_FILE_BYTES_MAX
 from ledger.primitives import Digest, parse_digest
@@ -71,12 +72,7 @@ def verify_evidence_file(data: bytes, anchor: Anchor, verify_signature: Verify =
     Raises `MalformedError` for what is no evidence, and `VerificationError` for what does not prove what it states.
     """
     value = decode(data, bytes_max=EVIDENCE_FILE_BYTES_MAX, what="evidence file")
-    if not isinstance(value, dict) or value.get("kind") != EVIDENCE_KIND:
-        raise MalformedError(f'not an evidence file: its "kind" is not "{EVIDENCE_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the file
-        raise MalformedError(f"evidence of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="evidence file", required=_FIELDS)
+    fields = expect_fields(expect_kind(value, EVIDENCE_KIND, VERSION), what="evidence file", required=_FIELDS)
     evidence = parse_evidence({name: fields[name] for name in EVIDENCE_FIELDS})
     chain = parse_digest(fields["chain"], "chain")
     trail, record = parse_trail(fields["trail"]), _parse_record(fields["record"])

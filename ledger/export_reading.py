@@ -17,6 +17,7 @@ from ledger.block import block_hash, parse_header
 from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import Verify
+from ledger.documents import expect_kind
 from ledger.encoding import decode_object, expect_integer
 from ledger.errors import MalformedError
 from ledger.export import (
@@ -84,9 +85,8 @@ def parse_manifest(line: bytes) -> Manifest:
     """
     value = decode_object(line.removesuffix(b"\n"), bytes_max=EXPORT_MANIFEST_BYTES_MAX, what="the manifest")
     if value.get("kind") != MANIFEST_KIND:
-        raise MalformedError("the last line is not the manifest of an export")
-    if value.get("version") != VERSION:
-        raise MalformedError(f"an export of version {value.get('version')!r}; this software reads version {VERSION}")
+        raise MalformedError("the last line is not the manifest of an export")  # it was torn off, mostly
+    expect_kind(value, MANIFEST_KIND, VERSION)
     parts = value.get("parts")
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise MalformedError("the manifest does not list the parts")

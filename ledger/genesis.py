@@ -30,6 +30,7 @@ from ledger import trie
 from ledger.block import HEADER_VERSION, Header, block_hash, encode_header
 from ledger.chain import Tip
 from ledger.crypto import SigningKey, digest, tag, verify
+from ledger.documents import expect_kind
 from ledger.encoding import (
     Json,
     decode_object,
@@ -148,7 +149,7 @@ def encode_card(card: Card) -> bytes:
 def parse_card(data: bytes) -> Card:
     """The card in a file. Raises `MalformedError`, or `VerificationError` for a proof that does not verify."""
     fields = decode_object(data, bytes_max=GENESIS_BYTES_MAX, what="card")
-    _expect_kind(fields, CARD_KIND)
+    expect_kind(fields, CARD_KIND, VERSION)
     return _parse_card_fields({key: value for key, value in fields.items() if key not in ("kind", "version")})
 
 
@@ -247,7 +248,7 @@ def parse_genesis(document: bytes) -> Genesis:
     Raises `MalformedError` or `VerificationError`.
     """
     fields = decode_object(document, bytes_max=GENESIS_BYTES_MAX, what="genesis")
-    _expect_kind(fields, GENESIS_KIND)
+    expect_kind(fields, GENESIS_KIND, VERSION)
     expect_fields(
         fields,
         what="genesis",
@@ -330,15 +331,6 @@ def _parse_card_fields(value: Json) -> Card:
 def _proof_bytes(role: str, validator: Validator, operator: Operator) -> bytes:
     """What a proof of possession signs: the role of the key, the entry and the operator."""
     return _CARD_TAG + encode_trusted({"role": role, "validator": validator.to_json(), "operator": operator.to_json()})
-
-
-def _expect_kind(fields: dict[str, Json], kind: str) -> None:
-    """Raise `MalformedError` unless the document says that it is of this kind and version."""
-    if fields.get("kind") != kind:
-        raise MalformedError(f'not a {kind} document (its "kind" is {fields.get("kind")!r})')
-    version = fields.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1
-        raise MalformedError(f"{kind} of version {version!r}; this software reads version {VERSION}")
 
 
 def _no_node(_version: int, _path: bytes) -> None:

@@ -32,14 +32,13 @@ from enum import Enum, unique
 
 from ledger.block import Header, block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
-from ledger.consensus.evidence import find_evidence, statements_of_record
 from ledger.consensus.messages import CommitRecord
 from ledger.consensus.record import CertifiedHeader
 from ledger.crypto import Verify, verify
+from ledger.documents import expect_kind
 from ledger.encoding import decode, encode_trusted, expect_fields, expect_list
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import VerificationError
 from ledger.limits import (
-    JSON_DEPTH_MAX,
     LIGHT_HEADERS_REMEMBERED_MAX,
     LIGHT_UPDATE_BYTES_MAX,
     LIGHT_UPDATE_STEPS_MAX,
@@ -47,6 +46,7 @@ from ledger.limits import (
 )
 from ledger.merkle import check_consistency
 from ledger.primitives import Digest, parse_digest
+from ledger.split_view import who_signed_both
 from ledger.trail import Anchor, SetChange, SetInForce, follow_trail, parse_trail, verify_at_height
 from ledger.validators import ValidatorSet
 
@@ -81,13 +81,8 @@ def build_light_update(*, trail: Sequence[SetChange], record: CommitRecord, cons
 
 def parse_light_update(data: bytes) -> LightUpdate:
     """The document `data`, unverified. Raises `MalformedError`."""
-    value = decode(data, bytes_max=LIGHT_UPDATE_BYTES_MAX, what="light update", depth_max=JSON_DEPTH_MAX)
-    if not isinstance(value, dict) or value.get("kind") != LIGHT_UPDATE_KIND:
-        raise MalformedError(f'not a light update: its "kind" is not "{LIGHT_UPDATE_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the document
-        raise MalformedError(f"a light update of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="light update", required=_FIELDS)
+    value = decode(data, bytes_max=LIGHT_UPDATE_BYTES_MAX, what="light update")
+    fields = expect_fields(expect_kind(value, LIGHT_UPDATE_KIND, VERSION), what="light update", required=_FIELDS)
     path = expect_list(fields["consistency"], what="consistency", items_max=LOG_PATH_MAX)
     steps = expect_list(fields["trail"], what="trail of a light update", items_max=LIGHT_UPDATE_STEPS_MAX)
     return LightUpdate(
@@ -332,5 +327,4 @@ class LightClient:
             parse_header(item.header).validators_hash != validators.hash for item in (known, record)
         ):
             return ()
-        pairs = find_evidence((*statements_of_record(known), *statements_of_record(record)))
-        return tuple(dict.fromkeys(validators.validators[one.validator].name for one, _ in pairs))
+        return who_signed_both(known, record, validators)

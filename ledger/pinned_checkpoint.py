@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from ledger.block import Header, block_hash, encode_header, header_from_json
 from ledger.crypto import digest, tag
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode_object, encode_trusted, expect_fields, expect_string
 from ledger.errors import MalformedError
 from ledger.limits import NAME_BYTES_MAX, PINNED_CHECKPOINT_BYTES_MAX
@@ -68,12 +69,7 @@ def build_pinned_checkpoint(*, network: str, header: Header, validators: Validat
 def parse_pinned_checkpoint(document: bytes) -> PinnedCheckpoint:
     """The checkpoint in a file. Raises `MalformedError`."""
     value = decode_object(document, bytes_max=PINNED_CHECKPOINT_BYTES_MAX, what="checkpoint")
-    if value.get("kind") != CHECKPOINT_KIND:
-        raise MalformedError(f'not a pinned checkpoint: its "kind" is not "{CHECKPOINT_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the file
-        raise MalformedError(f"a checkpoint of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="checkpoint", required=_FIELDS)
+    fields = expect_fields(expect_kind(value, CHECKPOINT_KIND, VERSION), what="checkpoint", required=_FIELDS)
     network = expect_string(fields["network"], what="network", bytes_max=NAME_BYTES_MAX)
     if not network or not (network.isascii() and network.isprintable()):
         raise MalformedError("network must be a printable ASCII name")

@@ -38,6 +38,7 @@ from ledger.block import Header, Leaf, block_hash, encode_header, header_from_js
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.crypto import Verify, verify
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode, encode_trusted, expect_fields, expect_integer, expect_list
 from ledger.errors import BelowAnchorError, MalformedError, VerificationError
 from ledger.limits import ENVELOPE_BYTES_MAX, JSON_DEPTH_MAX, LOG_PATH_MAX, RECEIPT_BYTES_MAX
@@ -150,13 +151,9 @@ def _common(envelope: bytes, leaf: Leaf, path: Sequence[Digest]) -> dict[str, Js
 def _parse_fields(data: bytes) -> dict[str, Json]:
     """The fields of a receipt of either form. Raises `MalformedError`."""
     value = decode(data, bytes_max=RECEIPT_BYTES_MAX, what="receipt", depth_max=_DEPTH_MAX)
-    if not isinstance(value, dict) or value.get("kind") != RECEIPT_KIND:
-        raise MalformedError(f'not a receipt: its "kind" is not "{RECEIPT_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the receipt
-        raise MalformedError(f"a receipt of version {version!r}; this software reads version {VERSION}")
-    required = _CERTIFIED_FIELDS if "record" in value else _PINNED_FIELDS
-    return expect_fields(value, what="receipt", required=required)
+    document = expect_kind(value, RECEIPT_KIND, VERSION)
+    required = _CERTIFIED_FIELDS if "record" in document else _PINNED_FIELDS
+    return expect_fields(document, what="receipt", required=required)
 
 
 def _verify_certified(
@@ -170,7 +167,7 @@ def _verify_certified(
     header = verify_at_height(record, anchor, leaf.height, validators, verify_signature).header
     if leaf.index >= header.transaction_count:
         raise VerificationError(f"the leaf has index {leaf.index} in a block of {header.transaction_count}")
-    signers = tuple(validators.validators[item.validator].name for item in record.certificate.signatures)
+    signers = validators.names_of(record.certificate.signers)
     return header, header.log_size - header.transaction_count + leaf.index, Certified(signers, validators)
 
 

@@ -22,8 +22,9 @@ from ledger.consensus.evidence import find_evidence, statements_of_record
 from ledger.consensus.messages import CommitRecord
 from ledger.consensus.record import CertifiedHeader
 from ledger.crypto import Verify, verify
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode, encode_trusted, expect_fields
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import VerificationError
 from ledger.limits import SPLIT_VIEW_BYTES_MAX
 from ledger.primitives import Digest, parse_digest
 from ledger.trail import Anchor, SetChange, follow_trail, parse_trail, verify_at_height
@@ -76,12 +77,7 @@ def verify_split_view(data: bytes, anchor: Anchor, verify_signature: Verify = ve
     Raises `MalformedError` for what is no such file, and `VerificationError` for what does not prove what it states.
     """
     value = decode(data, bytes_max=SPLIT_VIEW_BYTES_MAX, what="split view")
-    if not isinstance(value, dict) or value.get("kind") != SPLIT_VIEW_KIND:
-        raise MalformedError(f'not a split view: its "kind" is not "{SPLIT_VIEW_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the document
-        raise MalformedError(f"a split view of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="split view", required=_FIELDS)
+    fields = expect_fields(expect_kind(value, SPLIT_VIEW_KIND, VERSION), what="split view", required=_FIELDS)
     first, second = (_parse_side(fields[name]) for name in ("first", "second"))
     if parse_digest(fields["chain"], "chain") != anchor.chain:
         raise VerificationError("the split view is of another chain")
@@ -98,7 +94,7 @@ def verify_split_view(data: bytes, anchor: Anchor, verify_signature: Verify = ve
 def who_signed_both(one: CommitRecord, other: CommitRecord, validators: ValidatorSet) -> tuple[str, ...]:
     """The names of those of `validators` who contradict themselves in two records of one height, both verified."""
     found = find_evidence((*statements_of_record(one), *statements_of_record(other)))
-    return tuple(dict.fromkeys(validators.validators[signed.validator].name for signed, _ in found))
+    return validators.names_of(dict.fromkeys(signed.validator for signed, _ in found))
 
 
 def _certified(side: Side, anchor: Anchor, verify_signature: Verify) -> tuple[CertifiedHeader, ValidatorSet]:

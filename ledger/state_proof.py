@@ -27,6 +27,7 @@ from ledger.block import Header, parse_header
 from ledger.consensus.codec import commit_record_to_json, parse_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.crypto import Verify, verify
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode, encode_trusted, expect_fields
 from ledger.errors import MalformedError, VerificationError
 from ledger.limits import JSON_DEPTH_MAX, STATE_KEY_BYTES_MAX, STATE_PROOF_BYTES_MAX
@@ -101,12 +102,7 @@ def build_state_proof(row: ProvedRow, *, record: CommitRecord, trail: Sequence[S
 def parse_state_proof(data: bytes) -> StateProofFile:
     """The document `data`, unverified. Raises `MalformedError`."""
     value = decode(data, bytes_max=STATE_PROOF_BYTES_MAX, what="state proof", depth_max=_DEPTH_MAX)
-    if not isinstance(value, dict) or value.get("kind") != STATE_PROOF_KIND:
-        raise MalformedError(f'not a state proof: its "kind" is not "{STATE_PROOF_KIND}"')
-    version = value.get("version")
-    if version != VERSION or type(version) is not int:  # True == 1, and it would be a second form of the file
-        raise MalformedError(f"a state proof of version {version!r}; this software reads version {VERSION}")
-    fields = expect_fields(value, what="state proof", required=_FIELDS)
+    fields = expect_fields(expect_kind(value, STATE_PROOF_KIND, VERSION), what="state proof", required=_FIELDS)
     row = fields["value"]
     if row is not None and not isinstance(row, dict):
         raise MalformedError("the value of a state proof must be a JSON object, or null")
@@ -146,5 +142,5 @@ def verify_state_proof(data: bytes, anchor: Anchor, verify_signature: Verify = v
     validators = follow_trail(file.trail, anchor, height, verify_signature).validators
     certified = verify_at_height(file.record, anchor, height, validators, verify_signature)
     check_state_proof(file.row, certified.header)
-    signers = tuple(validators.validators[item.validator].name for item in file.record.certificate.signatures)
+    signers = validators.names_of(file.record.certificate.signers)
     return VerifiedState(file.row.key, file.row.value, certified.header, certified.block_hash, signers, validators)

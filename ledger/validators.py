@@ -9,6 +9,7 @@ zero: one double-signer can fork the ledger (and is named by the proof of it, no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import cached_property
@@ -234,6 +235,10 @@ class ValidatorSet:
     def hash(self) -> Digest:
         """What headers carry as `validators_hash`: set and quorum rule."""
         return digest(_VALIDATORS_TAG, encode_trusted(self.to_json()))
+
+    def names_of(self, indices: Iterable[int]) -> tuple[str, ...]:
+        """The names of the validators with these indices, in their order."""
+        return tuple(self.validators[index].name for index in indices)
 
     def index_of_consensus_key(self, key: PublicKey) -> int | None:
         """The index of the validator that votes with `key`, or None."""

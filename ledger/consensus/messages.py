@@ -67,6 +67,11 @@ class CommitCertificate:
     block_hash: Digest
     signatures: tuple[VoteSignature, ...]
 
+    @property
+    def signers(self) -> tuple[int, ...]:
+        """Who signed, as indices in the set of the height, ascending."""
+        return tuple(item.validator for item in self.signatures)
+
 
 @dataclass(frozen=True, slots=True)
 class TimeoutEntry:

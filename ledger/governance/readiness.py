@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger.crypto import SigningKey, tag, verify
+from ledger.documents import expect_kind
 from ledger.encoding import Json, decode_object, encode_trusted, expect_fields, expect_integer
-from ledger.errors import MalformedError, VerificationError
+from ledger.errors import VerificationError
 from ledger.limits import ENVELOPE_BYTES_MAX, READY_PROOFS_REMEMBERED_MAX
 from ledger.primitives import Digest, PublicKey, Signature, parse_digest, parse_signature
 from ledger.validators import KeyPurpose, Validator, parse_validator
@@ -111,13 +112,10 @@ def encode_ready_statement(statement: ReadyStatement) -> bytes:
 def parse_ready_statement(data: bytes) -> ReadyStatement:
     """The statement in a file. Raises `MalformedError`, or `VerificationError` for a proof that does not verify."""
     fields = expect_fields(
-        decode_object(data, bytes_max=ENVELOPE_BYTES_MAX, what="ready statement"),
+        expect_kind(decode_object(data, bytes_max=ENVELOPE_BYTES_MAX, what="ready statement"), READY_KIND, VERSION),
         what="ready statement",
         required=frozenset({"kind", "version", "chain", "entry", "height", "proofs"}),
     )
-    version = fields["version"]
-    if fields["kind"] != READY_KIND or version != VERSION or type(version) is not int:  # True == 1: a second form
-        raise MalformedError(f"not a {READY_KIND} document of version {VERSION}")
     statement = ReadyStatement(
         chain=parse_digest(fields["chain"], "chain"),
         entry=parse_validator(fields["entry"]),

@@ -84,13 +84,12 @@ def block_proof_of(chain: ChainStore, height: int) -> bytes:
 
 def listed_block(chain: ChainStore, height: int) -> render.Document:
     """A block without its transactions, with the names of those whose signatures are in its certificate."""
-    header, block_hash = chain.header(height), chain.block_hash(height)
+    stored = chain.stored_header(height)
     if height == 0:
-        return render.listed_block(block_hash, header, None, ())
+        return render.listed_block(stored.block_hash, stored.header, None, ())
     record = decode_commit_record(chain.record(height))
-    validators = chain.validators_of(height).validators
-    signers = tuple(validators[item.validator].name for item in record.certificate.signatures)
-    return render.listed_block(block_hash, header, record, signers)
+    signers = chain.validators_of(height).names_of(record.certificate.signers)
+    return render.listed_block(stored.block_hash, stored.header, record, signers)
 
 
 def _height(call: Call) -> tuple[int, Caching]:

@@ -25,9 +25,7 @@ def append(decided: Decided, deciding: Deciding, *, chain: ChainStore, door: Doo
     # Nearly free: the keys remember every signature of this height that was verified before.
     certified = verify_commit_record(decided.record, keys=deciding.keys, parent_hash=chain.tip.block_hash)
     assert certified.block_hash == candidate.block_hash, "a record proves the block that it is appended with"
-    validators = deciding.validators.validators
-    signers = tuple(validators[item.validator].name for item in decided.record.certificate.signatures)
-    chain.commit(candidate, decided.encoded, signers)
+    chain.commit(candidate, decided.encoded, deciding.validators.names_of(decided.record.certificate.signers))
     transaction_ids = tuple(transaction.id for transaction in candidate.transactions)
     out.add(BlockAppended(candidate.header.height, candidate.block_hash, transaction_ids))
     door.remove(transaction_ids)

@@ -85,7 +85,7 @@ class Deciding:
 
     def unknown_own_commit(self, certificate: CommitCertificate) -> bool:
         """Whether a verified commit certificate has our signature, and we do not remember giving it."""
-        if self.me is None or all(item.validator != self.me for item in certificate.signatures):
+        if self.me not in certificate.signers:
             return False
         given = CommitStatement(certificate.height, certificate.round, certificate.block_hash)
         return given not in self.statements

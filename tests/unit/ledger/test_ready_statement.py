@@ -25,8 +25,8 @@ def test_what_is_written_is_read() -> None:
     ("changed", "error", "says"),
     [
         ({"kind": "quorum-ledger/card"}, MalformedError, "not a quorum-ledger/ready document"),
-        ({"version": 2}, MalformedError, "of version 1"),
-        ({"version": True}, MalformedError, "of version 1"),
+        ({"version": 2}, MalformedError, "this software reads version 1"),
+        ({"version": True}, MalformedError, "this software reads version 1"),
         ({"more": 1}, MalformedError, "more"),
         ({"height": -1}, MalformedError, "height"),
         ({"height": SAID.height + 1}, VerificationError, "the proof of the consensus key of v5 does not verify"),

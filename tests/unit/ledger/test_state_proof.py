@@ -214,7 +214,7 @@ def test_a_header_of_ones_own_making_proves_nothing(chain: MemoryChain, anchor: 
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"kind": "quorum-ledger/receipt"}, "not a state proof"),
+        ({"kind": "quorum-ledger/receipt"}, "not a quorum-ledger/state-proof document"),
         ({"version": True}, "this software reads version 1"),
         ({"version": 2}, "this software reads version 1"),
         ({"value": []}, "must be a JSON object"),

@@ -56,7 +56,7 @@ def fill(home: Path, chain: MemoryChain) -> None:
 def rows_of(home: Path) -> dict[bytes, bytes]:
     """Every row of the database."""
     with opened(home) as stored:
-        return dict(stored.reader.range(b"", b"\xff"))
+        return dict(stored.store.range(b"", b"\xff"))
 
 
 def test_what_is_exported_and_imported_is_the_same_database(tmp_path: Path, chain: MemoryChain) -> None:
@@ -163,9 +163,9 @@ def test_nothing_is_overwritten_and_nothing_half_written_is_left(tmp_path: Path,
     file.unlink()
     with opened(home) as stored:
         body = keys.body_chunk(4, stored.block_hash(4), 1)
-        row = stored.reader.get(body)
+        row = stored.store.get(body)
         assert row is not None
-        stored.reader.write({body: row.replace(b'"alice"', b'"allce"')}, sync=True)  # type: ignore[attr-defined]
+        stored.store.write({body: row.replace(b'"alice"', b'"allce"')}, sync=True)  # type: ignore[attr-defined]
     ended = quorum_node("export", file, "--home", home)
     assert_ended(ended.code, ended.stderr, "the database is damaged: transaction 64 of block 4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["genesis.json", "home"]

@@ -222,7 +222,7 @@ def test_there_is_no_second_form_of_a_file(chain: ChainStore) -> None:
         ({"first": value["second"], "second": value["first"]}, "ascending order"),
         ({"version": True}, "this software reads version 1"),
         ({"version": 2}, "this software reads version 1"),
-        ({"kind": "quorum-ledger/receipt"}, "not an evidence file"),
+        ({"kind": "quorum-ledger/receipt"}, "not a quorum-ledger/evidence document"),
         ({"note": ""}, "unknown field 'note'"),
     ):
         with pytest.raises(MalformedError, match=says):
