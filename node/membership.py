@@ -83,7 +83,7 @@ class Membership:
         if height == self._height + 1 and not changes_set(chain.tip.header):
             self._height = height
             return False  # as after nearly every block: nothing is read
-        changes = list(read_set_changes(chain.reader, self._height + 1, height + 1))
+        changes = list(read_set_changes(chain.store, self._height + 1, height + 1))
         for change in changes:
             after = {validator.node_key for validator in chain.validators_of(change.height + 1).validators}
             for validator in chain.validators_of(change.height).validators:

@@ -54,7 +54,7 @@ def tile(call: Call) -> Answer:
     """GET /tile/<L>/<N>[.p/<W>]."""
     level, name = call.path(TILE_LEVEL), call.path(TILE)
     _check_tile(call, level, name)
-    hashes = read_tile(call.queries.chain.reader, level, name.index, width=name.width)
+    hashes = read_tile(call.queries.chain.store, level, name.index, width=name.width)
     return Answer(hashes, media_type=OCTETS, caching=Caching.IMMUTABLE)
 
 
@@ -143,7 +143,7 @@ def _check_tile(call: Call, level: int, name: TileName) -> None:
 
 
 def _entries(call: Call, start: int, stop: int) -> list[bytes]:
-    return read_entries(call.queries.chain.reader, start, stop, log_size=_newest_size(call))
+    return read_entries(call.queries.chain.store, start, stop, log_size=_newest_size(call))
 
 
 def _newest_size(call: Call) -> int:

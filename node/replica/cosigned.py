@@ -121,7 +121,7 @@ def _noted_height(guard: Guard) -> int:
 
 def _own(chain: ChainStore) -> Cosignature | None:
     """Raises `DamagedError`."""
-    row = chain.reader.get(keys.OWN_COSIGNATURE)
+    row = chain.store.get(keys.OWN_COSIGNATURE)
     if row is None:
         return None
     try:
@@ -136,7 +136,7 @@ def _own(chain: ChainStore) -> Cosignature | None:
 def _published(chain: ChainStore) -> Published | None:
     """The checkpoint that was served, if it can be read, and is of this chain as it stands: peers have newer ones."""
     try:
-        row = chain.reader.get(keys.CHECKPOINT)
+        row = chain.store.get(keys.CHECKPOINT)
         message = None if row is None else wire.decode(row)
         if not isinstance(message, wire.Checkpoint) or message.height > chain.tip.header.height:
             return None

@@ -126,7 +126,7 @@ def _cosign(parts: Parts) -> bool:
         cosignature=Signature(line.signature[TIMESTAMP_BYTES:]),
     )
     row = encode(message)
-    parts.chain.reader.write({keys.OWN_COSIGNATURE: row}, sync=True)
+    parts.chain.store.write({keys.OWN_COSIGNATURE: row}, sync=True)
     _guard(parts, header.height, row)
     cosigned.newest = message
     parts.out.send_to_validators(message)

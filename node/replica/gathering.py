@@ -234,11 +234,9 @@ def _publish(parts: Parts, published: Published) -> None:
         if cosigned.heard[key][-1].height < published.height:
             del cosigned.heard[key]
     frame = _frame(published)
-    parts.chain.reader.write({keys.CHECKPOINT: wire.encode(frame)}, sync=True)
-    cosigned.published, cosigned.grown = (
-        published,
-        False,
-    )  # durable before visible: a node never serves less than it has served
+    parts.chain.store.write({keys.CHECKPOINT: wire.encode(frame)}, sync=True)
+    # Durable before visible: a node never serves less than it has served.
+    cosigned.published, cosigned.grown = published, False
     validators = []
     for peer, _ in parts.peers:
         if parts.deciding.name_of_peer(peer) is None:

@@ -87,7 +87,7 @@ class Replica:
         key = None if consensus_key is None else consensus_key.public_key
         vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard)
         chain.read_committed()  # now, and not in the middle of a round
-        findings, peers = Findings(chain.reader), Peers()
+        findings, peers = Findings(chain.store), Peers()
         door = Door(verify, chain.transaction_committed)
         self._halted: str | None = None
         self._appended = False

@@ -1,10 +1,10 @@
 """The chain of one node, as it stands in a `Store`: typed reads, and the two durable writes of a validator.
 
 `promise` comes before a signed message leaves, `commit` before anybody is told of a block and before anything is
-signed at the next height (amendment A4); each is one synced batch, and nothing else writes here but `replace_block`.
-`node.storage.keys` says what rows there are. Reads of committed blocks raise `DamagedError` rather than give what this
-chain did not commit; the answer to that is to fetch the block again from peers, to verify it by its certificate, and
-to put it back with `replace_block`.
+signed at the next height (amendment A4); each is one synced batch, and nothing else writes rows of the chain or of
+votes but `replace_block`. `node.storage.keys` says what rows there are. Reads of committed blocks raise `DamagedError`
+rather than give what this chain did not commit; the answer to that is to fetch the block again from peers, to verify
+it by its certificate, and to put it back with `replace_block`.
 """
 
 from __future__ import annotations
@@ -261,8 +261,9 @@ class ChainStore:
         return None if row is None else keys.unpack_height(row)
 
     @property
-    def reader(self) -> Store:
-        """The rows themselves, for queries and checks."""
+    def store(self) -> Store:
+        """The rows themselves: for queries and checks, and for what stands beside the chain and the votes, and is
+        written by who keeps it (`node.replica.findings`, `node.replica.cosigned`)."""
         return self._store
 
 

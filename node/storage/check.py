@@ -79,7 +79,7 @@ def check_state(chain: ChainStore) -> tuple[str, ...]:
 def check_rows(chain: ChainStore) -> str | None:
     """The first row, if any, that cannot be read or does not match its checksum, as a sentence."""
     try:
-        for _ in chain.reader.range(b"", b"\xff"):
+        for _ in chain.store.range(b"", b"\xff"):
             pass
     except DamagedError as error:
         return str(error)
@@ -103,7 +103,7 @@ def _check_link(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | 
 
 
 def _check_validators(chain: ChainStore, stored: StoredHeader, _: StoredHeader | None) -> None:
-    check_set_change(chain.reader, stored.header)
+    check_set_change(chain.store, stored.header)
 
 
 def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:

@@ -103,7 +103,7 @@ class Queries:
 
     def evidence(self, evidence_digest: Digest) -> CommittedTransaction | None:
         """The committed transaction that recorded the evidence with this digest, or None."""
-        transaction_id = self.chain.reader.get(keys.evidence(evidence_digest))
+        transaction_id = self.chain.store.get(keys.evidence(evidence_digest))
         if transaction_id is None:
             return None
         found = self.transaction(Digest(transaction_id))
@@ -145,7 +145,7 @@ class Queries:
         )
         subjects = tuple((kind, name) for kind, name in named if name is not None)
         if subjects:
-            found = matching_places(self.chain.reader, subjects, from_height, to_height, after, reverse=page.reverse)
+            found = matching_places(self.chain.store, subjects, from_height, to_height, after, reverse=page.reverse)
         else:
             found = self._places(from_height, to_height, after, reverse=page.reverse)
         transactions = _Transactions(self.chain)
@@ -182,7 +182,7 @@ class Queries:
     def holders(self, asset: str, page: PageRequest, *, height: int | None = None) -> Page[Balance]:
         """Who holds some of an asset, or is frozen in it, by account name, at a height or now."""
         prefix, state = keys.holders(asset), State(self._state(height))
-        rows = self.chain.reader.range(*names_behind(prefix, page), reverse=page.reverse)
+        rows = self.chain.store.range(*names_behind(prefix, page), reverse=page.reverse)
         accounts = (key[len(prefix) :].decode() for key, _ in rows)
         return sparse_page(((name.encode(), state.balance(name, asset)) for name in accounts), page.limit)
 
@@ -206,7 +206,7 @@ class Queries:
         if not heights:
             return Page((), None)
         found = row_versions(
-            self.chain.reader, key, min(heights[0], heights[-1]), max(heights[0], heights[-1]), reverse=page.reverse
+            self.chain.store, key, min(heights[0], heights[-1]), max(heights[0], heights[-1]), reverse=page.reverse
         )
         versions = (StateVersion(self.chain.header(height), value) for height, value in found)
         return page_of(versions, page.limit, lambda item: pack_number(item.header.height))
@@ -240,7 +240,7 @@ class Queries:
 
     def record(self, stream: str, revision: int) -> Record | None:
         """One record of a stream, or None."""
-        place = find_record(self.chain.reader, stream, revision)
+        place = find_record(self.chain.store, stream, revision)
         return None if place is None else self._record(_Transactions(self.chain), stream, revision, place)
 
     def records(
@@ -259,7 +259,7 @@ class Queries:
         if not revisions:
             return Page((), None)
         first, last = min(revisions[0], revisions[-1]), max(revisions[0], revisions[-1])
-        transactions, reader = _Transactions(self.chain), self.chain.reader
+        transactions, reader = _Transactions(self.chain), self.chain.store
         if key is None:
             places = stream_records(reader, stream, first, last, reverse=page.reverse)
             found = (self._record(transactions, stream, revision, place) for revision, place in places)
@@ -279,7 +279,7 @@ class Queries:
         return newest if to_height is None else min(to_height, newest)
 
     def _found(self, transactions: _Transactions, stream: str, revision: int) -> Record:
-        place = find_record(self.chain.reader, stream, revision)
+        place = find_record(self.chain.store, stream, revision)
         if place is None:
             raise DamagedError(f"record {revision} of {stream} has an entity key, and is nowhere")
         return self._record(transactions, stream, revision, place)
@@ -300,7 +300,7 @@ class Queries:
             return
         lowest, highest = self.chain.header(from_height), self.chain.header(to_height)
         first_leaf = lowest.log_size - lowest.transaction_count
-        for height in read_heights_with_transactions(self.chain.reader, first_leaf, highest.log_size, reverse=reverse):
+        for height in read_heights_with_transactions(self.chain.store, first_leaf, highest.log_size, reverse=reverse):
             indices = range(self.chain.header(height).transaction_count)
             for index in reversed(indices) if reverse else indices:
                 place = Place(height, index)
@@ -333,7 +333,7 @@ class _Transactions:
         """The transaction at a place. Raises `DamagedError`."""
         if self._open is None or self._open[0].header.height != place.height:
             header = self._chain.stored_header(place.height)
-            self._open = header, BlockReader(self._chain.reader, header)
+            self._open = header, BlockReader(self._chain.store, header)
         stored, block = self._open
         envelope, leaf = block.transaction(place.index)
         return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)

@@ -47,7 +47,7 @@ async def url(node: tuple[FakeNode, dict[str, str]]) -> AsyncIterator[str]:
     chain, published = node[0].chain, node[0].published
     assert published is not None
     checkpoint = wire.Checkpoint(published.height, published.note.encode())
-    chain.reader.write({keys.CHECKPOINT: wire.encode(checkpoint)}, sync=True)
+    chain.store.write({keys.CHECKPOINT: wire.encode(checkpoint)}, sync=True)
     runtime = Runtime(
         replica=Replica(
             chain=chain,

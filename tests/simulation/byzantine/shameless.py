@@ -25,7 +25,7 @@ class Shameless(Machine):
 
     def dress(self, replica: Replica) -> None:
         """Take away what would stop it."""
-        replica._parts.findings = _NoShame(replica._parts.chain.reader)
+        replica._parts.findings = _NoShame(replica._parts.chain.store)
 
     def after_step(self) -> None:
         """Forget that somebody noticed."""

@@ -151,7 +151,7 @@ async def test_a_search_that_finds_nothing_pauses_goes_on_and_comes_to_an_end(
 ) -> None:
     seeks_max = 10
     monkeypatch.setattr(search, "QUERY_SEEKS_MAX", seeks_max)
-    store = Counting(node.chain.reader.image())  # type: ignore[attr-defined]
+    store = Counting(node.chain.store.image())  # type: ignore[attr-defined]
     node.chain = open_chain(store)
     node.queries = Queries(node.chain)
     pages, cursor = 0, {}
@@ -186,7 +186,7 @@ async def test_a_list_at_an_early_height_passes_by_what_came_later_within_bounds
                 nonce=first,
             )
         )
-    store = Counting(node.chain.reader.image())  # type: ignore[attr-defined]
+    store = Counting(node.chain.store.image())  # type: ignore[attr-defined]
     node.chain = open_chain(store)
     node.queries = Queries(node.chain)
     names, cursor = [], {}

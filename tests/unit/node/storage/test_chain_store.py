@@ -472,7 +472,7 @@ def test_damage_on_disk_is_found_block_by_block(tmp_path: Path) -> None:
     assert [check.height for check in check_blocks(chain, from_height=2)] == [2]
     chain.replace_block(1, blocks[0].header_bytes, record_of(blocks[0]), chain.envelopes(1))
     assert_holds_all(chain)
-    chain.reader.close()
+    chain.store.close()
 
 
 def test_the_header_of_the_tip_is_checked_too() -> None:

@@ -34,12 +34,12 @@ def entries(chain: ChainStore) -> list[bytes]:
 def test_any_range_is_what_the_blocks_have(chain: ChainStore, entries: list[bytes], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(entries) - 1))
     stop = data.draw(st.integers(start + 1, len(entries)))
-    assert read_entries(chain.reader, start, stop, log_size=len(entries)) == entries[start:stop]
+    assert read_entries(chain.store, start, stop, log_size=len(entries)) == entries[start:stop]
 
 
 def test_the_newest_entries_are_there_when_the_newest_blocks_are_empty(chain: ChainStore, entries: list[bytes]) -> None:
     size = len(entries)
-    assert read_entries(chain.reader, size - 1, size, log_size=size) == entries[-1:]
+    assert read_entries(chain.store, size - 1, size, log_size=size) == entries[-1:]
 
 
 class Counting:

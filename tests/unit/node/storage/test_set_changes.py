@@ -46,7 +46,7 @@ def changed_chain(store: MemoryStore) -> ChainStore:
 
 
 def rows(chain: ChainStore, first: int = 0, stop: int = 100, *, reverse: bool = False) -> list[int]:
-    return [row.height for row in read_set_changes(chain.reader, first, stop, reverse=reverse)]
+    return [row.height for row in read_set_changes(chain.store, first, stop, reverse=reverse)]
 
 
 def damage(chain: ChainStore) -> dict[int, tuple[str, ...]]:
@@ -56,7 +56,7 @@ def damage(chain: ChainStore) -> dict[int, tuple[str, ...]]:
 def test_the_index_has_the_heights_that_decided_a_set_and_no_others() -> None:
     chain = changed_chain(MemoryStore())
     assert rows(chain) == list(SETS)
-    assert list(read_set_changes(chain.reader, 3, 7)) == [
+    assert list(read_set_changes(chain.store, 3, 7)) == [
         ChangeRow(3, SETS[3].hash),
         ChangeRow(6, SETS[6].hash),
     ]
@@ -263,7 +263,7 @@ def test_a_trail_is_not_built_from_rows_that_the_headers_do_not_confirm() -> Non
 def test_a_set_in_the_state_that_is_not_the_one_of_the_header_is_found() -> None:
     store = MemoryStore()
     chain = changed_chain(store)
-    row = chain.reader.get(keys.state(b"validators"))
+    row = chain.store.get(keys.state(b"validators"))
     assert row is not None
     store.write({keys.state(b"validators"): row.replace(b"9011", b"9013")}, sync=True)
     damaged = open_chain(store)
