@@ -98,6 +98,7 @@ def write_record(path: Path, record: Record) -> None:
         }
         for known in record.ranges
     ]
+    path.parent.mkdir(exist_ok=True)
     new = path.with_suffix(".new")
     with new.open("w") as file:
         file.write(json.dumps({"ranges": entries}, indent=1) + "\n")

@@ -34,13 +34,14 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
 
 
 def test_what_was_run_is_not_run_again(campaign: Campaign, tmp_path: Path) -> None:
-    assert run_campaign("counting", jobs=1, chunks_max=2, directory=tmp_path, clean=False) == 0
+    results = tmp_path / "results"
+    assert run_campaign("counting", jobs=1, chunks_max=2, directory=results, clean=False) == 0
     assert _run == [(0, 3), (3, 6)]
-    assert run_campaign("counting", jobs=1, directory=tmp_path, clean=False) == 1, "unit 7"
+    assert run_campaign("counting", jobs=1, directory=results, clean=False) == 1, "unit 7"
     assert _run == [(0, 3), (3, 6), (6, 9), (9, 10)]
-    assert run_campaign("counting", jobs=1, directory=tmp_path, clean=False) == 1, "a violation is not forgotten"
+    assert run_campaign("counting", jobs=1, directory=results, clean=False) == 1, "a violation is not forgotten"
     assert len(_run) == 4
-    record = read_record(tmp_path / "counting.json")
+    record = read_record(results / "counting.json")
     assert [(known.first, known.last, known.commit) for known in record.ranges] == [
         (0, 10, commit_here(without_records=True))
     ]
