@@ -108,7 +108,14 @@ class CrashWorld(World):
 
     # ---- what the driver does
 
-    def begin(self) -> None:
+    def tell(self) -> None:
+        """The whole history, up to the height after it, or to the cut."""
+        self._begin()
+        self.wait("the history", _HEIGHT_MS_MAX, HEIGHT, clients=False)
+        if self.down is None:
+            self.wait("the history", _HEIGHT_MS_MAX, HEIGHT + 1, clients=True)
+
+    def _begin(self) -> None:
         """Start all machines, append the first block, and ask for the one whose first round fails."""
         for machine in self.machines:
             self.at(0, machine.boot)
@@ -126,8 +133,9 @@ class CrashWorld(World):
         return all(self.height_of(machine) >= height for machine in self.machines if machine.replica is not None)
 
     def wait(self, what: str, bound_ms: int, height: int, *, clients: bool) -> int:
-        """Let time pass until all that run are at a height, with every transaction. Returns how long it took."""
-        started_ms = self.now_ms
+        """Let time pass until all that run are at a height, with every transaction, or until the cut. Returns how long
+        it took."""
+        started_ms, cut = self.now_ms, self.down
         waiting = [clients]
 
         def ask() -> None:
@@ -136,7 +144,7 @@ class CrashWorld(World):
                 self.at(self.now_ms + _CLIENT_EVERY_MS, ask)
 
         def done() -> bool:
-            return self.all_at(height) and not self._missing()
+            return self.down is not cut or (self.all_at(height) and not self._missing())
 
         ask()
         self.run_until(started_ms + bound_ms, done)
@@ -166,9 +174,7 @@ def record(n: int, q: int, history: History, witness: Witness) -> None:
     """Tell a history to the end, without a cut."""
     world = CrashWorld(n, q, history, witness=witness)
     with shared(world.memory):
-        world.begin()
-        world.wait(history.name, _HEIGHT_MS_MAX, HEIGHT, clients=False)
-        world.wait(history.name, _HEIGHT_MS_MAX, HEIGHT + 1, clients=True)
+        world.tell()
 
 
 def run(
@@ -195,8 +201,7 @@ def run(
 
 def _run(world: CrashWorld, history: History, instant: Instant, restart: Restart) -> int:
     what = f"{history.name}; {instant}; back {restart.value}"
-    world.begin()
-    world.run_until(world.now_ms + _HEIGHT_MS_MAX, lambda: world.down is not None)
+    world.tell()
     demand(world.down is not None, "history", f"{what}: that instant never comes")
     assert world.down is not None
     if restart is Restart.LATER:
