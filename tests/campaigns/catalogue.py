@@ -12,7 +12,7 @@ CAMPAIGNS = {
     for campaign in (
         Campaign(
             "seeds",
-            "whole networks in the simulator, every fourth with changes of the validator set",
+            "whole networks in the simulator, every sixteenth with changes of the validator set",
             units=100_000,
             chunk=250,
             run=run_seeds,
