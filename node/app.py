@@ -33,6 +33,7 @@ from node.net.peers import Peers
 from node.preflight import OPEN_FILES, allow_open_files
 from node.replica import Replica
 from node.runtime import HaltedError, Runtime, read_clocks
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
 from node.storage.durable import disk_is_low
 from node.storage.errors import DamagedError
@@ -122,16 +123,7 @@ async def _run_parts(
     peers = Peers(seed=keys.node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)
-    replica = Replica(
-        chain=chain,
-        guard=guard,
-        consensus_key=keys.consensus,
-        node_key=SigningKey(keys.node_seed),
-        cosigning_key=keys.cosigning,
-        verify=crypto.verify,
-        now=read_clocks(),
-        archive=aside.archive,
-    )
+    replica = _make_replica(chain, guard, keys, aside.archive)
 
     def follow() -> None:
         if aside.archive is not None and not replica.takes_from_archive:
@@ -179,6 +171,19 @@ async def _run_parts(
         _LOG.info("ended", reason="asked to stop")
         return_code = 0
     return return_code
+
+
+def _make_replica(chain: ChainStore, guard: FileGuard, keys: _Keys, archive: Archive | None) -> Replica:
+    return Replica(
+        chain=chain,
+        guard=guard,
+        consensus_key=keys.consensus,
+        node_key=SigningKey(keys.node_seed),
+        cosigning_key=keys.cosigning,
+        verify=crypto.verify,
+        now=read_clocks(),
+        archive=archive,
+    )
 
 
 def _api_context(config: Config) -> ssl.SSLContext | None:

@@ -42,13 +42,14 @@ from node.replica.inputs import (
     Submitted,
 )
 from node.replica.replica import Replica
-from node.replica.status import PeerStatus, ReplicaStatus, Role
+from node.replica.status import DamageStatus, PeerStatus, ReplicaStatus, Role
 
 __all__ = [
     "Action",
     "Answer",
     "BlockAppended",
     "Committed",
+    "DamageStatus",
     "Elapsed",
     "Halted",
     "Logged",

@@ -17,6 +17,7 @@ a disk that damages two databases in a row is for a person to look at.
 from __future__ import annotations
 
 import shutil
+import threading
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -27,6 +28,8 @@ from node.storage.durable import sync_directory
 from node.storage.errors import DamagedError, StorageError
 from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
+
+_REMOVAL = "removal of a damaged database"
 
 
 class CannotRebuildError(DamagedError):
@@ -111,7 +114,14 @@ class SetAside:
     def remove(self) -> None:
         """Close it, and have it removed, which may take a while."""
         self.close()
-        Thread(target=shutil.rmtree, args=(self._path,), kwargs={"ignore_errors": True}, daemon=True).start()
+        Thread(
+            name=_REMOVAL, target=shutil.rmtree, args=(self._path,), kwargs={"ignore_errors": True}, daemon=True
+        ).start()
+
+
+def removing() -> list[Thread]:
+    """The removals that are under way."""
+    return [thread for thread in threading.enumerate() if thread.name == _REMOVAL]
 
 
 def _draft_path(database: Path) -> Path:
