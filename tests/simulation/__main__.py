@@ -5,23 +5,20 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from click import echo
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.campaigns.command import commit_here, run_campaign
 from tests.simulation.plan import Plan
 from tests.simulation.run import Report, run
 from tests.simulation.violation import Violation
-
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seed", type=int, help="replay this one")
     which.add_argument("--seeds", metavar="A:B", help="run all from A to B - 1, until one fails")
+    which.add_argument("--campaign", metavar="NAME", help="run what the record of this campaign lacks")
     parser.add_argument("--n", type=int, help="validators, instead of a draw; with --q")
     parser.add_argument("--q", type=int, help="quorum, instead of a draw; with --n")
     parser.add_argument("--changes", action="store_true", help="change the validator set while it runs")
@@ -55,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--n and --q go together")
     if given.n is not None and not (0 < given.n < 2 * given.q <= 2 * given.n):
         parser.error(f"a quorum of {given.q} of {given.n} breaks n/2 < q <= n")
+    if given.campaign is not None:
+        return run_campaign(given.campaign, jobs=given.jobs)
     if given.seed is not None:
         return _replay(Task(given.seed, given.n, given.q, given.changes), trace=given.trace)
     first, separator, last = given.seeds.partition(":")
@@ -64,27 +64,12 @@ def main(arguments: list[str] | None = None) -> int:
     return _run_all(tasks, max(1, given.jobs))
 
 
-def _commit() -> str:
-    """The git commit of this checkout, with a mark when files were changed since."""
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=_CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown (no git checkout)"
-    return found.stdout.strip()
-
-
 def _replay(task: Task, *, trace: bool) -> int:
     """One seed, in words."""
 
     def show_plan(plan: Plan) -> None:
         echo(f"seed                 {task.seed}")
-        echo(f"commit               {_commit()}")
+        echo(f"commit               {commit_here()}")
         echo("\n".join(plan.lines()))
 
     try:
@@ -115,7 +100,7 @@ def _run_all(tasks: list[Task], jobs: int) -> int:
     """Many seeds on many cores; the first violation ends it."""
     console, started = Console(stderr=True), time.monotonic()
     console.print(
-        f"seeds {tasks[0].seed}:{tasks[-1].seed + 1} at commit {_commit()}, {jobs} processes", highlight=False
+        f"seeds {tasks[0].seed}:{tasks[-1].seed + 1} at commit {commit_here()}, {jobs} processes", highlight=False
     )
     events = heights = recovery_ms = done = 0
     columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

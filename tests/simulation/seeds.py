@@ -1,0 +1,41 @@
+"""Many seeds in a row, as a campaign counts them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.campaigns.campaign import Outcome
+from tests.simulation.run import run
+from tests.simulation.violation import Violation
+
+FIRST_SEED = 1_000_000
+"""Far from those that every test run has."""
+
+_CHANGES_EVERY = 16
+
+
+def run_seeds(first: int, last: int) -> Outcome:
+    """Run the units from `first` to `last` - 1: one seed each, every sixteenth with changes of the validator set."""
+    counts: Counter[str] = Counter()
+    recovery_ms = 0
+    violations: list[str] = []
+    for seed in range(FIRST_SEED + first, FIRST_SEED + last):
+        changes = seed % _CHANGES_EVERY == 0
+        try:
+            report = run(seed, changes=changes)
+        except Violation as violation:
+            violations.append(f"{violation}; scripts/simulate --seed {seed}{' --changes' * changes} --trace")
+            continue
+        counts.update(
+            {
+                "blocks": report.height,
+                "events": report.events,
+                "simulated_ms": report.simulated_ms,
+                "power cuts": report.cuts,
+                "accusations": report.accusations,
+                "runs with liars": bool(report.plan.byzantine),
+                "runs with changes of the set": changes,
+            }
+        )
+        recovery_ms = max(recovery_ms, report.recovery_ms)
+    return Outcome(dict(sorted(counts.items())), {"recovery_ms": recovery_ms}, tuple(violations))
