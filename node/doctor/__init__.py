@@ -23,8 +23,8 @@ from ledger.state import State
 from ledger.validators import Tolerance
 from node.doctor.findings import TABLE, Finding, FindingCode, Severity, healthy
 from node.doctor.itself import clocks, itself
-from node.doctor.others import BLOCKS_BEHIND_MAX_DEFAULT, Missing, describe_missing, missing_validators
-from node.doctor.progress import Claim, claimed_height, links, progress, reachable, waiting
+from node.doctor.others import Missing, describe_missing, missing_validators
+from node.doctor.progress import BLOCKS_BEHIND_MAX_DEFAULT, Claim, claimed_height, links, progress, reachable, waiting
 from node.replica import ReplicaStatus
 
 __all__ = [

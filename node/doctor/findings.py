@@ -45,6 +45,7 @@ class FindingCode(StrEnum):
     VALIDATORS_LAGGING = "validators_lagging"
     VALIDATORS_NOT_VOTING = "validators_not_voting"
     STALLED = "stalled"
+    ROUNDS_FAIL = "rounds_fail"
     LEADER_SILENT = "leader_silent"
     VOTES_DIFFER = "votes_differ"
     BLOCK_UNAVAILABLE = "block_unavailable"
@@ -129,6 +130,11 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
         "follows and does not vote. One that should vote and does not is best re-keyed or removed by a proposal.",
     ),
     FindingCode.STALLED: (Severity.ERROR, "Ask the validators that it names as missing; the chain goes on by itself."),
+    FindingCode.ROUNDS_FAIL: (
+        Severity.WARNING,
+        "Messages may take longer than a round lasts: look at the network and the load of the machines; if it cannot "
+        "be faster, raise base_timeout_ms and timeout_ms_max by a proposal once blocks are appended again.",
+    ),
     FindingCode.LEADER_SILENT: (
         Severity.WARNING,
         "The round passes to the next leader by itself. Run quorum-node doctor on that machine if it happens again.",

@@ -13,7 +13,6 @@ from typing import Final
 from node.doctor.findings import Finding, FindingCode, span
 from node.replica import PeerStatus, ReplicaStatus
 
-BLOCKS_BEHIND_MAX_DEFAULT: Final = 2
 SILENT_TICKS: Final = 8
 """A node says where it is at every tick; one of whom nothing came for so many says nothing."""
 
@@ -32,6 +31,11 @@ def patience_ms(status: ReplicaStatus) -> int:
     """How long a round may take before one asks why: twice its timeout, for clocks that are slow, and some ticks."""
     timing = status.timing
     return 2 * timing.round_timeout_ms(status.round) + SILENT_TICKS * timing.tick_ms
+
+
+def is_overdue(status: ReplicaStatus) -> bool:
+    """Whether the round takes longer than it may."""
+    return status.round_ms is not None and status.round_ms > patience_ms(status)
 
 
 def missing_validators(status: ReplicaStatus) -> tuple[Missing, ...]:
@@ -81,16 +85,13 @@ def _judge(status: ReplicaStatus, peer: PeerStatus, name: str) -> Missing | None
         if stays:
             words = f"at height {peer.height} for {span(peer.standing_ms)}"
             return Missing(name, FindingCode.VALIDATORS_BEHIND, words, peer.standing_ms)
-        if lower > BLOCKS_BEHIND_MAX_DEFAULT:
-            return Missing(name, FindingCode.VALIDATORS_BEHIND, f"at height {peer.height}, and coming nearer", 0)
+        if peer.behind_ms > patience_ms(status):
+            words = f"at height {peer.height}, and moving"
+            return Missing(name, FindingCode.VALIDATORS_BEHIND, words, peer.behind_ms)
     elif stays and peer.round < status.round:
         words = f"in round {peer.round} for {span(peer.standing_ms)}"
         return Missing(name, FindingCode.VALIDATORS_LAGGING, words, peer.standing_ms)
-    elif stays and peer.round == status.round and name in status.missing and _is_overdue(status):
+    elif stays and peer.round == status.round and name in status.missing and is_overdue(status):
         assert status.round_ms is not None
         return Missing(name, FindingCode.VALIDATORS_NOT_VOTING, f"no vote for {span(status.round_ms)}", status.round_ms)
     return None
-
-
-def _is_overdue(status: ReplicaStatus) -> bool:
-    return status.round_ms is not None and status.round_ms > patience_ms(status)

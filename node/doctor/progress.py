@@ -11,9 +11,10 @@ from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_TRANSACTIONS_MAX
 from ledger.primitives import Digest
 from ledger.validators import Tolerance
 from node.doctor.findings import Finding, FindingCode, span
-from node.doctor.others import BLOCKS_BEHIND_MAX_DEFAULT, Missing, patience_ms
+from node.doctor.others import Missing, is_overdue, patience_ms
 from node.replica import ReplicaStatus, Role
 
+BLOCKS_BEHIND_MAX_DEFAULT: Final = 2
 STALLED_ROUNDS: Final = 3  # a leader that is away costs one round, and two of them two
 _OUT_OF_REACH = (FindingCode.VALIDATORS_UNREACHABLE, FindingCode.VALIDATORS_SILENT)
 _CONTENT_TICKS = 4  # a block is asked for at every tick, each time of another validator
@@ -107,6 +108,7 @@ def progress(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Iterator[Fi
         )
     elif _is_stalled(status):
         yield _stalled(status, missing)
+        yield from _rounds(status, missing)
         yield from _round(status)
 
 
@@ -123,8 +125,11 @@ def waiting(status: ReplicaStatus) -> Iterator[Finding]:
 
 def _is_stalled(status: ReplicaStatus) -> bool:
     timing = status.timing
-    overdue = status.round_ms is not None and status.round_ms > patience_ms(status)
-    return status.round >= STALLED_ROUNDS or overdue or status.waiting_ms > timing.heartbeat_ms + timing.timeout_ms_max
+    return (
+        status.round >= STALLED_ROUNDS
+        or is_overdue(status)
+        or status.waiting_ms > timing.heartbeat_ms + timing.timeout_ms_max
+    )
 
 
 def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
@@ -135,14 +140,27 @@ def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
     votes = f"; no vote seen from: {', '.join(named)}" if named else ""
     failed = f"; rounds failed that were led by: {', '.join(status.failed_leaders)}" if status.failed_leaders else ""
     waits = f"; {status.mempool_transactions} transactions wait here" if status.mempool_transactions else ""
-    too_few = len(status.validators) - len(status.missing) < status.quorum
+    late = is_overdue(status)  # in a younger round votes may be on their way
+    absent = tuple(name for name in status.validators if name in why or (late and name in status.missing))
+    too_few = len(status.validators) - len(absent) < status.quorum
     return Finding(
         FindingCode.STALLED,
         f"nothing was appended for {span(status.waiting_ms)}: height {status.deciding} is in round {status.round}, "
         f"{status.explanation}{votes}{failed}{waits}",
-        status.missing if too_few else (),
+        absent if too_few else (),
         status.waiting_ms,
     )
+
+
+def _rounds(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Iterator[Finding]:
+    """Whether rounds fail although a quorum takes part in them."""
+    may_fail = len(status.validators) - status.quorum
+    if status.round >= max(STALLED_ROUNDS, may_fail + 1) and len(missing) <= may_fail and status.role is Role.VOTING:
+        yield Finding(
+            FindingCode.ROUNDS_FAIL,
+            f"a quorum takes part, and more rounds failed than so many bad leaders explain, {status.round} in all; a "
+            f"round lasts {status.timing.round_timeout_ms(status.round)} ms now",
+        )
 
 
 def _round(status: ReplicaStatus) -> Iterator[Finding]:

@@ -86,6 +86,7 @@ def _peers(parts: Parts) -> tuple[PeerStatus, ...]:
             peer.round,
             silent_ms=now_ms - watch.since(peer.heard_at_ms),
             standing_ms=now_ms - watch.since(peer.moved_at_ms),
+            behind_ms=now_ms - watch.since(peer.level_at_ms),
         )
         for name, peer in parts.peers
     )

@@ -34,6 +34,9 @@ from node.wire import (
     Transactions,
 )
 
+BLOCKS_LEVEL_MAX = 2
+"""Who is no more than so many blocks behind us is level: what it says is a little old when it comes."""
+
 _BLAMED = frozenset(
     {
         Code.TRANSACTION_MALFORMED,
@@ -116,6 +119,8 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
     assert known is not None
     known.claim(height, round, parts.now.monotonic_ms)
     here = parts.deciding.height
+    if height >= here - BLOCKS_LEVEL_MAX:
+        known.level_at_ms = parts.now.monotonic_ms
     if height == here:
         parts.deciding.inputs.append(StatusReceived(peer, round))
     elif height < here:

@@ -25,7 +25,7 @@ class Peer:
     """A connected peer: the height it says it decides (0: nothing said yet) and its round there.
 
     `heard_at_ms` is when anything came from it (or its link was made), `moved_at_ms` when it last said another height
-    or round than before.
+    or round than before, `level_at_ms` when it last said a height that was about ours then.
     `asked_at_ms` is when a request for records was sent whose answer may still come, or None; `overdue` is whether it
     should have come by now; `asked_height` is the first height of the newest request; `failures` counts the requests
     it left unanswered in time, or answered uselessly, since the last useful answer; `served` is whether it was given a
@@ -34,6 +34,7 @@ class Peer:
 
     heard_at_ms: int
     moved_at_ms: int
+    level_at_ms: int
     height: int = 0
     round: int = 0
     asked_at_ms: int | None = None
@@ -63,7 +64,7 @@ class Peers:
         """Note a new link. Returns whether there is room for it."""
         if peer not in self._peers and len(self._peers) >= PEER_LINKS_MAX:
             return False
-        self._peers[peer] = Peer(heard_at_ms=now_ms, moved_at_ms=now_ms)
+        self._peers[peer] = Peer(now_ms, now_ms, now_ms)
         return True
 
     def disconnect(self, peer: PeerId) -> None:

@@ -30,7 +30,8 @@ class Role(StrEnum):
 class PeerStatus:
     """A connected peer: its validator name (None for a follower), and what it last said of itself (0: nothing yet).
 
-    `silent_ms` is how long nothing came from it, `standing_ms` how long it has said the same height and round.
+    `silent_ms` is how long nothing came from it, `standing_ms` how long it has said the same height and round,
+    `behind_ms` how long it has not said a height that was about that of this node.
     """
 
     peer: PeerId
@@ -39,6 +40,7 @@ class PeerStatus:
     round: int
     silent_ms: int = 0
     standing_ms: int = 0
+    behind_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

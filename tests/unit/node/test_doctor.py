@@ -26,8 +26,8 @@ def peers(*names: str | None, height: int = 1, further: tuple[Validator, ...] = 
     return (*linked, *(PeerStatus(PeerId(item.node_key.hex()), None, height, 0) for item in further))
 
 
-def peer(name: str, *, height: int = 1, silent_ms: int = 0, standing_ms: int = 0) -> PeerStatus:
-    return PeerStatus(PeerId(name.encode().hex().zfill(64)), name, height, 0, silent_ms, standing_ms)
+def peer(name: str, *, height: int = 1, silent_ms: int = 0, standing_ms: int = 0, behind_ms: int = 0) -> PeerStatus:
+    return PeerStatus(PeerId(name.encode().hex().zfill(64)), name, height, 0, silent_ms, standing_ms, behind_ms)
 
 
 def status_of(node: FakeNode, **changes: Any) -> ReplicaStatus:
@@ -143,9 +143,9 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "this node hears none of the other validators: most likely its own network is at fault",
         ),
         (
-            {"peers": (*peers("v1", "v2", height=9), peer("v3", height=5)), "deciding": 9},
+            {"peers": (*peers("v1", "v2", height=9), peer("v3", height=5, behind_ms=13_000)), "deciding": 9},
             "validators_behind",
-            "at a lower height than this node: v3 (at height 5, and coming nearer)",
+            "at a lower height than this node: v3 (at height 5, and moving)",
         ),
         (
             {"peers": (*peers("v1", "v2", height=9), peer("v3", height=8, standing_ms=13_000)), "deciding": 9},
@@ -219,7 +219,7 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
         (
             {"clocks": (ClockReading("v1", -20_000, 5), ClockReading("v2", -20_100, 5), ClockReading("v3", 9, 5))},
             "clock_wrong",
-            "no more than half of 4 clocks agree, so some are wrong; against this node's: v1 20 s behind, v2 20 s behind",
+            "of 4 clocks agree, so some are wrong; against this node's: v1 20 s behind, v2 20 s behind",
         ),
         (
             {"clocks": (ClockReading("v1", 20_000, 5), ClockReading("v2", 20_100, 5))},
