@@ -18,6 +18,7 @@ from node.replica.postbox import Postbox
 from node.replica.repairs import Repairs
 from node.replica.reports import Reports
 from node.replica.syncing import Syncing
+from node.replica.watch import Watch
 from node.storage.chain_store import ChainStore
 from node.storage.guard import SILENCED
 
@@ -27,7 +28,7 @@ class Parts:
     """The pieces of one replica.
 
     What outlives a height: `chain` to `out`. `now` is the time of the step; `deciding` is the height being decided;
-    `wake_at_ms` is when its engine wants to be woken.
+    `wake_at_ms` is when its engine wants to be woken; `watch` is what it notices as time goes on.
     """
 
     chain: ChainStore
@@ -47,6 +48,7 @@ class Parts:
     now: Now
     deciding: Deciding
     wake_at_ms: int
+    watch: Watch
 
     @property
     def silence(self) -> str | None:
