@@ -16,7 +16,7 @@ from ledger.consensus.verification import verify_message, verify_timeout_certifi
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
 from ledger.transaction import envelope_hash
-from node.replica import fetching, gathering, serving
+from node.replica import fetching, gathering, repairing, serving
 from node.replica.parts import Parts
 from node.wire import (
     Block,
@@ -70,7 +70,8 @@ def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
         case Justification(height, payload):
             _hear_justification(parts, peer, height, payload)
         case Records(items):
-            parts.syncing.receive(peer, items)
+            if not repairing.take(parts, peer, items):
+                parts.syncing.receive(peer, items)
         case FetchTransactions():
             serving.send_transactions(peer, message, parts.deciding, parts.door, parts.out)
         case FetchBlock(height):
