@@ -9,6 +9,7 @@
     reputation                 no honest machine is blamed, accused or silenced
     accusations                evidence gets onto the ledger, once, and against liars only
     bounds        I17          everything that can grow has its bound
+    model                      what honest machines did at each height are steps of the model (`tests.model`)
     audit         I14, I19     in the end a stranger re-executes the whole chain, and everything reported is in it once
 
 Progress (I16) is asked by `run`, determinism (I18) by a test. The numbers are those of the consensus research,
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from ledger.consensus.messages import TimeoutCertificate
 from node.replica import Action, Answer, BlockAppended, Committed, Logged, PeerMisbehaved, SendTo, SendToAll
 from node.wire import Checkpoint, Consensus, Cosignature
+from tests.model.recording import Recorder
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
@@ -29,6 +31,7 @@ from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
 from tests.simulation.checkers.cosigning import Cosigning
 from tests.simulation.checkers.durability import check_appended, check_reported, check_spoken
+from tests.simulation.checkers.model import check_traces
 from tests.simulation.checkers.reputation import check_blame, check_log
 from tests.simulation.checkers.statements import Statements
 
@@ -49,6 +52,7 @@ class Checkers:
         self.certificates = Certificates(world)
         self.cosigning = Cosigning()
         self.bounds = Bounds()
+        self.recorder = Recorder(world)
         self.reported: dict[Digest, None] = {}
         self._spoken: set[tuple[int, bytes]] = set()
 
@@ -89,6 +93,7 @@ class Checkers:
         if not isinstance(said, TimeoutCertificate):  # only certificates of others are passed on
             check_spoken(machine, said, message.payload)
             self.statements.spoken(machine, said)
+            self.recorder.said(machine, said.statement)
         self._spoken.add(key)
 
     def booted(self, machine: Machine) -> None:
@@ -97,12 +102,16 @@ class Checkers:
             self._world.sets.learn(machine)
             self.agreement.booted(machine)
             self.statements.booted(machine)
+            self.recorder.booted(machine)
 
     def stepped(self, machine: Machine) -> None:
         """A step is done."""
         if machine.honest:
             self.bounds.stepped(machine)
+            self.recorder.stepped(machine)
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
-        return audit(self._world, self.agreement, self.accusations, self.reported)
+        height = audit(self._world, self.agreement, self.accusations, self.reported)
+        check_traces(self.recorder)
+        return height
