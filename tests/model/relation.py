@@ -19,6 +19,9 @@ class Block(NamedTuple):
     fresh_round: int
     content: bytes
 
+    def __repr__(self) -> str:
+        return f"{self.fresh_round}:{self.content.hex()[:8]}"
+
 
 class High(NamedTuple):
     """The newest prepare certificate that somebody names: its round, and its block."""

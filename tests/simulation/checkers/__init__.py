@@ -91,9 +91,9 @@ class Checkers:
         said = self._world.memory.decode(message.payload)
         self.certificates.seen(said)
         if not isinstance(said, TimeoutCertificate):  # only certificates of others are passed on
+            self.recorder.said(machine, said.statement)
             check_spoken(machine, said, message.payload)
             self.statements.spoken(machine, said)
-            self.recorder.said(machine, said.statement)
         self._spoken.add(key)
 
     def booted(self, machine: Machine) -> None:
