@@ -23,7 +23,9 @@ from tests.model.relation import (
 def recorded_module(traces: Sequence[Trace]) -> str:
     """The module `Recorded`: the traces, in order."""
     texts = [_Names().trace(trace) for trace in traces]
-    return "\n".join(["---- MODULE Recorded ----", "Log == <<", ",\n".join(texts), ">>", "====", ""])
+    return "\n".join(
+        ["---- MODULE Recorded ----", "EXTENDS Integers", "Log == <<", ",\n".join(texts), ">>", "====", ""]
+    )
 
 
 def configuration(traces: Sequence[Trace], frame: str) -> str:

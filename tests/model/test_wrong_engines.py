@@ -14,7 +14,8 @@ from unittest.mock import patch
 
 import pytest
 
-from ledger.consensus import engine, pacemaker, verification, voting
+from ledger.consensus import engine, pacemaker, proposing, verification, voting
+from ledger.consensus.effects import BuildBlock
 from ledger.consensus.height import Restored
 from ledger.consensus.messages import PrepareCertificate
 from ledger.consensus.state import HeightState
@@ -24,7 +25,7 @@ from tests.model.relation import NotAllowedError, follow
 from tests.model.test_traces import traces_of
 from tests.simulation.plan import Plan
 
-_SEEDS = 40
+_SEEDS = 60
 
 
 def _promise(state: HeightState, statement: Statement) -> None:
@@ -95,8 +96,14 @@ def one_vote_less_is_a_quorum() -> Iterator[None]:
 
 
 @contextmanager
-def prepare_what_nothing_justifies() -> Iterator[None]:
-    with patch.object(voting, "_justified", lambda proposal, facts: True):
+def leaders_and_voters_choose_freely() -> Iterator[None]:
+    def wrong(state: HeightState) -> None:
+        """Whatever was prepared: a fresh block."""
+        if proposing._may_propose(state) and state.built_round != state.round:
+            state.built_round = state.round
+            state.effects.append(BuildBlock(state.round))
+
+    with patch.object(proposing, "propose", wrong), patch.object(voting, "_justified", lambda proposal, facts: True):
         yield
 
 
@@ -109,18 +116,18 @@ class WrongEngine:
     adjust: Callable[[Plan], Plan] | None = None
 
 
-def _lying(plan: Plan) -> Plan:
-    return replace(plan, byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3)
+def _long(plan: Plan) -> Plan:
+    return replace(plan, byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3, safety_ms=5_000, loss=0.1)
 
 
 ENGINES = {
     "vote after giving up": WrongEngine(vote_after_giving_up),
     "the high round is forgotten": WrongEngine(partial(_named, lambda held: {})),
-    "A5: an older certificate is named than the newest": WrongEngine(partial(_named, _oldest)),
+    "A5: an older certificate is named than the newest": WrongEngine(partial(_named, _oldest), adjust=_long),
     "commit what is only proposed": WrongEngine(commit_what_is_only_proposed),
     "restart without votes": WrongEngine(restart_without_votes),
     "one vote less is a quorum": WrongEngine(one_vote_less_is_a_quorum),
-    "prepare what nothing justifies": WrongEngine(prepare_what_nothing_justifies, adjust=_lying),
+    "leaders and voters choose freely": WrongEngine(leaders_and_voters_choose_freely),
 }
 
 

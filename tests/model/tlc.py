@@ -109,7 +109,7 @@ def _read(output: str) -> Answer:
     violated, counted, depth = _VIOLATED.search(output), _COUNTED.search(output), _DEPTH.search(output)
     stuck = "Error: Deadlock reached." in output
     if "Error: " in output and violated is None and not stuck:
-        raise RejectedError(output[output.index("Error: ") :][:4000])
+        raise RejectedError(output[-6000:])
     if counted is None and "Progress" not in output:
         raise RejectedError(output[-4000:])
     return Answer(
