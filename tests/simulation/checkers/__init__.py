@@ -153,13 +153,15 @@ class Checkers:
         key = (machine.identity.index, message.payload)
         if key in self._spoken:  # what is durable once stays so: a repetition says nothing new
             return
+        decoded = self._world.memory.decode(message.payload)
+        if not isinstance(decoded, TimeoutCertificate):
+            self.signing.seated(machine, decoded.statement.height, decoded.validator)
         value = self.certificates.message(message.payload)
         self._showed(value)
-        if value["type"] != "timeout_certificate":  # only certificates of others are passed on
+        if not isinstance(decoded, TimeoutCertificate):  # only certificates of others are passed on
             check_spoken(machine, value, message.payload)
             check_held(machine, value)
-            said, decoded = said_in_message(value), self._world.memory.decode(message.payload)
-            assert not isinstance(decoded, TimeoutCertificate)
+            said = said_in_message(value)
             self.signing.spoken(machine, said)
             self.framing.spoken(machine, said, decoded)
         self._spoken.add(key)

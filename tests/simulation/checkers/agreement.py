@@ -18,19 +18,17 @@ class Agreement:
     """What was announced, by height and by machine."""
 
     def __init__(self, *, within_bound: bool) -> None:
-        self._within_bound = within_bound
+        self.within_bound = within_bound
         self.chain: dict[int, Digest] = {}
         """By height, the block that was announced first."""
         self.announced: dict[int, int] = {}
         """By machine, the height of the newest block that it announced."""
-        self.forked = False
 
     def appended(self, machine: Machine, block: BlockAppended) -> None:
         """A machine announces a block."""
         first = self.chain.setdefault(block.height, block.block_hash)
-        self.forked |= first != block.block_hash
         demand(
-            first == block.block_hash or not self._within_bound,
+            first == block.block_hash or not self.within_bound,
             "agreement",
             f"{machine.identity.name} appends {block.block_hash.hex()[:8]} at height {block.height}, "
             f"where another has {first.hex()[:8]}",

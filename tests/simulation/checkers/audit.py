@@ -71,7 +71,7 @@ def audit(
         of_machine[machine.identity.index] = branch
         _compare(machine, branch, agreement)
         branch.accusations.compare(machine, chain)
-    demand(len(branches) <= 1 or agreement.forked, _NAME, "honest disks have two chains")
+    demand(len(branches) <= 1 or not agreement.within_bound, _NAME, "honest disks have two chains")
     if chains:
         longest = max(chains, key=lambda item: item[1].tip.header.height)[1]
         _check_trail(world, longest)
@@ -162,4 +162,6 @@ def _compare(machine: Machine, branch: Branch, agreement: Agreement) -> None:
         same = header is not None and block_hash(header) == expected
         demand(same, _NAME, f"{machine.identity.name} has another block {each} on its disk")
         first = agreement.chain.setdefault(each, expected)
-        demand(first == expected or agreement.forked, _NAME, f"height {each} is not the block that was announced")
+        demand(
+            first == expected or not agreement.within_bound, _NAME, f"height {each} is not the block that was announced"
+        )

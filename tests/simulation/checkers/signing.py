@@ -26,7 +26,6 @@ class Signing:
 
     def spoken(self, machine: Machine, said: Said) -> None:
         """A statement leaves."""
-        self._check_seat(machine, said)
         place = machine.identity.index, said.height, said.round, said.kind
         first = self._said.setdefault(place, said)
         demand(first == said, _NAME, f"{machine.identity.name} says {said} after {first}")
@@ -36,11 +35,12 @@ class Signing:
         index = machine.identity.index
         return max((round for who, at, round, _ in self._said if (who, at) == (index, height)), default=0)
 
-    def _check_seat(self, machine: Machine, said: Said) -> None:
-        sets, who, height = machine.world.sets, machine.identity.name, said.height
+    def seated(self, machine: Machine, height: int, validator: int) -> None:
+        """A machine speaks as this validator of a height."""
+        sets, who = machine.world.sets, machine.identity.name
         seat = sets.seat(machine, height)
         demand(seat is not None, _NAME, f"{who} speaks at height {height}, in whose set it has no seat")
-        demand(seat == said.validator, _NAME, f"{who} speaks at height {height} from another seat than {seat}")
-        name = sets.at(height).validators[said.validator].name
+        demand(seat == validator, _NAME, f"{who} speaks at height {height} from another seat than {seat}")
+        name = sets.at(height).validators[validator].name
         speaker = self._speakers.setdefault((height, name), machine.identity.index)
         demand(speaker == machine.identity.index, _NAME, f"{name} speaks at height {height} with two keys")
