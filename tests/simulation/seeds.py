@@ -11,11 +11,11 @@ from tests.simulation.violation import Violation
 FIRST_SEED = 1_000_000
 """Far from those that every test run has."""
 
-_CHANGES_EVERY = 4
+_CHANGES_EVERY = 16
 
 
 def run_seeds(first: int, last: int) -> Outcome:
-    """Run the units from `first` to `last` - 1: one seed each, every fourth with changes of the validator set."""
+    """Run the units from `first` to `last` - 1: one seed each, every sixteenth with changes of the validator set."""
     counts: Counter[str] = Counter()
     recovery_ms = 0
     violations: list[str] = []
