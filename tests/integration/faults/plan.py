@@ -169,7 +169,7 @@ def draw_plan(seed: int, seconds: float, machines: int = 5) -> Plan:
     faults: list[Scheduled] = []
     now, hand = 0.0, list[str]()
     while True:
-        now += dice.uniform(0.5, 3.0)
+        now += dice.uniform(0.5, 2.0)
         if not hand:
             hand = dice.sample(sorted(_KINDS), len(_KINDS))
         fault = _KINDS[hand.pop()](dice, machines)
