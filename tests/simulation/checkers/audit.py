@@ -32,9 +32,9 @@ _NAME = "audit"
 
 def audit(world: World, agreement: Agreement, accusations: Accusations, reported: Iterable[Digest]) -> int:
     """Audit the longest honest chain from genesis. Returns its height."""
-    if not world.honest:
+    if not world.sound:
         return 0
-    chain = max(world.honest, key=lambda machine: machine.durable_height).durable_chain()
+    chain = max(world.sound, key=lambda machine: machine.durable_height).durable_chain()
     judge = audit_in_memory(world.genesis, world.memory.verify)
     found: dict[Digest, int] = {}
     for height in range(1, chain.tip.header.height + 1):
@@ -51,7 +51,7 @@ def audit(world: World, agreement: Agreement, accusations: Accusations, reported
             demand(earlier == height, _NAME, f"{transaction.id.hex()[:8]} is in blocks {earlier} and {height}")
     _check_trail(world, chain)
     _check_receipts(world, chain)
-    for machine in world.honest:
+    for machine in world.sound:
         _compare(machine, agreement)
         accusations.compare(machine)
     for transaction_id in reported:

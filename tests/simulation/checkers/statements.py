@@ -48,7 +48,9 @@ class Statements:
         demand(speaker == machine.identity.index, "statements", f"{name} speaks at height {height} with two keys")
 
     def booted(self, machine: Machine) -> None:
-        """A machine came back: its round is not below one that it signed (amendment A9)."""
+        """A machine came back: its round is not below one that it signed (amendment A9), unless its disk is damaged."""
+        if machine.damaged:
+            return
         deciding = machine.running._parts.deciding
         said = self._said.get((machine.identity.index, deciding.height), [])
         signed = max((statement.round for statement in said), default=0)
