@@ -52,7 +52,8 @@ class Council:
 
     def _state(self) -> State | None:
         """What the node that is furthest says, of those that run and do not lie."""
-        running = [machine for machine in self._world.sound if machine.replica is not None]
+        up = [machine for machine in self._world.sound if machine.replica is not None]
+        running = [machine for machine in up if not machine.disk.is_broken]
         if not running:
             return None
         best = max(running, key=lambda machine: machine.running.status().height)

@@ -100,6 +100,11 @@ class Disk(MemoryStore):
         """From here on nothing can be read or written, until the next start."""
         self._failure = reason
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing can be read or written any more."""
+        return self._failure is not None
+
     def row_keys(self) -> list[bytes]:
         """The keys of all rows, in order."""
         return list(self._keys)

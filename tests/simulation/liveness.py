@@ -143,13 +143,15 @@ class Liveness:
         return self._world.last_seat(machine) is None
 
     def _ask_again(self) -> None:
-        """Clients repeat what they have no outcome for, each time to another machine, or submit something new."""
+        """Clients repeat what they have no outcome for, each time to another machine that follows the chain, or submit
+        something new."""
         world = self._world
+        following = [machine for machine in self._live if self._follows(machine)]
         missing = self._missing()
         for number in missing:
-            world.submit(self._rng.choice(self._live), number)
+            world.submit(self._rng.choice(following), number)
         if not missing and not self._all_at(self._target):
-            world.submit(self._rng.choice(self._live), world.submitted)
+            world.submit(self._rng.choice(following), world.submitted)
         world.at(world.now_ms + _CLIENT_EVERY_MS, self._ask_again)
 
     def _publish(self) -> None:

@@ -224,6 +224,8 @@ class Machine:
         self.make_room()
         self.recover_speed()
         self._say_all(self.boots)
+        if self.replica is not None and self.disk.is_broken:
+            self.world.cut(self)
         self._stepping = False  # when it would have gone on does not matter any more
         if self.replica is not None:
             self.hand_in(Elapsed())

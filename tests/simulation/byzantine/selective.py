@@ -31,8 +31,12 @@ class Selective(Shameless):
         honest = [
             machine.identity.number
             for machine in self.world.machines
-            if machine.identity.number not in liars and self.world.sets.seat(machine, deciding.height) is not None
+            if machine.identity.number not in liars and self._has_seat(machine)
         ]
         first = deciding.height % max(len(honest), 1)
         wanted = max(0, deciding.validators.quorum - len(liars))
         return [*honest[first:], *honest[:first]][:wanted]
+
+    def _has_seat(self, machine: Machine) -> bool:
+        key = machine.identity.founder.consensus_key.public_key
+        return self.running._parts.deciding.validators.index_of_consensus_key(key) is not None
