@@ -15,7 +15,7 @@ Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (t
 goes out: `door` (envelopes), `reading` (the tip that blocks are judged on), `hearing` (peers), `fetching`, `serving`,
 `peers` and `syncing` (catching up), `accusing` (contradictions); `cosigned`, `cosigning` and `gathering` (checkpoints
 of the log); and `opening` (restart, and who may vote), `standing`
-(which seat its key has, as the set changes), `status`, `explaining`.
+(which seat its key has, as the set changes), `watch`, `status`, `explaining`, `describing`.
 """
 
 from node.replica.actions import (

@@ -84,6 +84,7 @@ def _try(parts: Parts, name: Digest) -> bool:
         deciding.inputs.append(BlockChecked(name, deciding.blocks.facts(outcome)))
         return True
     if outcome is not None:
+        deciding.refused_block = (name, outcome)
         parts.out.log("block_refused", height=deciding.height, block_hash=name.hex(), reason=outcome)
     return False
 

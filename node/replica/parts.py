@@ -17,6 +17,7 @@ from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.replica.reports import Reports
 from node.replica.syncing import Syncing
+from node.replica.watch import Watch
 from node.storage.chain_store import ChainStore
 
 
@@ -25,7 +26,7 @@ class Parts:
     """The pieces of one replica.
 
     What outlives a height: `chain` to `out`. `now` is the time of the step; `deciding` is the height being decided;
-    `wake_at_ms` is when its engine wants to be woken.
+    `wake_at_ms` is when its engine wants to be woken; `watch` is what it notices as time goes on.
     """
 
     chain: ChainStore
@@ -44,6 +45,7 @@ class Parts:
     now: Now
     deciding: Deciding
     wake_at_ms: int
+    watch: Watch
 
     @property
     def silence(self) -> str | None:

@@ -28,11 +28,12 @@ from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
 from ledger.senders import is_validator_sender
 from ledger.transaction import envelope_hash
 from node.ports import Guard
-from node.replica import accusing, cosigning, explaining, gathering
+from node.replica import accusing, cosigning, gathering
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
 from node.replica.cosigned import Published, read_cosigned
 from node.replica.deciding import begin
+from node.replica.describing import describe
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
 from node.replica.findings import Findings
@@ -51,9 +52,10 @@ from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
 from node.replica.reports import Reports
-from node.replica.standing import note_change, standing, unfit, warn
-from node.replica.status import PeerStatus, ReplicaStatus, Role
+from node.replica.standing import note_change, warn
+from node.replica.status import ReplicaStatus
 from node.replica.syncing import Conflict, Syncing
+from node.replica.watch import Watch
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError, StorageFailedError
 from node.storage.promises import Promises, StoredCandidate
@@ -109,6 +111,7 @@ class Replica:
             now=now,
             deciding=begin(chain, key=key, may_vote=False, restored=None, mempool=door.mempool, verify=verify, now=now),
             wake_at_ms=now.monotonic_ms,
+            watch=Watch(now.monotonic_ms, now.monotonic_ms, now.monotonic_ms),
         )
         self._begin()
         warn(self._parts)
@@ -127,6 +130,7 @@ class Replica:
             return (Halted(self._halted),)
         parts = self._parts
         parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
+        parts.watch.step_begins(now.monotonic_ms, parts.deciding.engine.context.timing.tick_ms)
         try:
             self._settle()
             for item in inputs:
@@ -147,6 +151,7 @@ class Replica:
             due_ms = min(due_ms, self._fill_until_ms())
         if parts.cosigned.due_at_ms is not None:
             due_ms = min(due_ms, parts.cosigned.due_at_ms)
+        parts.watch.due_ms = max(due_ms, now.monotonic_ms)
         parts.out.add(WakeAt(due_ms))
         return parts.out.take()
 
@@ -160,6 +165,8 @@ class Replica:
             case PeerConnected(peer):
                 self._connect(peer)
             case PeerDisconnected(peer):
+                if parts.deciding.name_of_peer(peer) is not None:
+                    parts.watch.link_lost(peer, parts.now.monotonic_ms)
                 parts.peers.disconnect(peer)
                 parts.postbox.forget(peer)
                 parts.cosigned.forget(peer)
@@ -171,7 +178,8 @@ class Replica:
     def _connect(self, peer: PeerId) -> None:
         """Tell a new peer where we are, and what was submitted here that it may not have."""
         parts = self._parts
-        if parts.peers.connect(peer):
+        if parts.peers.connect(peer, parts.now.monotonic_ms):
+            parts.watch.linked(peer)
             parts.out.send(peer, Status(parts.deciding.height, parts.deciding.engine.round))
             for message in split_transactions(parts.door.submitted())[:1]:
                 parts.out.send(peer, message)
@@ -232,6 +240,7 @@ class Replica:
         forgotten = not fetched_again and deciding.unknown_own_commit(certificate)
         append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
         self._appended = True
+        parts.watch.appended_at_ms = parts.now.monotonic_ms
         if forgotten and parts.silence is None:
             parts.keep_silent(
                 f"block {certificate.height} is certified with a signature of this node's key that this node does not "
@@ -324,46 +333,7 @@ class Replica:
 
     def status(self) -> ReplicaStatus:
         """Where this node is and what it waits for."""
-        parts, deciding = self._parts, self._parts.deciding
-        status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
-        role, reason = (Role.HALTED, self._halted) if self._halted is not None else standing(parts)
-        return ReplicaStatus(
-            chain=parts.chain.chain,
-            height=tip.header.height,
-            block_hash=tip.block_hash,
-            time_ms=tip.header.time_ms,
-            deciding=deciding.height,
-            round=status.round,
-            leader=deciding.name(status.leader),
-            proposal_seen=status.proposal_seen,
-            role=role,
-            reason=reason,
-            validator=None if deciding.me is None else deciding.name(deciding.me),
-            validators=tuple(validator.name for validator in deciding.validators.validators),
-            quorum=deciding.validators.quorum,
-            quorum_sentence=deciding.validators.tolerance.sentence(),
-            prepared=tuple(map(deciding.name, status.prepared)),
-            committed=tuple(map(deciding.name, status.committed)),
-            timed_out=tuple(map(deciding.name, status.timed_out)),
-            missing=explaining.missing(deciding, status),
-            peers=tuple(
-                PeerStatus(name, deciding.name_of_peer(name), peer.height, peer.round) for name, peer in parts.peers
-            ),
-            mempool_transactions=len(mempool),
-            mempool_bytes=mempool.bytes,
-            evidence_count=len(parts.findings.evidence()),
-            conflict_height=parts.findings.first_conflict,
-            unfit=unfit(parts) if role is Role.FOLLOWING else None,
-            explanation=explaining.explain(
-                deciding,
-                status,
-                parts.peers,
-                role=role,
-                reason=reason,
-                refused=parts.syncing.refused,
-                mempool_transactions=len(mempool),
-            ),
-        )
+        return describe(self._parts, halted=self._halted)
 
     def checkpoint(self) -> Published | None:
         """The newest checkpoint of the log with a quorum of cosignatures, with all further ones that are here."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.campaigns.campaign import Campaign
 from tests.simulation.seeds import run_seeds
+from tests.twins.exhaustive import run_four_phases, run_three_phases
+from tests.twins.sampling import run_samples
 
 CAMPAIGNS = {
     campaign.name: campaign
@@ -14,6 +16,27 @@ CAMPAIGNS = {
             units=100_000,
             chunk=250,
             run=run_seeds,
+        ),
+        Campaign(
+            "twins-without-brake",
+            "all 262,144 scenarios of four validators with one twin, whose double proposals nobody gives up for",
+            units=4**3,
+            chunk=16,
+            run=run_three_phases,
+        ),
+        Campaign(
+            "twins-four-phases",
+            "all 16,777,216 scenarios of four phases, four validators with one twin",
+            units=4**4,
+            chunk=4,
+            run=run_four_phases,
+        ),
+        Campaign(
+            "twins-samples",
+            "drawn scenarios with twins in which messages are lost by receiver and kind",
+            units=200_000,
+            chunk=5_000,
+            run=run_samples,
         ),
     )
 }
