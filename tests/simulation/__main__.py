@@ -128,8 +128,8 @@ def _run_all(tasks: list[Task], jobs: int) -> int:
     seconds = time.monotonic() - started
     echo(
         f"{done} seeds, {events} events, {faults} faults, {heights} heights in {seconds:.0f} s "
-        f"({done / seconds:.1f} seeds/s); no violation; after healing the slowest height took {height_ms} simulated ms, "
-        f"and none more than {permille / 10} % of its bound"
+        f"({done / seconds:.1f} seeds/s); no violation; after healing the slowest height took {height_ms} "
+        f"simulated ms, and none more than {permille / 10} % of its bound"
     )
     return 0
 

@@ -84,6 +84,16 @@ class Plan:
         """How many machines have keys that may come into the set: they are numbered after those of genesis."""
         return max(max(era.machines) for era in self.eras) + 1 - self.n
 
+    def bearable(self) -> Plan:
+        """The same without damage to machines that are bad or dead already, or that the others cannot do without."""
+        gone = [machine for machine, _ in self.byzantine] + list(self.dead)
+        damage = []
+        for incident in self.damage if self.lively else ():
+            if incident.machine not in gone and lively(self.eras, [*gone, incident.machine]):
+                gone.append(incident.machine)
+                damage.append(incident)
+        return replace(self, damage=tuple(damage))
+
     def calm(self) -> Plan:
         """The same network, and nothing goes wrong in it by itself."""
         return replace(

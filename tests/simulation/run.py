@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.simulation.bound import Pace
+from tests.simulation.checkers.forks import Fork
 from tests.simulation.liveness import Liveness
 from tests.simulation.plan import Plan, draw, draw_changes
 from tests.simulation.remembering import shared
@@ -20,7 +21,7 @@ from tests.simulation.world import World
 class Report:
     """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for;
     `slowest` is the height after healing that came closest to its bound; `accusations` is how much evidence the ledger
-    has in the end; `faults` is what went wrong, by kind."""
+    has in the end; `forks` are not empty only beyond the bound; `faults` is what went wrong, by kind."""
 
     plan: Plan
     height: int
@@ -30,6 +31,7 @@ class Report:
     cuts: int
     accusations: int
     slowest: Pace
+    forks: tuple[Fork, ...]
     faults: Mapping[str, int]
     digest: str
 
@@ -54,7 +56,7 @@ def run(
     if changes:
         plan = draw_changes(rng, plan)
     if adjust is not None:
-        plan = adjust(plan)
+        plan = adjust(plan).bearable()
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))
@@ -104,6 +106,7 @@ class _Run:
             cuts=sum(machine.power.cuts for machine in world.machines),
             accusations=len(world.checkers.accusations.recorded),
             slowest=liveness.slowest,
+            forks=tuple(world.checkers.forks),
             faults=dict(sorted(world.faults.items())),
             digest=world.trace.hexdigest(),
         )

@@ -90,7 +90,7 @@ class World:
         self.machines: list[Machine] = []
         self._settle_machines(image)
         self.network = Network(rng, plan, len(self.machines), self.faults)
-        self.checkers = Checkers(self)
+        self.checkers = Checkers(self, image)
         self.council = Council(self)
         for incident in plan.incidents + plan.damage:
             self.at(incident.at_ms, strike, self, incident)

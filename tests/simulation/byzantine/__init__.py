@@ -16,6 +16,7 @@ from tests.simulation.byzantine.lying_disk import LyingDisk
 from tests.simulation.byzantine.restored import Restored
 from tests.simulation.byzantine.selective import Selective
 from tests.simulation.byzantine.silent import Silent
+from tests.simulation.byzantine.splitter import Splitter
 from tests.simulation.byzantine.twin import Twin
 from tests.simulation.byzantine.withholding import Withholding
 from tests.simulation.machine import Machine
@@ -27,6 +28,7 @@ KINDS: dict[str | None, type[Machine]] = {
     "liar": Liar,
     "framer": Framer,
     "silent": Silent,
+    "splitter": Splitter,
     "withholding": Withholding,
     "selective": Selective,
     "forgetful": Forgetful,
