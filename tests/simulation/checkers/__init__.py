@@ -51,6 +51,7 @@ from node.replica import (
     SendTo,
     SendToAll,
 )
+from node.storage.errors import StorageError
 from node.wire import Checkpoint, Consensus, Cosignature, Justification, PeerMessage, Records
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
@@ -75,6 +76,7 @@ from tests.simulation.checkers.signing import Signing
 from tests.simulation.checkers.stranger import Stranger, certificates_in
 from tests.simulation.checkers.synced import Rows, Synced
 from tests.simulation.eras import tolerated
+from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -207,7 +209,10 @@ class Checkers:
         """The end of the run. Returns the height that was audited."""
         chains = [(machine, machine.durable_chain()) for machine in self._world.sound]
         self.forks = find_forks(self._world, chains)
-        branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        try:
+            branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        except StorageError as error:
+            raise Violation("audit", f"a sound disk cannot be read: {error}") from error
         if not branches:
             return 0
         self.accusations = branches[0].accusations
