@@ -357,7 +357,7 @@ MUTANTS = (
     Mutant(
         "a record is held against the set that its own block decided",
         (Change(chain_store, "ChainStore.record", "self.validators_of(height)", "self.validators_of(height + 1)"),),
-        ("reputation", "step"),
+        ("reputation", "step", "audit"),
         set_changes=True,
     ),
     Mutant(
