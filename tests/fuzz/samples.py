@@ -28,6 +28,7 @@ from node.wire import (
 from node.wire import encode as encode_frame
 from tests.crash_points.histories import HISTORIES
 from tests.crash_points.running import CrashWorld
+from tests.model.recording import recorded
 from tests.simulation.machine import Machine
 from tests.simulation.remembering import shared
 
@@ -77,7 +78,7 @@ class Network:
 def network() -> Network:
     """Tell a history of `tests.crash_points`, and listen."""
     world = _Listening(4, 3, HISTORIES[1])
-    with shared(world.memory):
+    with shared(world.memory), recorded(world.checkers.recorder):
         world.tell()
         world.submit(world.machines[0], world.submitted)
         while world.machines[0].running._parts.chain.newest_promised_height() is None:
