@@ -125,7 +125,8 @@ class Checkers:
 
     def _appended(self, machine: Machine, block: BlockAppended) -> None:
         check_appended(machine, block)
-        self.links.appended(machine, block)
+        if not machine.damaged:
+            self.links.appended(machine, block)
         self._world.sets.learn(machine)
         self.forward.appended(machine, block, self.agreement.announced.get(machine.identity.index, 0))
         self.agreement.appended(machine, block)
@@ -199,7 +200,7 @@ class Checkers:
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
-        chains = [(machine, machine.durable_chain()) for machine in self._world.honest]
+        chains = [(machine, machine.durable_chain()) for machine in self._world.sound]
         self.forks = find_forks(self._world, chains)
         branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
         if not branches:
