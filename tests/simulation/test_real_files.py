@@ -51,6 +51,6 @@ def test_files_that_lose_a_row_are_found_out(tmp_path: Path) -> None:
     ) -> None:
         write(store, {key: value for key, value in puts.items() if not key.startswith(b"s")}, deletes, sync=sync)
 
-    with patch.object(LevelDBStore, "write", forget), pytest.raises(Violation, match="other rows than were written"):
-        with real_machines(tmp_path):
-            run(0, n=1, q=1, adjust=short)
+    found_out = pytest.raises(Violation, match="other rows than were written")
+    with patch.object(LevelDBStore, "write", forget), found_out, real_machines(tmp_path):
+        run(0, n=1, q=1, adjust=short)
