@@ -84,6 +84,40 @@ class Plan:
         """How many machines have keys that may come into the set: they are numbered after those of genesis."""
         return max(max(era.machines) for era in self.eras) + 1 - self.n
 
+    def bearable(self) -> Plan:
+        """The same without damage to machines that are bad or dead already, or that the others cannot do without."""
+        gone = [machine for machine, _ in self.byzantine] + list(self.dead)
+        damage = []
+        for incident in self.damage if self.lively else ():
+            if incident.machine not in gone and lively(self.eras, [*gone, incident.machine]):
+                gone.append(incident.machine)
+                damage.append(incident)
+        return replace(self, damage=tuple(damage))
+
+    def calm(self) -> Plan:
+        """The same network, and nothing goes wrong in it by itself."""
+        return replace(
+            self,
+            loss=0.0,
+            tail_rate=0.0,
+            duplicate_rate=0.0,
+            damage_rate=0.0,
+            slow_machine=-1,
+            narrow_machine=-1,
+            partition_every_ms=0,
+            reset_rate=0.0,
+            cut_rate=0.0,
+            failure_rate=0.0,
+            power_cuts=0,
+            final_power_cut=False,
+            pauses=0,
+            clocks="right",
+            step_ms=0,
+            reconnect_ms=100,
+            incidents=(),
+            damage=(),
+        )
+
     def lines(self) -> list[str]:
         """The plan for people."""
         plain = [field.name for field in fields(self) if field.name not in ("eras", "incidents", "damage")]

@@ -2,8 +2,9 @@
 
 The replica reads and writes LevelDB and the guard file; the model (`disk`) is kept beside them, and draws when the
 power goes. A power cut leaves a copy of the directory as it is at that point, as far as syncs go: the log may end at
-any byte behind the last sync, also in the middle of the batch that was being written, and a slot of the guard at any byte. What
-comes back from the copy must be what the model allows: all that was synced, and of the rest a prefix, batch by batch.
+any byte behind the last sync, also in the middle of the batch that was being written, and a slot of the guard at any
+byte. What comes back from the copy must be what the model allows: all that was synced, and of the rest a prefix, batch
+by batch.
 So the model that all other runs rely on is itself held against real files.
 """
 

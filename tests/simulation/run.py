@@ -30,8 +30,8 @@ class Report:
     recovery_ms: int
     cuts: int
     accusations: int
-    forks: tuple[Fork, ...]
     slowest: Pace
+    forks: tuple[Fork, ...]
     faults: Mapping[str, int]
     digest: str
 
@@ -56,7 +56,7 @@ def run(
     if changes:
         plan = draw_changes(rng, plan)
     if adjust is not None:
-        plan = adjust(plan)
+        plan = adjust(plan).bearable()
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))
@@ -105,8 +105,8 @@ class _Run:
             recovery_ms=recovery_ms,
             cuts=sum(machine.power.cuts for machine in world.machines),
             accusations=len(world.checkers.accusations.recorded),
-            forks=tuple(world.checkers.forks),
             slowest=liveness.slowest,
+            forks=tuple(world.checkers.forks),
             faults=dict(sorted(world.faults.items())),
             digest=world.trace.hexdigest(),
         )

@@ -26,6 +26,9 @@
 The numbers are those of the consensus research, section 1.9. A `Violation` bears the name of its family: agreement is
 I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 and I19; every other file has its own.
 
+A machine whose disk is damaged may have lost what it had: it is not held to what is on its disk, nor to going on where
+it was (I8, I11, I12, I14); but to all that it says.
+
 I1, I9, I10 and I13 hold while no more validators sign two different things than the quorum bears; all others always.
 """
 
@@ -133,7 +136,8 @@ class Checkers:
         certificate = self.certificates.appended(machine, block)
         if self.within_bound:
             self.locking.committed(certificate)
-        self.rejoining.appended(machine, block.height)
+        if not machine.damaged:
+            self.rejoining.appended(machine, block.height)
         self.reporting.announced(machine, block.transaction_ids)
 
     def _sent(self, machine: Machine, message: PeerMessage) -> None:
@@ -181,13 +185,14 @@ class Checkers:
             self._world.sets.learn(machine)
             height = machine.running._parts.deciding.height
             announced = self.agreement.announced.get(machine.identity.index, 0)
-            self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
+            if not machine.damaged:
+                self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
+                self.restarting.booted(machine)
             self.agreement.booted(machine)
-            self.restarting.booted(machine)
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
         """A machine took a step with these inputs; nothing of these actions was carried out yet."""
-        if machine.honest:
+        if machine.honest and not machine.damaged:
             self.restarting.took(machine, inputs, backlog, actions)
 
     def stepped(self, machine: Machine) -> None:
@@ -195,8 +200,9 @@ class Checkers:
         if machine.honest:
             self.forward.stepped(machine)
             self.bounds.stepped(machine)
-            self.rejoining.stepped(machine)
-            self.restarting.stepped(machine)
+            if not (machine.damaged or machine.disk.is_broken):
+                self.rejoining.stepped(machine)
+                self.restarting.stepped(machine)
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""

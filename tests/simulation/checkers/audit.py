@@ -76,8 +76,8 @@ def audit(
         longest = max(chains, key=lambda item: item[1].tip.header.height)[1]
         _check_trail(world, longest)
         _check_receipts(world, longest)
-    for transaction_id, index in reporting.reported if branches else ():
-        lost = transaction_id not in of_machine.get(index, branches[0]).heights
+    for transaction_id, index in reporting.reported:
+        lost = transaction_id not in of_machine.get(index, branches[0]).heights  # a damaged one may have lost its own
         demand(not lost, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
     return branches
 

@@ -2,8 +2,8 @@
 
 A log line of the events below would mean that an honest machine does not trust itself, or its own disk. Only one whose
 disk is damaged may say so of its disk, and nothing but a frame that was damaged on its way, or is of another time or
-chain, justifies blame. Where more lie than the quorum bears, there may be two chains, and whoever finds that out stops,
-and says so.
+chain, justifies blame. Where more lie than the quorum bears, there may be two chains,
+and whoever finds that out stops, and says so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _NEVER = frozenset(
         "other_parent",
     }
 )
-
 _OF_DAMAGE = frozenset({"voting_stopped", "block_damaged", "stored_block_refused", "cosigning_stopped"})
 
 
@@ -52,9 +51,11 @@ def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> Non
 
 def check_log(machine: Machine, line: Logged, world: World) -> None:
     """A line for the operator."""
-    may_be = line.event in _OF_DAMAGE and machine.damaged
-    may_be |= line.event in _AFTER_A_FORK and not world.checkers.within_bound
-    demand(line.event not in _NEVER or may_be, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}")
+    expected = line.event in _AFTER_A_FORK and not world.checkers.within_bound
+    expected = expected or (line.event in _OF_DAMAGE and machine.damaged)
+    demand(
+        expected or line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}"
+    )
     if line.event in ("evidence_found", "evidence_recorded"):
         accused, height = line.fields["validator"], line.fields["height"]
         assert isinstance(height, int)

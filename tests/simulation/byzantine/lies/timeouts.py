@@ -22,7 +22,7 @@ def early_timeout(liar: Liar) -> bool:
     round = max(0, state.round + rng.choice((-1, 0, 0, 0, 1)))
     known = [item for item in state.prepare_certificates.values() if item.round <= round]
     prepared = rng.choice([None, *known])
-    statement = _statement(liar, round, prepared)
+    statement = timeout_statement(liar, round, prepared)
     liar.say(TimeoutVote(statement, liar.me, liar.sign(statement), prepared))
     return True
 
@@ -43,14 +43,14 @@ def timeout_of_a_higher_certificate(liar: Liar) -> bool:
 def weak_certificate(liar: Liar) -> bool:
     """A timeout certificate that binds as little as possible, with its own word that it knows nothing."""
     round = liar.state.round
-    entries = _others_entries(liar, round)[: liar.quorum - 1]
-    return _certify(liar, round, [*entries, _own_entry(liar, _statement(liar, round, None))])
+    entries = others_entries(liar, round)[: liar.quorum - 1]
+    return _certify(liar, round, [*entries, _own_entry(liar, timeout_statement(liar, round, None))])
 
 
 def poisoned_certificate(liar: Liar) -> bool:
     """A timeout certificate that names a prepare certificate of this round which nobody has (amendment A3)."""
     round = liar.state.round
-    entries = _others_entries(liar, round)[: liar.quorum - 1]
+    entries = others_entries(liar, round)[: liar.quorum - 1]
     own = TimeoutStatement(liar.deciding.height, round, round, _NOBODYS)
     return _certify(liar, round, [*entries, _own_entry(liar, own)])
 
@@ -67,19 +67,20 @@ def stale_certificate(liar: Liar) -> bool:
 def certificate_of_too_few(liar: Liar) -> bool:
     """A timeout certificate with one signer less than a quorum."""
     round = liar.state.round
-    entries = _others_entries(liar, round)[: max(0, liar.quorum - 2)]
-    return _claim(liar, round, [*entries, _own_entry(liar, _statement(liar, round, None))])
+    entries = others_entries(liar, round)[: max(0, liar.quorum - 2)]
+    return _claim(liar, round, [*entries, _own_entry(liar, timeout_statement(liar, round, None))])
 
 
 def certificate_with_one_signer_twice(liar: Liar) -> bool:
     """A timeout certificate in which the liar makes up for all who are missing."""
     round = liar.state.round
-    entries = _others_entries(liar, round)[: max(0, liar.quorum - 2)]
-    own = _own_entry(liar, _statement(liar, round, None))
+    entries = others_entries(liar, round)[: max(0, liar.quorum - 2)]
+    own = _own_entry(liar, timeout_statement(liar, round, None))
     return _claim(liar, round, [*entries, *[own] * (liar.quorum - len(entries))])
 
 
-def _statement(liar: Liar, round: int, prepared: PrepareCertificate | None) -> TimeoutStatement:
+def timeout_statement(liar: Liar, round: int, prepared: PrepareCertificate | None) -> TimeoutStatement:
+    """What the liar says of a round that it gives up."""
     if prepared is None:
         return TimeoutStatement(liar.deciding.height, round, -1, ZERO_DIGEST)
     return TimeoutStatement(liar.deciding.height, round, prepared.round, prepared.block_hash)
@@ -89,7 +90,7 @@ def _own_entry(liar: Liar, own: TimeoutStatement) -> TimeoutEntry:
     return TimeoutEntry(liar.me, own.high_round, own.high_hash, liar.sign(own))
 
 
-def _others_entries(liar: Liar, round: int) -> list[TimeoutEntry]:
+def others_entries(liar: Liar, round: int) -> list[TimeoutEntry]:
     """The timeouts of others for this round, those that bind least first."""
     entries: dict[int, TimeoutEntry] = {}
     for statement, signers in liar.state.book._signers.get((round, StatementType.TIMEOUT), {}).items():
