@@ -259,7 +259,7 @@ MUTANTS = (
             Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
             Change(proposing, "propose", "None if state.entry is None", "None if True"),
         ),
-        ("agreement", "certificates", "statements", "progress"),
+        ("agreement", "certificates", "statements", "progress", "model"),
         seeds=100,
     ),
     Mutant(
@@ -357,7 +357,7 @@ MUTANTS = (
     Mutant(
         "a record is held against the set that its own block decided",
         (Change(chain_store, "ChainStore.record", "self.validators_of(height)", "self.validators_of(height + 1)"),),
-        ("reputation", "step"),
+        ("reputation", "step", "audit"),
         set_changes=True,
     ),
     Mutant(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ledger.consensus.inputs import PeerId
 from ledger.errors import MalformedError
@@ -61,6 +61,9 @@ class _Way(NamedTuple):
 class World:
     """All machines, what is between them, and what happens next."""
 
+    kinds: ClassVar[Mapping[str | None, type[Machine]]] = KINDS
+    """What honest machines (None) and those of each lie are made of."""
+
     def __init__(self, rng: random.Random, plan: Plan, trace: Trace) -> None:
         self.rng = rng
         self.plan = plan
@@ -110,7 +113,7 @@ class World:
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
                 rate = 1000 if plan.clocks == "right" else self.rng.randint(RATE_PERMILLE_MIN, RATE_PERMILLE_MAX)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
-                machine = KINDS[kind](self, identity, clock, image)
+                machine = self.kinds[kind](self, identity, clock, image)
                 self.machines.append(machine)
                 self._by_peer.setdefault(identity.peer, []).append(machine)
 

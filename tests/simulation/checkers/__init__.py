@@ -22,6 +22,7 @@
              cosigning     cosignatures only ever go forward, and are durable, with their block, before they leave
              reputation    no honest machine is blamed, accused or silenced
              accusations   evidence gets onto the ledger, once, and against liars only
+             model         what honest machines do at each height are steps of the model (`tests.model`)
 
 The numbers are those of the consensus research, section 1.9. A `Violation` bears the name of its family: agreement is
 I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 and I19; every other file has its own.
@@ -51,7 +52,9 @@ from node.replica import (
     SendTo,
     SendToAll,
 )
+from node.storage.errors import StorageError
 from node.wire import Checkpoint, Consensus, Cosignature, Justification, PeerMessage, Records
+from tests.model.recording import Recorder
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
@@ -66,6 +69,7 @@ from tests.simulation.checkers.framing import Framing
 from tests.simulation.checkers.holding import check_held
 from tests.simulation.checkers.links import Links
 from tests.simulation.checkers.locking import Locking
+from tests.simulation.checkers.model import check_traces
 from tests.simulation.checkers.preparing import Preparing
 from tests.simulation.checkers.rejoining import Rejoining
 from tests.simulation.checkers.reporting import Reporting
@@ -75,6 +79,7 @@ from tests.simulation.checkers.signing import Signing
 from tests.simulation.checkers.stranger import Stranger, certificates_in
 from tests.simulation.checkers.synced import Rows, Synced
 from tests.simulation.eras import tolerated
+from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -104,6 +109,7 @@ class Checkers:
         self.bounds = Bounds()
         self.reporting = Reporting()
         self.cosigning = Cosigning()
+        self.recorder = Recorder(world)
         self.forks: list[Fork] = []
         """Found in the end."""
         self._spoken: set[tuple[int, bytes]] = set()
@@ -160,6 +166,7 @@ class Checkers:
             return
         decoded = self._world.memory.decode(message.payload)
         if not isinstance(decoded, TimeoutCertificate):
+            self.recorder.said(machine, decoded.statement)
             self.signing.seated(machine, decoded.statement.height, decoded.validator)
         value = self.certificates.message(message.payload)
         self._showed(value)
@@ -188,6 +195,7 @@ class Checkers:
             if not machine.damaged:
                 self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
                 self.restarting.booted(machine)
+                self.recorder.booted(machine)
             self.agreement.booted(machine)
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
@@ -200,6 +208,7 @@ class Checkers:
         if machine.honest:
             self.forward.stepped(machine)
             self.bounds.stepped(machine)
+            self.recorder.stepped(machine)
             if not (machine.damaged or machine.disk.is_broken):
                 self.rejoining.stepped(machine)
                 self.restarting.stepped(machine)
@@ -208,7 +217,11 @@ class Checkers:
         """The end of the run. Returns the height that was audited."""
         chains = [(machine, machine.durable_chain()) for machine in self._world.sound]
         self.forks = find_forks(self._world, chains)
-        branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        try:
+            branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        except StorageError as error:
+            raise Violation("audit", f"a sound disk cannot be read: {error}") from error
+        check_traces(self.recorder)
         if not branches:
             return 0
         self.accusations = branches[0].accusations
