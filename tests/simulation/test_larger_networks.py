@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.test_simulation import chunks, run_chunk
 
-SEEDS = (((5, 3), 240), ((5, 4), 220), ((7, 5), 100))
+SEEDS = (((5, 3), 180), ((5, 4), 180), ((7, 5), 80))
 
 
 @pytest.mark.parametrize(("n", "q", "first"), chunks(SEEDS))
