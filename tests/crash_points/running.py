@@ -215,6 +215,14 @@ def _plan(n: int, q: int) -> Plan:
     """Nothing goes wrong by itself."""
     return replace(
         draw(random.Random(0), n=n, q=q),
-        byzantine=(), dead=(), incidents=(), damage=(), followers=0, transactions=0,
-        clocks="right", step_ms=0, heartbeat_ms=60_000, damage_rate=0.0,
+        byzantine=(),
+        dead=(),
+        incidents=(),
+        damage=(),
+        followers=0,
+        transactions=0,
+        clocks="right",
+        step_ms=0,
+        heartbeat_ms=60_000,
+        damage_rate=0.0,
     )

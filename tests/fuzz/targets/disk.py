@@ -17,7 +17,7 @@ from ledger.consensus.inputs import Now
 from ledger.crypto import verify
 from ledger.primitives import PublicKey
 from node.replica import Elapsed, Replica
-from node.storage.block_rows import read_heights_with_transactions
+from node.storage.block_rows import read_heights_with_transactions, read_stored_body
 from node.storage.check import check_blocks, check_rows, check_state
 from node.storage.errors import DamagedError, StorageError
 from node.storage.guard import FileGuard, MemoryGuard
@@ -107,6 +107,7 @@ def _read(data: bytes) -> None:
             lambda h=height: chain.leaves(h),
             lambda h=height: chain.promises(h + 1),
             lambda h=height: chain.trail(h),
+            lambda h=height: read_stored_body(chain.store, h, chain.block_hash(h), 1),
             lambda: read_entries(chain.store, 0, size, log_size=size),
             lambda: read_tile(chain.store, 0, 0, width=size),
             lambda: list(read_heights_with_transactions(chain.store, 0, size, reverse=True)),
