@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.campaigns.campaign import Campaign
+from tests.crash_points.counting import UNITS, run_units
 from tests.simulation.seeds import run_seeds
 from tests.twins.exhaustive import run_four_phases, run_three_phases
 from tests.twins.sampling import run_samples
@@ -37,6 +38,13 @@ CAMPAIGNS = {
             units=200_000,
             chunk=5_000,
             run=run_samples,
+        ),
+        Campaign(
+            "crash-points",
+            "the power goes at every instant of a height with a round change, with both ways to come back",
+            units=len(UNITS),
+            chunk=1,
+            run=run_units,
         ),
     )
 }
