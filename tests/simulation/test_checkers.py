@@ -1,6 +1,6 @@
 """The checkers see what they are for: each is shown what must not be, by forgery or by a small bug in production code.
 
-`tests/mutants` has the bugs of the protocol; here are those that a checker of its own is the only one to see.
+The mutants are the bugs of the protocol; here are those that a checker of its own is the only one to see.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def other(leaf: int | str) -> int | str:
 
 
 class Listener:
-    """Keeps one message, or record, of each shape that machines showed in a run, and asks a stranger about forgeries."""
+    """Keeps one message, or record, of each shape that machines showed in a run."""
 
     def __init__(self) -> None:
         self.shown: dict[tuple[Any, ...], tuple[Stranger, str, bytes]] = {}
