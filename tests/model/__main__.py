@@ -86,7 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
         echo(answer.output)
         echo(f"VIOLATED: {answer.violated}")
         return 1
-    echo(f"nothing is violated in {'all' if answer.complete else 'what was seen of'} {answer.distinct} states")
+    if answer.complete:
+        echo(f"nothing is violated in all {answer.distinct} states, which are {answer.depth} steps deep")
+    else:
+        echo(f"nothing is violated in random behaviours of at least {answer.states} states")
     return 0
 
 

@@ -49,6 +49,9 @@ ASSUME /\ Faulty \in Nat /\ LastRound \in Nat
 
 Rounds == 0 .. LastRound
 
+(* Validators take turns, where they have numbers.                         *)
+ByTurns == [r \in Rounds |-> r % Size]
+
 (***************************************************************************)
 (* A block knows the round for which it was made, in its header, and is    *)
 (* never rewritten when it is proposed again.                              *)
