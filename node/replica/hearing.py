@@ -130,8 +130,8 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
     named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
-    for name, envelope in named:
-        outcome = parts.door.admit(name, envelope, parts.deciding)
+    outcomes, _ = parts.door.admit(named, parts.deciding)
+    for outcome in outcomes:
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:
             parts.out.blame(peer, f"transaction: {outcome}")
             break

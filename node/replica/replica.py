@@ -26,7 +26,6 @@ from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.evidence import EVIDENCE_PREFIX
 from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
 from ledger.senders import is_validator_sender
-from ledger.transaction import envelope_hash
 from node.ports import Guard
 from node.replica import accusing, cosigning, gathering
 from node.replica.actions import Action, Answer, Halted, WakeAt
@@ -319,13 +318,10 @@ class Replica:
     def _restore_candidate(self, stored: StoredCandidate) -> None:
         """A block that was prepared before the restart: verified and checked again, from the bytes that are here."""
         parts = self._parts
-        transactions = []
-        for envelope in stored.envelopes:
-            transaction = parts.door.judge(envelope_hash(envelope), envelope, parts.deciding)
-            if isinstance(transaction, Refusal):
-                parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transaction))
-                return
-            transactions.append(transaction)
+        transactions = parts.door.judge_body(stored.envelopes, parts.deciding)
+        if isinstance(transactions, Refusal):
+            parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transactions))
+            return
         candidate = check_block(parts.chain.tip, parts.deciding.reader, stored.header_bytes, transactions)
         if isinstance(candidate, str):
             parts.out.log("stored_block_refused", height=parts.deciding.height, reason=candidate)

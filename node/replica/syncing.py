@@ -27,7 +27,7 @@ from ledger.crypto import Verify
 from ledger.errors import LedgerError
 from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, RECORD_REQUESTS_MAX
 from ledger.refusals import Refusal
-from ledger.transaction import Transaction, envelope_hash
+from ledger.transaction import Transaction
 from node.replica.deciding import Decided, Deciding
 from node.replica.door import Door
 from node.replica.outbox import Outbox
@@ -168,13 +168,8 @@ class Syncing:
         """The verified transactions of a body, or why it cannot be the one of this header."""
         if len(item.envelopes) != header.transaction_count:
             return f"{len(item.envelopes)} envelopes, and the header counts {header.transaction_count}"
-        transactions = []
-        for envelope in item.envelopes:
-            transaction = door.judge(envelope_hash(envelope), envelope, deciding)
-            if isinstance(transaction, Refusal):
-                return str(transaction)
-            transactions.append(transaction)
-        return transactions
+        transactions = door.judge_body(item.envelopes, deciding)
+        return str(transactions) if isinstance(transactions, Refusal) else transactions
 
     def _compare(
         self, record: CommitRecord, header: Header, encoded: bytes, deciding: Deciding, chain: ChainStore

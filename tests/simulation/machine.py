@@ -65,11 +65,11 @@ class Watched(Outbox):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
-        self._machine = machine
+        self.machine = machine
 
     def add(self, action: Action) -> None:
         """See `Outbox.add`."""
-        self._machine.world.checkers.said(self._machine, action)
+        self.machine.world.checkers.said(self.machine, action)
         super().add(action)
 
 
@@ -217,7 +217,9 @@ class Machine:
     def _step(self, inputs: list[ReplicaInput]) -> None:
         replica = self.running
         try:
-            actions = replica.step(inputs, self.now, backlog=bool(self._inbox))
+            backlog = bool(self._inbox)
+            actions = replica.step(inputs, self.now, backlog=backlog)
+            self.world.checkers.took(self, inputs, backlog, actions)
         except (PowerCut, Violation, AssertionError):
             raise
         except Exception as error:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.storage.promises import newest_promised_height
+from tests.model.recording import recorded
 from tests.simulation.checkers.accusations import unreported
+from tests.simulation.checkers.forks import Fork
 from tests.simulation.machine import Machine
 from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw, draw_changes
 from tests.simulation.remembering import shared
@@ -26,7 +28,7 @@ _SETTLING_MS = 4_000
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for;
-    `accusations` is how much evidence the ledger has in the end."""
+    `accusations` is how much evidence the ledger has in the end; `forks` are not empty only beyond the bound."""
 
     plan: Plan
     height: int
@@ -35,6 +37,7 @@ class Report:
     recovery_ms: int
     cuts: int
     accusations: int
+    forks: tuple[Fork, ...]
     digest: str
 
 
@@ -46,10 +49,11 @@ def run(
     changes: bool = False,
     show: Callable[[str], None] | None = None,
     show_plan: Callable[[Plan], None] | None = None,
+    watch: Callable[[World], None] | None = None,
     adjust: Callable[[Plan], Plan] | None = None,
 ) -> Report:
     """Run one seed; with `changes` the validator set changes while it runs. `adjust` may change what was drawn, for a
-    test that is after something in particular.
+    test that is after something in particular; `watch` is given the world before anything happens in it.
 
     Raises `Violation`; an assertion of production code is one too.
     """
@@ -62,7 +66,9 @@ def run(
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))
-    with shared(world.memory):
+    if watch is not None:
+        watch(world)
+    with shared(world.memory), recorded(world.checkers.recorder):
         try:
             return _Run(world).run()
         except AssertionError as error:
@@ -105,6 +111,7 @@ class _Run:
             recovery_ms=recovery_ms,
             cuts=sum(machine.power.cuts for machine in world.machines),
             accusations=len(world.checkers.accusations.recorded),
+            forks=tuple(world.checkers.forks),
             digest=world.trace.hexdigest(),
         )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import ClassVar
 
 from ledger.consensus.inputs import PeerId
 from ledger.genesis import Genesis
@@ -40,6 +41,9 @@ _DOWN_MS = (1, 40, 300, 900)
 class World:
     """All machines, what is between them, and what happens next."""
 
+    kinds: ClassVar[Mapping[str | None, type[Machine]]] = KINDS
+    """What honest machines (None) and those of each lie are made of."""
+
     def __init__(self, rng: random.Random, plan: Plan, trace: Trace) -> None:
         self.rng = rng
         self.plan = plan
@@ -62,7 +66,7 @@ class World:
         self.machines: list[Machine] = []
         self._settle_machines(image)
         self.network = Network(rng, plan, len(self.machines))
-        self.checkers = Checkers(self)
+        self.checkers = Checkers(self, image)
         self.council = Council(self)
 
     def _settle_machines(self, image: dict[bytes, bytes]) -> None:
@@ -80,7 +84,7 @@ class World:
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
                 rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
-                machine = KINDS[kind](self, identity, clock, image)
+                machine = self.kinds[kind](self, identity, clock, image)
                 self.machines.append(machine)
                 self._by_peer.setdefault(identity.peer, []).append(machine)
 
