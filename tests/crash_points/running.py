@@ -216,7 +216,5 @@ def _run(world: CrashWorld, history: History, instant: Instant, restart: Restart
 
 def _plan(n: int, q: int) -> Plan:
     """Nothing goes wrong by itself."""
-    drawn = draw(random.Random(0), n=n, q=q)
-    return replace(
-        drawn, byzantine=(), dead=(), followers=0, clocks="right", step_ms=0, heartbeat_ms=60_000, transactions=0
-    )
+    drawn = draw(random.Random(0), n=n, q=q).calm()
+    return replace(drawn, byzantine=(), dead=(), followers=0, heartbeat_ms=60_000, transactions=0)
