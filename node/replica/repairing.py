@@ -17,7 +17,7 @@ from ledger.block import parse_header
 from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.inputs import PeerId
 from ledger.errors import LedgerError
-from ledger.limits import REPAIR_REQUESTS_PER_TICK_MAX
+from ledger.limits import REPAIR_REQUESTS_PER_TICK_MAX, SCRUB_TICKS_UNDER_LOAD
 from node.replica.parts import Parts
 from node.replica.status import DamageStatus
 from node.storage.archive import rows_to_take_over
@@ -30,7 +30,9 @@ from node.wire import CertifiedBlock, FetchRecords
 def repair(parts: Parts) -> None:
     """At every tick. Raises `DamagedError` when the database must be made anew, and can be now."""
     damaged, repairs = parts.chain.damaged, parts.repairs
-    if damaged.elsewhere is None:
+    repairs.ticks += 1
+    # A full block takes some milliseconds: under load, they are needed elsewhere.
+    if damaged.elsewhere is None and (not len(parts.door.mempool) or repairs.ticks % SCRUB_TICKS_UNDER_LOAD == 0):
         repairs.scrubber.look()
     if damaged.elsewhere is not None and not damaged.hopeless and _can_be_made_anew(parts):
         raise DamagedError(damaged.elsewhere)

@@ -25,7 +25,7 @@ from threading import Thread
 from ledger.genesis import Genesis
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.durable import sync_directory
-from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError
+from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError, StoreMissingError
 from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
 
@@ -95,8 +95,10 @@ class SetAside:
         try:
             self._store = open_database(self._path)
             self.archive = Archive(self._store)
-        except StorageError:
+        except (DamagedError, StoreMissingError):
             self.remove()  # nothing can be read of it any more: peers have all of it
+        except StorageError:
+            self.close()  # now it cannot: another process has it open, for one
 
     def close(self) -> None:
         """Close it."""
