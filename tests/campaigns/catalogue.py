@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.bit_rot.sweep import SLICES, run_slices
 from tests.campaigns.campaign import Campaign
 from tests.crash_points.counting import UNITS, run_units
 from tests.simulation.beyond import run_attacks
@@ -18,6 +19,13 @@ CAMPAIGNS = {
             units=100_000,
             chunk=250,
             run=run_seeds,
+        ),
+        Campaign(
+            "bit-rot",
+            "every byte of a small data directory flipped, all bits and one of them",
+            units=SLICES,
+            chunk=50,
+            run=run_slices,
         ),
         Campaign(
             "forks",
