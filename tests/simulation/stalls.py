@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from unittest.mock import patch
 
-from ledger.state import State
-from node.doctor import Accusation, Finding, Severity, examine
+from node.doctor import Severity
 from node.replica import Replica
 from node.storage.guard import MemoryGuard
 from tests.simulation.byzantine import KINDS
+from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
@@ -149,7 +149,7 @@ class Stall:
         """What a running machine finds that is no mere notice: codes, and the validators that are named."""
         return {
             (str(finding.code), frozenset(finding.validators))
-            for finding in findings_of(machine)
+            for finding in findings_of(machine.running, machine)
             if finding.severity is not Severity.NOTICE
         }
 
@@ -160,19 +160,6 @@ class Stall:
                 if machine.paused_until_ms <= self.world.now_ms:
                     self.world.submit(machine, number)
             self.world.at(self.world.now_ms + _SUBMIT_EVERY_MS, self._submit)
-
-
-def findings_of(machine: Machine) -> tuple[Finding, ...]:
-    """What `/v1/doctor` of a machine that runs would say, but for its disk, which has room."""
-    return findings_of_replica(machine.running, machine)
-
-
-def findings_of_replica(replica: Replica, machine: Machine) -> tuple[Finding, ...]:
-    """The same of a replica, which may have halted, by the state that a machine can read."""
-    accusations = {Accusation(item.validator, item.height) for item in replica.evidence()}
-    return examine(
-        replica.status(), State(machine.running._parts.chain.state), accusations=accusations, storage_low=False
-    )
 
 
 def names(machines: Iterable[Machine]) -> frozenset[str]:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.remembering import shared
-from tests.simulation.stalls import LONG_MS, Stall, findings_of_replica, names
+from tests.simulation.stalls import LONG_MS, Stall, names
 
 SIZES = ((2, 2), (3, 2), (4, 3), (5, 3), (5, 4), (7, 5))
 
@@ -161,7 +162,7 @@ def test_a_disk_that_fails_halts_its_node_and_others_miss_it(n: int, q: int) -> 
             assert found.pop("isolated", names([machine])) == names([machine])
             assert found == {"quorum_unreachable": names(stall.faulty), "stalled": names(stall.faulty)}
         for machine, replica in zip(stall.faulty, replicas, strict=True):
-            (halted,) = (item for item in findings_of_replica(replica, stall.others[0]) if item.code == "halted")
+            (halted,) = (item for item in findings_of(replica, stall.others[0]) if item.code == "halted")
             assert halted.validators == tuple(names([machine]))
             assert "injected" in halted.sentence
 

@@ -9,6 +9,7 @@
     reputation                 no honest machine is blamed, accused or silenced
     accusations                evidence gets onto the ledger, once, and against liars only
     bounds        I17          everything that can grow has its bound
+    explanations               the doctor says what is true, and explains every stall
     audit         I14, I19     in the end a stranger re-executes the whole chain, and everything reported is in it once
 
 Progress (I16) is asked by `run`, determinism (I18) by a test. The numbers are those of the consensus research,
@@ -29,6 +30,7 @@ from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
 from tests.simulation.checkers.cosigning import Cosigning
 from tests.simulation.checkers.durability import check_appended, check_reported, check_spoken
+from tests.simulation.checkers.explanations import Explanations
 from tests.simulation.checkers.reputation import check_blame, check_log
 from tests.simulation.checkers.statements import Statements
 
@@ -49,6 +51,7 @@ class Checkers:
         self.certificates = Certificates(world)
         self.cosigning = Cosigning()
         self.bounds = Bounds()
+        self.explanations = Explanations(world)
         self.reported: dict[Digest, None] = {}
         self._spoken: set[tuple[int, bytes]] = set()
 
@@ -102,6 +105,7 @@ class Checkers:
         """A step is done."""
         if machine.honest:
             self.bounds.stepped(machine)
+            self.explanations.stepped(machine)
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
