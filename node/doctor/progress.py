@@ -139,6 +139,9 @@ def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
     named = [f"{name} ({why[name]})" if name in why else name for name in status.missing]
     votes = f"; no vote seen from: {', '.join(named)}" if named else ""
     failed = f"; rounds failed that were led by: {', '.join(status.failed_leaders)}" if status.failed_leaders else ""
+    gave_up = [name for name in status.timed_out if name not in status.prepared]
+    if gave_up and status.proposal_seen and status.validator in status.prepared:
+        failed += f"; given up, with a proposal that is valid here, by: {', '.join(gave_up)}"
     waits = f"; {status.mempool_transactions} transactions wait here" if status.mempool_transactions else ""
     late = is_overdue(status)  # in a younger round votes may be on their way
     absent = tuple(name for name in status.validators if name in why or (late and name in status.missing))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from node.doctor import Severity
-from node.replica import Replica
+from ledger.governance.activation import UnknownRules
+from node.doctor import Severity, itself
+from node.replica import Replica, ReplicaInput, blocks, deciding, driving, syncing
 from node.storage.guard import MemoryGuard
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
@@ -24,12 +26,12 @@ from tests.simulation.plan import Plan, draw
 from tests.simulation.trace import Trace
 from tests.simulation.world import World
 
-LONG_MS = 8_000
+LONG_MS = 5_000
 """Longer than the patience of any round, at the timeouts of the simulation."""
 
 _DELAY_MS = 3
 _WARM_UP_MS = 600
-_SUBMIT_EVERY_MS = 200
+_SUBMIT_EVERY_MS = 400
 
 
 class Links(Network):
@@ -54,6 +56,42 @@ class Damaged(Machine):
         """No checker watches."""
 
 
+class Divergent(Damaged):
+    """Its software, from some moment on, judges blocks by other rules than everybody else's."""
+
+    diverges = False
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        with ExitStack() as rules:
+            for module in (syncing, blocks, driving) if self.diverges else ():
+                rules.enter_context(patch.object(module, "check_block", _find_fault))
+            super()._step(inputs)
+
+
+class Outdated(Damaged):
+    """Its software does not know the rules that are in force from some height on."""
+
+    rules: UnknownRules | None = None
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        with self.as_it_knows():
+            super()._step(inputs)
+
+    def as_it_knows(self) -> ExitStack:
+        """As long as this is entered, its software is asked."""
+        stack = ExitStack()
+        for module in (deciding, itself):
+            stack.enter_context(patch.object(module, "unknown_rules", lambda *_: self.rules))
+        return stack
+
+
+def _find_fault(*_: object) -> str:
+    return "its state root is not that of the state"
+
+
+_KINDS: dict[str | None, type[Machine]] = {"damaged": Damaged, "divergent": Divergent, "outdated": Outdated}
+
+
 class Stall:
     """One network, drawn from a seed. `faulty` are the machines that the drawn fault is to hit: more than the quorum
     can do without, and not all, if there are others."""
@@ -64,7 +102,7 @@ class Stall:
         self.faulty_numbers = tuple(sorted(self.rng.sample(range(n), drawn)))
         kinds = () if byzantine is None else tuple((number, byzantine) for number in self.faulty_numbers)
         plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers)
-        with patch.dict(KINDS, {"damaged": Damaged}):
+        with patch.dict(KINDS, _KINDS):
             self.world = World(self.rng, plan, Trace(None))
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
         self.world.faulty = byzantine is not None

@@ -174,6 +174,11 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "no vote seen from: v3; rounds failed that were led by: v1, v2, v3",
         ),
         (
+            {"round": 3, "proposal_seen": True, "prepared": ("v0", "v1"), "timed_out": ("v0", "v2", "v3")},
+            "stalled",
+            "; given up, with a proposal that is valid here, by: v2, v3",
+        ),
+        (
             {
                 "round": 3,
                 "votes": (BlockVotes(Digest(b"\x0a" * 32), ("v0", "v1")), BlockVotes(Digest(b"\x0b" * 32), ("v2",))),
