@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.replica import explaining
+from node.replica import explaining, repairing
 from node.replica.parts import Parts
 from node.replica.standing import standing, unfit
 from node.replica.status import BlockVotes, ClockReading, PeerStatus, RefusedBlock, ReplicaStatus, Role, Unlinked
@@ -66,6 +66,7 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
             refused=parts.syncing.refused,
             mempool_transactions=len(mempool),
         ),
+        damage=repairing.damage_status(parts),
     )
 
 

@@ -16,7 +16,7 @@ from ledger.consensus.verification import verify_message, verify_timeout_certifi
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
 from ledger.transaction import envelope_hash
-from node.replica import fetching, gathering, serving
+from node.replica import fetching, gathering, repairing, serving
 from node.replica.parts import Parts
 from node.wire import (
     Block,
@@ -70,7 +70,8 @@ def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
         case Justification(height, payload):
             _hear_justification(parts, peer, height, payload)
         case Records(items):
-            parts.syncing.receive(peer, items)
+            if not repairing.take(parts, peer, items):
+                parts.syncing.receive(peer, items)
         case FetchTransactions():
             serving.send_transactions(peer, message, parts.deciding, parts.door, parts.out)
         case FetchBlock(height):
@@ -129,8 +130,8 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
     named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
-    for name, envelope in named:
-        outcome = parts.door.admit(name, envelope, parts.deciding)
+    outcomes, _ = parts.door.admit(named, parts.deciding)
+    for outcome in outcomes:
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:
             parts.out.blame(peer, f"transaction: {outcome}")
             break

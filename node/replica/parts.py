@@ -15,10 +15,12 @@ from node.replica.opening import VoteState
 from node.replica.outbox import Outbox
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.repairs import Repairs
 from node.replica.reports import Reports
 from node.replica.syncing import Syncing
 from node.replica.watch import Watch
 from node.storage.chain_store import ChainStore
+from node.storage.guard import SILENCED
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Parts:
     peers: Peers
     postbox: Postbox
     syncing: Syncing
+    repairs: Repairs
     out: Outbox
     now: Now
     deciding: Deciding
@@ -50,10 +53,16 @@ class Parts:
     @property
     def silence(self) -> str | None:
         """Why this node must not sign, now or ever again, or None."""
-        return self.vote_state.silence or self.findings.silence
+        return self.findings.silence or self.vote_state.silence
+
+    def note_silence(self) -> None:
+        """Have the guard know it, too: the database, which says why, may be lost or older one day."""
+        if self.guard.read() not in (None, SILENCED):
+            self.guard.write(SILENCED)
 
     def keep_silent(self, reason: str) -> None:
         """From here on this node signs nothing, also after a restart."""
         if self.findings.silence is None:
             self.findings.keep_silent(reason)
+            self.note_silence()
             self.out.log("voting_stopped", reason=reason)

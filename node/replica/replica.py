@@ -26,7 +26,6 @@ from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.evidence import EVIDENCE_PREFIX
 from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
 from ledger.senders import is_validator_sender
-from ledger.transaction import envelope_hash
 from node.ports import Guard
 from node.replica import accusing, cosigning, gathering
 from node.replica.actions import Action, Answer, Halted, WakeAt
@@ -51,14 +50,17 @@ from node.replica.outbox import Outbox
 from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.repairs import Repairs
 from node.replica.reports import Reports
 from node.replica.standing import note_change, warn
 from node.replica.status import ReplicaStatus
 from node.replica.syncing import Conflict, Syncing
 from node.replica.watch import Watch
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
-from node.storage.errors import DamagedError, StorageFailedError
+from node.storage.errors import DamagedError, DatabaseDamagedError, StorageFailedError
 from node.storage.promises import Promises, StoredCandidate
+from node.storage.scrubbing import Scrubber
 from node.wire import Status, split_transactions
 
 
@@ -78,11 +80,12 @@ class Replica:
         cosigning_key: SigningKey | None,
         verify: Verify,
         now: Now,
+        archive: Archive | None = None,
     ) -> None:
         """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
 
         `consensus_key` is None for a node that never votes, `node_key` for one that never reports evidence,
-        `cosigning_key` for one that never cosigns. Hand in
+        `cosigning_key` for one that never cosigns. `archive` is a damaged database whose blocks are taken over. Hand in
         `Elapsed()` next, which starts the timers. Raises `node.storage.errors.DamagedError` when the newest state is
         not what was written, and `StorageFailedError` when the guard cannot be written.
         """
@@ -91,7 +94,7 @@ class Replica:
         chain.read_committed()  # now, and not in the middle of a round
         findings, peers = Findings(chain.store), Peers()
         door = Door(verify, chain.transaction_committed)
-        self._halted: str | None = None
+        self._halted: Halted | None = None
         self._appended = False
         self._backlog = False
         self._parts = Parts(
@@ -106,7 +109,8 @@ class Replica:
             cosigned=read_cosigned(chain, guard, cosigning_key, now.monotonic_ms),
             peers=peers,
             postbox=Postbox(),
-            syncing=Syncing(peers, verify),
+            syncing=Syncing(peers, verify, archive),
+            repairs=Repairs(Scrubber(chain)),
             out=Outbox(),
             now=now,
             deciding=begin(chain, key=key, may_vote=False, restored=None, mempool=door.mempool, verify=verify, now=now),
@@ -114,6 +118,8 @@ class Replica:
             watch=Watch(now.monotonic_ms, now.monotonic_ms, now.monotonic_ms),
         )
         self._begin()
+        if findings.silence is not None:
+            self._parts.note_silence()
         warn(self._parts)
         cosigning.resume(self._parts)
 
@@ -127,7 +133,7 @@ class Replica:
         waiting, its last action is `WakeAt(now.monotonic_ms)`.
         """
         if self._halted is not None:
-            return (Halted(self._halted),)
+            return (self._halted,)
         parts = self._parts
         parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
         parts.watch.step_begins(now.monotonic_ms, parts.deciding.engine.context.timing.tick_ms)
@@ -141,11 +147,13 @@ class Replica:
             self._tell_peers()
             cosigning.cosign_if_due(parts)
         except (StorageFailedError, DamagedError) as error:
-            self._halted = str(error)
-            parts.out.add(Halted(self._halted))
+            damage = isinstance(error, DamagedError | DatabaseDamagedError)
+            self._halted = Halted(str(error), rebuild=damage and parts.syncing.archive is None)
+            parts.out.add(self._halted)
             return parts.out.take()
         deciding = parts.deciding
-        waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
+        more = parts.syncing.busy or parts.syncing.archived(deciding.height)
+        waiting = deciding.decided is not None or (more and not deciding.suspended)
         due_ms = now.monotonic_ms if waiting else parts.wake_at_ms
         if self._block_is_filling():
             due_ms = min(due_ms, self._fill_until_ms())
@@ -170,6 +178,7 @@ class Replica:
                 parts.peers.disconnect(peer)
                 parts.postbox.forget(peer)
                 parts.cosigned.forget(peer)
+                parts.repairs.forget(peer)
             case Elapsed():
                 parts.deciding.inputs.append(Wake())
             case _:
@@ -309,13 +318,10 @@ class Replica:
     def _restore_candidate(self, stored: StoredCandidate) -> None:
         """A block that was prepared before the restart: verified and checked again, from the bytes that are here."""
         parts = self._parts
-        transactions = []
-        for envelope in stored.envelopes:
-            transaction = parts.door.judge(envelope_hash(envelope), envelope, parts.deciding)
-            if isinstance(transaction, Refusal):
-                parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transaction))
-                return
-            transactions.append(transaction)
+        transactions = parts.door.judge_body(stored.envelopes, parts.deciding)
+        if isinstance(transactions, Refusal):
+            parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transactions))
+            return
         candidate = check_block(parts.chain.tip, parts.deciding.reader, stored.header_bytes, transactions)
         if isinstance(candidate, str):
             parts.out.log("stored_block_refused", height=parts.deciding.height, reason=candidate)
@@ -333,11 +339,16 @@ class Replica:
 
     def status(self) -> ReplicaStatus:
         """Where this node is and what it waits for."""
-        return describe(self._parts, halted=self._halted)
+        return describe(self._parts, halted=None if self._halted is None else self._halted.reason)
 
     def checkpoint(self) -> Published | None:
         """The newest checkpoint of the log with a quorum of cosignatures, with all further ones that are here."""
         return gathering.to_serve(self._parts)
+
+    @property
+    def takes_from_archive(self) -> bool:
+        """Whether blocks may still have to be taken from the database that was set aside."""
+        return self._parts.syncing.archive is not None
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""

@@ -27,6 +27,25 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DamageStatus:
+    """What is damaged on this node's disk.
+
+    `blocks` are the heights of blocks that are fetched again from peers, `replaced` counts those that were put back
+    since the start; `elsewhere` says what no block puts right, so that the database must be made anew; and
+    `archived_height` is the height of the damaged database that blocks are taken from, while it is, or None.
+    """
+
+    blocks: tuple[int, ...]
+    replaced: int
+    elsewhere: str | None
+    archived_height: int | None
+
+
+UNDAMAGED = DamageStatus((), 0, None, None)
+"""Nothing is damaged, as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStatus:
     """A connected peer: its validator name (None for a follower), and what it last said of itself (0: nothing yet).
 
@@ -131,3 +150,4 @@ class ReplicaStatus:
     """Why the key of a node that is not in the validator set could not vote if it joined; None when it could."""
     explanation: str
     """One sentence for people: what the node waits for."""
+    damage: DamageStatus = UNDAMAGED

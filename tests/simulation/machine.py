@@ -217,7 +217,9 @@ class Machine:
     def _step(self, inputs: list[ReplicaInput]) -> None:
         replica = self.running
         try:
-            actions = replica.step(inputs, self.now, backlog=bool(self._inbox))
+            backlog = bool(self._inbox)
+            actions = replica.step(inputs, self.now, backlog=backlog)
+            self.world.checkers.took(self, inputs, backlog, actions)
         except (PowerCut, Violation, AssertionError):
             raise
         except Exception as error:

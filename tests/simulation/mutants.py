@@ -302,7 +302,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is pending is reported committed",
-        (Change(door, "Door.admit", "return Pending(known.id)", "return Committed(known.id)"),),
+        (Change(door, "Door._known", "return Pending(known.id)", "return Committed(known.id)"),),
         ("durability",),
     ),
     Mutant(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from node.storage.promises import newest_promised_height
 from tests.simulation.checkers.accusations import unreported
+from tests.simulation.checkers.forks import Fork
 from tests.simulation.machine import Machine
 from tests.simulation.plan import TIMEOUT_MS_MAX, Plan, draw, draw_changes
 from tests.simulation.remembering import shared
@@ -26,7 +27,7 @@ _SETTLING_MS = 4_000
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run came to. `recovery_ms` is simulated time from healing to the end, 0 where it was not asked for;
-    `accusations` is how much evidence the ledger has in the end."""
+    `accusations` is how much evidence the ledger has in the end; `forks` are not empty only beyond the bound."""
 
     plan: Plan
     height: int
@@ -35,6 +36,7 @@ class Report:
     recovery_ms: int
     cuts: int
     accusations: int
+    forks: tuple[Fork, ...]
     digest: str
 
 
@@ -105,6 +107,7 @@ class _Run:
             recovery_ms=recovery_ms,
             cuts=sum(machine.power.cuts for machine in world.machines),
             accusations=len(world.checkers.accusations.recorded),
+            forks=tuple(world.checkers.forks),
             digest=world.trace.hexdigest(),
         )
 

@@ -62,7 +62,7 @@ class World:
         self.machines: list[Machine] = []
         self._settle_machines(image)
         self.network = Network(rng, plan, len(self.machines))
-        self.checkers = Checkers(self)
+        self.checkers = Checkers(self, image)
         self.council = Council(self)
 
     def _settle_machines(self, image: dict[bytes, bytes]) -> None:

@@ -6,6 +6,7 @@ from tests.simulation.byzantine.forgetful import Forgetful
 from tests.simulation.byzantine.framer import Framer
 from tests.simulation.byzantine.liar import Liar
 from tests.simulation.byzantine.silent import Silent
+from tests.simulation.byzantine.splitter import Splitter
 from tests.simulation.byzantine.twin import Twin
 from tests.simulation.byzantine.withholding import Withholding
 from tests.simulation.machine import Machine
@@ -16,6 +17,7 @@ KINDS: dict[str | None, type[Machine]] = {
     "liar": Liar,
     "framer": Framer,
     "silent": Silent,
+    "splitter": Splitter,
     "withholding": Withholding,
     "forgetful": Forgetful,
 }

@@ -25,6 +25,7 @@ _EVERY_MS = 1_000
 _HEALED_MS = 6_000  # the longest patience, by the fastest clock
 _STALLED_MS = 4_500  # three rounds, each as long as patience lasts
 _MOVED_MS = 500  # what others say of themselves is as old as a tick
+_CLOCKS_APART_MS = 5_000
 _NEVER_OF_SOUND_DISKS = frozenset({FindingCode.CERTIFIED_BLOCK_REFUSED, FindingCode.CHAINS_CONFLICT})
 _BY_LIARS = frozenset({FindingCode.VOTES_DIFFER, FindingCode.BLOCK_REFUSED})
 
@@ -101,7 +102,9 @@ class Explanations:
             honest = self._world.honest_names_at(status.deciding)
             demand(honest.isdisjoint(finding.validators), _NAME, f"{says}; and it is honest")
         elif code is FindingCode.CLOCK_WRONG:
-            demand(self._world.plan.clocks != "right", _NAME, f"{says}; and all clocks are right")
+            offsets = [other.clock.offset_ms for other in self._world.machines]
+            off = max(offsets) - min(offsets) > _CLOCKS_APART_MS or self._world.plan.clocks == "jumping"
+            demand(off, _NAME, f"{says}; and all clocks are right")
         elif code is FindingCode.STOOD_STILL:
             gap_ms = seen.longest_gap_ms * machine.clock._rate_permille // 1_000 + 1
             demand(status.stood_still_ms <= gap_ms, _NAME, f"{says}; and it never did")
