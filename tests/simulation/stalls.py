@@ -17,18 +17,20 @@ from ledger.governance.activation import UnknownRules
 from node.doctor import Severity, itself
 from node.replica import Replica, ReplicaInput, blocks, deciding, driving, syncing
 from node.storage.guard import MemoryGuard
+from node.wire import FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
-from tests.simulation.plan import Plan, draw
+from tests.simulation.plan import BASE_TIMEOUT_MS, Plan, draw
 from tests.simulation.trace import Trace
 from tests.simulation.world import World
 
 LONG_MS = 5_000
 """Longer than the patience of any round, at the timeouts of the simulation."""
 
+TICK_MS = BASE_TIMEOUT_MS // 2
 _DELAY_MS = 3
 _WARM_UP_MS = 600
 _SUBMIT_EVERY_MS = 400
@@ -57,9 +59,16 @@ class Damaged(Machine):
 
 
 class Divergent(Damaged):
-    """Its software, from some moment on, judges blocks by other rules than everybody else's."""
+    """Its software, from some moment on, judges blocks by other rules than everybody else's. `requests` counts how
+    often it asked for certified blocks."""
 
     diverges = False
+    requests = 0
+
+    def receivers(self, message: PeerMessage, receivers: list[Machine]) -> list[Machine]:
+        """See `Machine.receivers`."""
+        self.requests += isinstance(message, FetchRecords)
+        return receivers
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         with ExitStack() as rules:
@@ -106,6 +115,7 @@ class Stall:
             self.world = World(self.rng, plan, Trace(None))
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
         self.world.faulty = byzantine is not None
+        self.world.checkers.explanations.heals = False
         self._submitting = True
 
     @property

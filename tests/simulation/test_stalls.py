@@ -15,7 +15,7 @@ from ledger.governance.activation import UnknownRules
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.machine import Machine
 from tests.simulation.remembering import shared
-from tests.simulation.stalls import LONG_MS, Divergent, Outdated, Stall, names
+from tests.simulation.stalls import LONG_MS, TICK_MS, Divergent, Outdated, Stall, names
 
 SIZES = ((2, 2), (3, 2), (4, 3), (5, 3), (7, 5))
 
@@ -193,6 +193,9 @@ def test_software_that_finds_fault_with_what_the_quorum_certifies(n: int, q: int
             machine.diverges = True
         stall.run(LONG_MS)
         height = stall.height
+        for machine in stall.faulty:
+            assert isinstance(machine, Divergent)
+            machine.requests = 0
         stall.run(1_000)
         assert stall.height > height, "a quorum goes on"
         for machine in stall.others:
@@ -201,6 +204,10 @@ def test_software_that_finds_fault_with_what_the_quorum_certifies(n: int, q: int
             found = stall.faults(machine)
             assert {("certified_block_refused", names([machine])), ("behind", names([machine]))} <= found
             assert {code for code, _ in found} <= {"certified_block_refused", "behind", "validators_behind"}
+            assert isinstance(machine, Divergent)
+            assert machine.requests <= (n - 1) * (1_000 // TICK_MS + 1), (
+                "it asks its peers again at every tick, and no faster"
+            )
 
 
 @pytest.mark.parametrize(("n", "q"), [(2, 2), (4, 3)])

@@ -51,6 +51,8 @@ class Explanations:
         self._world = world
         self._seen: dict[int, _Seen] = {}
         self._healed_at_ms: int | None = None
+        self.heals = True
+        """Whether the network carries everything once nothing goes wrong any more."""
         self.explained = 0
         self.findings: dict[FindingCode, int] = {}
 
@@ -70,7 +72,7 @@ class Explanations:
             seen.busy_at_ms = now_ms
         if position != seen.position:
             seen.position, seen.moved_at_ms = position, now_ms
-        if self._healed_at_ms is None and not self._world.faulty:
+        if self._healed_at_ms is None and self.heals and not self._world.faulty:
             self._healed_at_ms = now_ms
         if now_ms - seen.examined_at_ms >= _EVERY_MS:
             seen.examined_at_ms = now_ms
