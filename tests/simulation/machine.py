@@ -65,11 +65,11 @@ class Watched(Outbox):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
-        self._machine = machine
+        self.machine = machine
 
     def add(self, action: Action) -> None:
         """See `Outbox.add`."""
-        self._machine.world.checkers.said(self._machine, action)
+        self.machine.world.checkers.said(self.machine, action)
         super().add(action)
 
 

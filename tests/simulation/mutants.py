@@ -259,7 +259,7 @@ MUTANTS = (
             Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
             Change(proposing, "propose", "None if state.entry is None", "None if True"),
         ),
-        ("agreement", "certificates", "statements", "progress"),
+        ("agreement", "certificates", "statements", "progress", "model"),
         seeds=100,
     ),
     Mutant(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.storage.promises import newest_promised_height
+from tests.model.recording import recorded
 from tests.simulation.checkers.accusations import unreported
 from tests.simulation.checkers.forks import Fork
 from tests.simulation.machine import Machine
@@ -48,10 +49,11 @@ def run(
     changes: bool = False,
     show: Callable[[str], None] | None = None,
     show_plan: Callable[[Plan], None] | None = None,
+    watch: Callable[[World], None] | None = None,
     adjust: Callable[[Plan], Plan] | None = None,
 ) -> Report:
     """Run one seed; with `changes` the validator set changes while it runs. `adjust` may change what was drawn, for a
-    test that is after something in particular.
+    test that is after something in particular; `watch` is given the world before anything happens in it.
 
     Raises `Violation`; an assertion of production code is one too.
     """
@@ -64,7 +66,9 @@ def run(
     if show_plan is not None:
         show_plan(plan)
     world = World(rng, plan, Trace(show))
-    with shared(world.memory):
+    if watch is not None:
+        watch(world)
+    with shared(world.memory), recorded(world.checkers.recorder):
         try:
             return _Run(world).run()
         except AssertionError as error:

@@ -23,6 +23,7 @@
              reputation    no honest machine is blamed, accused or silenced
              explanations  the doctor says what is true, and explains every stall
              accusations   evidence gets onto the ledger, once, and against liars only
+             model         what honest machines do at each height are steps of the model (`tests.model`)
 
 The numbers are those of the consensus research, section 1.9. A `Violation` bears the name of its family: agreement is
 I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 and I19; every other file has its own.
@@ -50,6 +51,7 @@ from node.replica import (
     SendToAll,
 )
 from node.wire import Checkpoint, Consensus, Cosignature, Justification, PeerMessage, Records
+from tests.model.recording import Recorder
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
@@ -65,6 +67,7 @@ from tests.simulation.checkers.framing import Framing
 from tests.simulation.checkers.holding import check_held
 from tests.simulation.checkers.links import Links
 from tests.simulation.checkers.locking import Locking
+from tests.simulation.checkers.model import check_traces
 from tests.simulation.checkers.preparing import Preparing
 from tests.simulation.checkers.rejoining import Rejoining
 from tests.simulation.checkers.reporting import Reporting
@@ -104,6 +107,7 @@ class Checkers:
         self.explanations = Explanations(world)
         self.reporting = Reporting()
         self.cosigning = Cosigning()
+        self.recorder = Recorder(world)
         self.forks: list[Fork] = []
         """Found in the end."""
         self._spoken: set[tuple[int, bytes]] = set()
@@ -158,6 +162,7 @@ class Checkers:
             return
         decoded = self._world.memory.decode(message.payload)
         if not isinstance(decoded, TimeoutCertificate):
+            self.recorder.said(machine, decoded.statement)
             self.signing.seated(machine, decoded.statement.height, decoded.validator)
         value = self.certificates.message(message.payload)
         self._showed(value)
@@ -186,6 +191,7 @@ class Checkers:
             self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
             self.agreement.booted(machine)
             self.restarting.booted(machine)
+            self.recorder.booted(machine)
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
         """A machine took a step with these inputs; nothing of these actions was carried out yet."""
@@ -200,12 +206,14 @@ class Checkers:
             self.explanations.stepped(machine)
             self.rejoining.stepped(machine)
             self.restarting.stepped(machine)
+            self.recorder.stepped(machine)
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
         chains = [(machine, machine.durable_chain()) for machine in self._world.honest]
         self.forks = find_forks(self._world, chains)
         branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        check_traces(self.recorder)
         if not branches:
             return 0
         self.accusations = branches[0].accusations
