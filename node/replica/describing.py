@@ -23,6 +23,7 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         time_ms=tip.header.time_ms,
         deciding=deciding.height,
         waiting_ms=now_ms - parts.watch.appended_at_ms,
+        busy_ms=None if parts.watch.busy_at_ms is None else now_ms - parts.watch.busy_at_ms,
         round=status.round,
         round_ms=None if started_ms is None else max(0, now_ms - started_ms),
         timing=timing,

@@ -7,6 +7,7 @@ what they like, silence says nothing about who is silent; once the network has h
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,8 @@ _BY_LIARS = frozenset({FindingCode.VOTES_DIFFER, FindingCode.BLOCK_REFUSED})
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one machine: where it is, since when, when it stepped last, its longest pause since it started, and since when
-    it has not been idle at its height."""
+    """Of one machine: where it is, since when, when it stepped last, its longest pause since it started (these two by
+    its own clock), and since when it has not been idle at its height."""
 
     position: tuple[int, int]
     moved_at_ms: int
@@ -54,18 +55,18 @@ class Explanations:
         self.heals = True
         """Whether the network carries everything once nothing goes wrong any more."""
         self.explained = 0
-        self.findings: dict[FindingCode, int] = {}
+        self.findings: Counter[FindingCode] = Counter()
 
     def stepped(self, machine: Machine) -> None:
         """After a step of an honest machine."""
         now_ms, deciding = self._world.now_ms, machine.running._parts.deciding
-        position = deciding.height, deciding.engine.round
+        position, own_ms = (deciding.height, deciding.engine.round), machine.now.monotonic_ms
         seen = self._seen.get(machine.identity.index)
         if seen is None or seen.boots != machine.boots:
-            self._seen[machine.identity.index] = _Seen(position, now_ms, now_ms, machine.boots, examined_at_ms=now_ms)
+            self._seen[machine.identity.index] = _Seen(position, now_ms, own_ms, machine.boots, examined_at_ms=now_ms)
             return
-        seen.longest_gap_ms = max(seen.longest_gap_ms, now_ms - seen.stepped_at_ms)
-        seen.stepped_at_ms = now_ms
+        seen.longest_gap_ms = max(seen.longest_gap_ms, own_ms - seen.stepped_at_ms)
+        seen.stepped_at_ms = own_ms
         if position[0] != seen.position[0]:
             seen.busy_at_ms = None
         if seen.busy_at_ms is None and deciding.engine.state.round_ends_at_ms is not None:
@@ -82,7 +83,7 @@ class Explanations:
         status = machine.running.status()
         found = findings_of(machine.running, machine)
         for finding in found:
-            self.findings[finding.code] = self.findings.get(finding.code, 0) + 1
+            self.findings[finding.code] += 1
             self._check(machine, seen, status, finding)
         for item in missing_validators(status):
             self._check_missing(machine, status, item)
@@ -108,8 +109,7 @@ class Explanations:
             off = max(offsets) - min(offsets) > _CLOCKS_APART_MS or self._world.plan.clocks == "jumping"
             demand(off, _NAME, f"{says}; and all clocks are right")
         elif code is FindingCode.STOOD_STILL:
-            gap_ms = seen.longest_gap_ms * machine.clock._rate_permille // 1_000 + 1
-            demand(status.stood_still_ms <= gap_ms, _NAME, f"{says}; and it never did")
+            demand(status.stood_still_ms <= seen.longest_gap_ms, _NAME, f"{says}; and it never did")
         elif code is FindingCode.NOT_VOTING:
             demand(status.reason.startswith("fetching blocks"), _NAME, f"{says}; and its disk has all of it")
         elif code is FindingCode.BEHIND and not self._liars(status):
