@@ -132,16 +132,17 @@ class Recorder:
             height.lines.append(Restarted(height.order.index(context.me), round))
 
     def traces(self) -> Iterator[Trace]:
-        """The trace of each height, as far as it came."""
-        keys_of_honest = [machine.identity.founder.consensus_key.public_key for machine in self._world.honest]
+        """The trace of each height, as far as it came; whoever's disk was damaged is not held to the model."""
+        keys_of_honest = [machine.identity.founder.consensus_key.public_key for machine in self._world.sound]
         for number, height in self._heights.items():
             seats = {height.validators.index_of_consensus_key(key) for key in keys_of_honest} - {None}
+            honest = frozenset(height.order.index(seat) for seat in seats if seat is not None)
             yield Trace(
                 name=f"height {number}",
                 size=len(height.validators),
                 quorum=height.validators.quorum,
-                honest=frozenset(height.order.index(seat) for seat in seats if seat is not None),
-                lines=tuple(height.lines),
+                honest=honest,
+                lines=tuple(line for line in height.lines if line.validator in honest),
             )
 
     def _height(self, deciding: Deciding) -> _Height:

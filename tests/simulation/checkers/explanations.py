@@ -121,7 +121,7 @@ class Explanations:
         index = status.validators.index(item.validator)
         peer = machine.running._parts.deciding.peer_of(index)
         others = self._world.machines_of(peer)
-        if not others or not all(other.honest for other in others):
+        if not others or not all(other.honest and not other.damaged for other in others):
             return
         (other,) = others
         healed = self._healed_at_ms is not None and self._world.now_ms - self._healed_at_ms > _HEALED_MS
