@@ -98,7 +98,8 @@ class Explanations:
         """Whether a finding is so."""
         name, code = machine.identity.name, finding.code
         says = f"{name} says {code}, {finding.sentence}"
-        demand(code not in _NEVER_OF_SOUND_DISKS, _NAME, says)
+        within_bound = self._world.checkers.within_bound  # beyond it chains fork, and the doctor says so
+        demand(code not in _NEVER_OF_SOUND_DISKS or not within_bound, _NAME, says)
         if code in _BY_LIARS:
             demand(self._liars(status), _NAME, f"{says}; and nobody lies")
         elif code is FindingCode.EVIDENCE_FOUND:
@@ -110,7 +111,7 @@ class Explanations:
             demand(off, _NAME, f"{says}; and all clocks are right")
         elif code is FindingCode.STOOD_STILL:
             demand(status.stood_still_ms <= seen.longest_gap_ms, _NAME, f"{says}; and it never did")
-        elif code is FindingCode.NOT_VOTING:
+        elif code is FindingCode.NOT_VOTING and within_bound:
             demand(status.reason.startswith("fetching blocks"), _NAME, f"{says}; and its disk has all of it")
         elif code is FindingCode.BEHIND and not self._liars(status):
             highest = max(other.durable_height for other in self._world.honest)
