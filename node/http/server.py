@@ -24,13 +24,12 @@ from ledger.limits import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_IDLE_SECONDS_MAX,
     HTTP_LINE_BYTES_MAX,
-    HTTP_UNREAD_BYTES_MAX,
     HTTP_UNREAD_SECONDS_MAX,
     HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
 from node.http import render
 from node.http.allowance import Allowance, client_address
-from node.http.application import problem_response
+from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
@@ -47,7 +46,7 @@ class HttpServer:
             shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
         )
         self._connections = Allowance(total_max=HTTP_CONNECTIONS_MAX, per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX)
-        self._unread = Allowance(total_max=HTTP_UNREAD_BYTES_MAX, per_address_max=HTTP_UNREAD_BYTES_MAX // 2)
+        self._unread = application[CONTEXT].unread
         self._listeners: list[asyncio.Server] = []
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
@@ -131,7 +130,8 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte."""
+        """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte. (Requests
+        are refused before that, so that nothing is made for nobody.)"""
         super().pause_writing()
         waiting = self._unsent_bytes()
         if self._unread.take(self._address, waiting):

@@ -20,7 +20,7 @@ from tests.integration.processes.network import ProcessNetwork
 LIVE = (0, 1, 2)
 FALLEN = 3
 GROWTH_BYTES_MAX = 300 * MIB
-COMMITS = 5
+COMMITS = 3
 
 
 def memory_bytes(network: ProcessNetwork, index: int) -> int:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from node.http import HttpServer, create_application, render, server
+from ledger.limits import HTTP_UNREAD_BYTES_MAX
+from node.http import HttpServer, call, create_application, render, server
 from node.http.call import Context
 from node.http.openapi import build_document
 from node.http.routes import ROUTES
@@ -117,7 +118,7 @@ async def test_who_reads_slowly_is_waited_for(node: FakeNode, monkeypatch: pytes
 
 
 async def test_answers_that_nobody_reads_take_bounded_memory(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HTTP_UNREAD_BYTES_MAX", 2_000_000)
+    monkeypatch.setattr(call, "HTTP_UNREAD_BYTES_MAX", 2_000_000)
     served = HttpServer(create_application(node))
     address = await served.listen("127.0.0.1", 0)
     async with unread_answers(address, 60):
@@ -129,6 +130,17 @@ async def test_answers_that_nobody_reads_take_bounded_memory(node: FakeNode, mon
     await until(lambda: not served.connections)
     assert served.unread_bytes == 0
     await served.close()
+
+
+async def test_nothing_is_made_for_an_address_that_reads_nothing(api: Api, context: Context) -> None:
+    assert context.unread.take("127.0.0.1", HTTP_UNREAD_BYTES_MAX // 2)
+    reply = await api.refused("answers_unread", 503, "/v1/status")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert await api.ok("/livez") == {"alive": True}, "no supervisor restarts the node for it"
+    sent = await api.post(transaction(create_stream()).envelope)
+    assert sent.status == 202, "answers to submissions are small"
+    context.unread.give_back("127.0.0.1", HTTP_UNREAD_BYTES_MAX // 2)
+    await api.ok("/v1/status")
 
 
 async def test_a_wait_is_answered_when_the_node_closes(
