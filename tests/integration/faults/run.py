@@ -160,11 +160,13 @@ class _Run:
             case Kill(indices):
                 machines.kill(*indices)
             case Roll(indices):
-                for index in indices:
-                    if time.monotonic() < until:  # a slow machine gets through fewer of them
-                        await machines.stop(index)
-                        machines.start(index)
-                        await self._network.until_ready(index, peers=0)
+                with contextlib.suppress(TimeoutError):  # a slow machine gets through fewer of them
+                    async with asyncio.timeout(until - time.monotonic()):
+                        for index in indices:
+                            await machines.stop(index)
+                            machines.start(index)
+                            await self._network.until_ready(index, peers=0)
+                machines.start(*indices)
             case Pause(indices):
                 for index in indices:
                     machines.pause(index, paused=True)
