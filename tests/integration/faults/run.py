@@ -160,13 +160,14 @@ class _Run:
             case Kill(indices):
                 machines.kill(*indices)
             case Roll(indices):
-                with contextlib.suppress(TimeoutError):  # a slow machine gets through fewer of them
-                    async with asyncio.timeout(until - time.monotonic()):
-                        for index in indices:
-                            await machines.stop(index)
-                            machines.start(index)
+                for index in indices:
+                    if (left := until - time.monotonic()) <= 0:
+                        return  # a slow machine gets through fewer of them
+                    await machines.stop(index)
+                    machines.start(index)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(left):
                             await self._network.until_ready(index, peers=0)
-                machines.start(*indices)
             case Pause(indices):
                 for index in indices:
                     machines.pause(index, paused=True)

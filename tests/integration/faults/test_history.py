@@ -24,7 +24,7 @@ def write(name: str, invoked_s: float, *, key: str | None = None, expected: int 
 
 
 def right() -> Observations:
-    """Two raced for a key, and one won; a third read the revision and went on from it; one note, and one that expired."""
+    """Two raced for a key, and one won; a third read the revision and went on; one note, and one that expired."""
     seen = Observations()
     first, second = write("first", 1.0, key="a", expected=0), write("second", 1.0, key="a", expected=0)
     third, note, gone = write("third", 3.0, key="a", expected=1), write("note", 3.0), write("gone", 3.0)
