@@ -208,6 +208,7 @@ HTTP_LINE_BYTES_MAX = 8_190  # request line, and each header
 HTTP_READ_SECONDS_MAX = 30  # from the first byte of a request to its last; beyond, the connection is closed
 HTTP_IDLE_SECONDS_MAX = 75  # between two requests of a connection
 HTTP_UNREAD_BYTES_MAX = 128 * MIB  # of all answers that wait for their readers, half for one address; beyond, closed
+HTTP_UNREAD_ANSWER_BYTES = 1 * MIB  # what each of them counts for besides its unsent bytes: it is kept whole until then
 HTTP_UNREAD_ROOM_BYTES_MIN = 4 * MIB  # of that, which must be left for a request to be answered at all
 HTTP_UNREAD_SECONDS_MAX = 30  # in which a reader takes so much of what waits for it; one that does not is disconnected
 HTTP_UNREAD_TAKEN_BYTES_MIN = 64 * KIB

@@ -24,6 +24,7 @@ from ledger.limits import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_IDLE_SECONDS_MAX,
     HTTP_LINE_BYTES_MAX,
+    HTTP_UNREAD_ANSWER_BYTES,
     HTTP_UNREAD_SECONDS_MAX,
     HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
@@ -133,7 +134,7 @@ class _Connection(RequestHandler):
         """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte. (Requests
         are refused before that, so that nothing is made for nobody.)"""
         super().pause_writing()
-        waiting = self._unsent_bytes()
+        waiting = self._unsent_bytes() + HTTP_UNREAD_ANSWER_BYTES
         if self._unread.take(self._address, waiting):
             self._waiting_bytes = waiting
             self._expect_reading()

@@ -296,5 +296,4 @@ def main(attack: str, genesis_path: str, key_path: str, *addresses: str) -> None
 
 
 if __name__ == "__main__":
-    os.nice(10)  # the processors of this machine are the nodes' own: what is tried here is what they are sent
     main(*sys.argv[1:])

@@ -59,10 +59,11 @@ async def test_commits_go_on_under_every_attack(tmp_path: Path) -> None:
         network.start()
         await network.until_ready()
         await network.register()
-        for number in range(60):  # so that there is something to ask for
-            content = Content("x" * 30_000 + str(number))
-            envelope = network.sign("alice", network.alice, RecordAppend(by="alice", stream="notes", content=content))
-            await network.submit_many(0, [envelope])
+        contents = [
+            Content("x" * 30_000 + str(number)) for number in range(60)
+        ]  # so that there is something to ask for
+        appends = [RecordAppend(by="alice", stream="notes", content=content) for content in contents]
+        await network.submit_many(0, [network.sign("alice", network.alice, append) for append in appends])
         network.kill(FALLEN)
         await commit_some(network, "before")
         too_much = []
