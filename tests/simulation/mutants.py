@@ -158,7 +158,7 @@ MUTANTS = (
     Mutant(
         "a restarted node does not remember its votes",
         (Change(replica, "Replica._restored", "return promises, restored", "return Promises(height), None"),),
-        ("assertion", "statements"),
+        ("assertion", "statements", "reputation"),
     ),
     Mutant(
         "A2: the entry certificate is not durable",
@@ -224,7 +224,7 @@ MUTANTS = (
                 "if prepared is None:\n            return",
             ),
         ),
-        ("certificates",),
+        ("certificates", "progress"),
         quorum=(4, 3),
         adjust=_with(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
         seeds=100,
@@ -259,7 +259,7 @@ MUTANTS = (
             Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
             Change(proposing, "propose", "None if state.entry is None", "None if True"),
         ),
-        ("agreement", "certificates", "statements", "progress"),
+        ("agreement", "certificates", "statements", "progress", "model"),
         seeds=100,
     ),
     Mutant(
@@ -357,7 +357,7 @@ MUTANTS = (
     Mutant(
         "a record is held against the set that its own block decided",
         (Change(chain_store, "ChainStore.record", "self.validators_of(height)", "self.validators_of(height + 1)"),),
-        ("reputation", "step"),
+        ("reputation", "step", "audit"),
         set_changes=True,
     ),
     Mutant(

@@ -8,6 +8,7 @@ one that it can, for findings that explain no stall. Clients submit to everybody
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from unittest.mock import patch
@@ -36,11 +37,11 @@ class Links(Network):
     """A network on which every frame takes equally long, and some links carry nothing."""
 
     def __init__(self, rng: random.Random, plan: Plan, machines: int) -> None:
-        super().__init__(rng, plan, machines)
+        super().__init__(rng, plan, machines, Counter())
         self.delay_ms = _DELAY_MS
         self.closed: set[tuple[int, int]] = set()
 
-    def fate(self, sender: int, receiver: int) -> list[int]:
+    def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
         """See `Network.fate`."""
         return [] if (sender, receiver) in self.closed else [self.delay_ms]
 
@@ -184,22 +185,5 @@ def _quiet(
     rng: random.Random, n: int, q: int, *, byzantine: tuple[tuple[int, str], ...], dead: tuple[int, ...]
 ) -> Plan:
     """A plan in which nothing goes wrong by itself; who is cut off stays so if it is to be dead."""
-    return replace(
-        draw(rng, n=n, q=q),
-        byzantine=byzantine,
-        dead=dead,
-        followers=0,
-        heartbeat_ms=rng.choice((300, 60_000)),
-        loss=0.0,
-        duplicate_rate=0.0,
-        slow_machine=-1,
-        partition_every_ms=0,
-        reset_rate=0.0,
-        cut_rate=0.0,
-        failure_rate=0.0,
-        power_cuts=0,
-        pauses=0,
-        clocks="right",
-        step_ms=0,
-        reconnect_ms=100,
-    )
+    drawn = draw(rng, n=n, q=q).calm()
+    return replace(drawn, byzantine=byzantine, dead=dead, followers=0, heartbeat_ms=rng.choice((300, 60_000)))

@@ -24,6 +24,7 @@ from ledger.transaction import Transaction
 from node.wire import Consensus, PeerMessage, Transactions
 from tests.simulation import workload
 from tests.simulation.byzantine.liar import Liar
+from tests.simulation.byzantine.lies.timeouts import others_entries, timeout_statement
 from tests.simulation.machine import Machine
 
 _AGAIN_MS = 60
@@ -38,18 +39,18 @@ class Splitter(Liar):
 
     def after_step(self) -> None:
         """The next move."""
-        if not self._may_speak() or self._seat is None:
+        if not self.may_speak() or self.seat is None or self.disk.is_broken:
             return
-        state, place = self._state, (self._deciding.height, self._state.round)
+        state, place = self.state, (self.deciding.height, self.state.round)
         if self._place != place:
             self._offers = ()
             bound = state.entry is not None and state.entry.prepare_certificate is not None
-            if not bound and state.context.leader(state.round) == self._me:
+            if not bound and state.context.leader(state.round) == self.me:
                 self._split(place)
-            elif self._others_entries(state.round):  # a round that it leads comes sooner so
+            elif others_entries(self, state.round):  # a round that it leads comes sooner so
                 self._place = place
-                vote = self._timeout(state.round, None)
-                self._say(TimeoutVote(vote, self._me, self._sign(vote), None))
+                vote = timeout_statement(self, state.round, None)
+                self.say(TimeoutVote(vote, self.me, self.sign(vote), None))
         if self._offers and self.world.now_ms >= self._again_at_ms:
             self._again_at_ms = self.world.now_ms + _AGAIN_MS
             for side, messages in self._offers:
@@ -74,13 +75,13 @@ class Splitter(Liar):
 
     def _offer(self, transactions: list[Transaction]) -> tuple[PeerMessage, ...]:
         """A block, and the votes of all splitters for it."""
-        deciding, round, justification = self._deciding, self._state.round, self._state.entry
+        deciding, round, justification = self.deciding, self.state.round, self.state.entry
         chain = self.running._parts.chain
         built = build_block(
             chain.tip,
             chain,
             round=round,
-            proposer=deciding.name(self._me),
+            proposer=deciding.name(self.me),
             time_ms=chain.tip.header.time_ms + 1,
             transactions=transactions,
         ).block
@@ -89,7 +90,7 @@ class Splitter(Liar):
         prepare = PrepareStatement(deciding.height, round, built.block_hash, bound)
         commit = CommitStatement(deciding.height, round, built.block_hash)
         block = ProposedBlock(built.header_bytes, tuple(item.envelope_hash for item in built.transactions))
-        said = [encode_message(Proposal(proposal, self._me, self._sign(proposal), justification, block))]
+        said = [encode_message(Proposal(proposal, self.me, self.sign(proposal), justification, block))]
         for splitter in self.world.machines:
             key = splitter.identity.founder.consensus_key.public_key
             seat = deciding.validators.index_of_consensus_key(key)

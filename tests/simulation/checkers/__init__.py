@@ -22,9 +22,13 @@
              cosigning     cosignatures only ever go forward, and are durable, with their block, before they leave
              reputation    no honest machine is blamed, accused or silenced
              accusations   evidence gets onto the ledger, once, and against liars only
+             model         what honest machines do at each height are steps of the model (`tests.model`)
 
 The numbers are those of the consensus research, section 1.9. A `Violation` bears the name of its family: agreement is
 I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 and I19; every other file has its own.
+
+A machine whose disk is damaged may have lost what it had: it is not held to what is on its disk, nor to going on where
+it was (I8, I11, I12, I14); but to all that it says.
 
 I1, I9, I10 and I13 hold while no more validators sign two different things than the quorum bears; all others always.
 """
@@ -48,7 +52,9 @@ from node.replica import (
     SendTo,
     SendToAll,
 )
+from node.storage.errors import StorageError
 from node.wire import Checkpoint, Consensus, Cosignature, Justification, PeerMessage, Records
+from tests.model.recording import Recorder
 from tests.simulation.checkers.accusations import Accusations
 from tests.simulation.checkers.agreement import Agreement
 from tests.simulation.checkers.audit import audit
@@ -63,6 +69,7 @@ from tests.simulation.checkers.framing import Framing
 from tests.simulation.checkers.holding import check_held
 from tests.simulation.checkers.links import Links
 from tests.simulation.checkers.locking import Locking
+from tests.simulation.checkers.model import check_traces
 from tests.simulation.checkers.preparing import Preparing
 from tests.simulation.checkers.rejoining import Rejoining
 from tests.simulation.checkers.reporting import Reporting
@@ -72,6 +79,7 @@ from tests.simulation.checkers.signing import Signing
 from tests.simulation.checkers.stranger import Stranger, certificates_in
 from tests.simulation.checkers.synced import Rows, Synced
 from tests.simulation.eras import tolerated
+from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -101,6 +109,7 @@ class Checkers:
         self.bounds = Bounds()
         self.reporting = Reporting()
         self.cosigning = Cosigning()
+        self.recorder = Recorder(world)
         self.forks: list[Fork] = []
         """Found in the end."""
         self._spoken: set[tuple[int, bytes]] = set()
@@ -125,14 +134,16 @@ class Checkers:
 
     def _appended(self, machine: Machine, block: BlockAppended) -> None:
         check_appended(machine, block)
-        self.links.appended(machine, block)
+        if not machine.damaged:
+            self.links.appended(machine, block)
         self._world.sets.learn(machine)
         self.forward.appended(machine, block, self.agreement.announced.get(machine.identity.index, 0))
         self.agreement.appended(machine, block)
         certificate = self.certificates.appended(machine, block)
         if self.within_bound:
             self.locking.committed(certificate)
-        self.rejoining.appended(machine, block.height)
+        if not machine.damaged:
+            self.rejoining.appended(machine, block.height)
         self.reporting.announced(machine, block.transaction_ids)
 
     def _sent(self, machine: Machine, message: PeerMessage) -> None:
@@ -155,6 +166,7 @@ class Checkers:
             return
         decoded = self._world.memory.decode(message.payload)
         if not isinstance(decoded, TimeoutCertificate):
+            self.recorder.said(machine, decoded.statement)
             self.signing.seated(machine, decoded.statement.height, decoded.validator)
         value = self.certificates.message(message.payload)
         self._showed(value)
@@ -180,13 +192,15 @@ class Checkers:
             self._world.sets.learn(machine)
             height = machine.running._parts.deciding.height
             announced = self.agreement.announced.get(machine.identity.index, 0)
-            self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
+            if not machine.damaged:
+                self.forward.booted(machine, announced, self.signing.newest_round(machine, height))
+                self.restarting.booted(machine)
+                self.recorder.booted(machine)
             self.agreement.booted(machine)
-            self.restarting.booted(machine)
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
         """A machine took a step with these inputs; nothing of these actions was carried out yet."""
-        if machine.honest:
+        if machine.honest and not machine.damaged:
             self.restarting.took(machine, inputs, backlog, actions)
 
     def stepped(self, machine: Machine) -> None:
@@ -194,14 +208,20 @@ class Checkers:
         if machine.honest:
             self.forward.stepped(machine)
             self.bounds.stepped(machine)
-            self.rejoining.stepped(machine)
-            self.restarting.stepped(machine)
+            self.recorder.stepped(machine)
+            if not (machine.damaged or machine.disk.is_broken):
+                self.rejoining.stepped(machine)
+                self.restarting.stepped(machine)
 
     def finish(self) -> int:
         """The end of the run. Returns the height that was audited."""
-        chains = [(machine, machine.durable_chain()) for machine in self._world.honest]
+        chains = [(machine, machine.durable_chain()) for machine in self._world.sound]
         self.forks = find_forks(self._world, chains)
-        branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        try:
+            branches = audit(self._world, self._synced, self.agreement, self.reporting, chains)
+        except StorageError as error:
+            raise Violation("audit", f"a sound disk cannot be read: {error}") from error
+        check_traces(self.recorder)
         if not branches:
             return 0
         self.accusations = branches[0].accusations

@@ -1,7 +1,8 @@
 """No honest machine is blamed for what it sends, accused of contradicting itself, or silenced; and none is surprised.
 
-Machines keep their disks here, so nothing ever justifies silence. A log line of the events below would mean that an
-honest machine does not trust itself, or its own disk. Where more lie than the quorum bears, there may be two chains,
+A log line of the events below would mean that an honest machine does not trust itself, or its own disk. Only one whose
+disk is damaged may say so of its disk, and nothing but a frame that was damaged on its way, or is of another time or
+chain, justifies blame. Where more lie than the quorum bears, there may be two chains,
 and whoever finds that out stops, and says so.
 """
 
@@ -27,6 +28,11 @@ _NEVER = frozenset(
         "own_block_refused",
         "stored_block_refused",
         "block_damaged",
+        "block_replaced",
+        "block_not_replaced",
+        "database_not_made_anew",
+        "database_rebuilt",
+        "archived_block_refused",
         "chains_conflict",
         "checkpoint_conflict",
         "cosigning_stopped",
@@ -34,17 +40,36 @@ _NEVER = frozenset(
         "other_parent",
     }
 )
+_OF_DAMAGE = frozenset(
+    {
+        "voting_stopped",
+        "block_damaged",
+        "block_replaced",
+        "block_not_replaced",
+        "database_not_made_anew",
+        "database_rebuilt",
+        "archived_block_refused",
+        "stored_block_refused",
+        "cosigning_stopped",
+    }
+)
 
 
 def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> None:
     """A peer is said to misbehave."""
-    names = [other.identity.name for other in blamed if other.honest]
+    world, index = machine.world, machine.identity.index
+    names = [
+        other.identity.name
+        for other in blamed
+        if other.honest and (index, other.identity.peer) not in world.not_its_own
+    ]
     demand(not names, _NAME, f"{machine.identity.name} blames the honest {names}: {reason}")
 
 
 def check_log(machine: Machine, line: Logged, world: World) -> None:
     """A line for the operator."""
     expected = line.event in _AFTER_A_FORK and not world.checkers.within_bound
+    expected = expected or (line.event in _OF_DAMAGE and machine.damaged)
     demand(
         expected or line.event not in _NEVER, _NAME, f"{machine.identity.name} logs {line.event} {dict(line.fields)}"
     )
