@@ -1,0 +1,80 @@
+"""Kill all mutants, on all cores, and write down how: `scripts/simulate --mutants`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from click import echo
+from rich.console import Console
+from rich.progress import track
+
+from tests.campaigns.command import commit_here
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.killers import Killer, Seen, Simulated
+from tests.mutants.killing import Kill, kill
+from tests.mutants.mutant import Mutant
+
+TABLE = Path(__file__).parent / "table.md"
+
+
+def kill_all(jobs: int, *, path: Path = TABLE, mutants: tuple[Mutant, ...] = MUTANTS) -> int:
+    """Returns 0 when all are killed by each of their killers, 1 otherwise; the table is written in any case."""
+    pairs = [(mutant, killer) for mutant in mutants for killer in mutant.killers]
+    with ExitStack() as stack:
+        outcomes: Iterable[tuple[Seen | None, float]] = (_kill(pair) for pair in pairs)
+        if jobs > 1:
+            assert mutants is MUTANTS, "other processes know these by number"
+            pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
+            outcomes = stack.enter_context(pool).map(_kill_numbered, range(len(pairs)))
+        shown = track(outcomes, "mutants", total=len(pairs), console=Console(stderr=True))
+        kills = [Kill(*pair, *outcome) for pair, outcome in zip(pairs, shown, strict=True)]
+    path.write_text("\n".join(lines_of(kills)) + "\n")
+    survivors = [item for item in kills if item.seen is None]
+    for item in survivors:
+        echo(f"ALIVE {item.mutant.name}: {item.killer} sees nothing")
+    echo(summary(kills))
+    return 1 if survivors else 0
+
+
+def _kill(pair: tuple[Mutant, Killer]) -> tuple[Seen | None, float]:
+    found = kill(*pair)
+    return found.seen, found.cpu_s
+
+
+def _kill_numbered(number: int) -> tuple[Seen | None, float]:
+    return _kill([(mutant, killer) for mutant in MUTANTS for killer in mutant.killers][number])
+
+
+def summary(kills: list[Kill]) -> str:
+    """One sentence about all."""
+    taken = [item.cpu_s for item in kills if item.seen is not None]
+    mutants = len({item.mutant.name for item in kills})
+    return (
+        f"{mutants} mutants, {len(taken)} of {len(kills)} kills; seconds of processor time to a kill: "
+        f"median {statistics.median(taken):.1f}, longest {max(taken):.1f}"
+    )
+
+
+def lines_of(kills: list[Kill]) -> list[str]:
+    """The table, as it stands in the repository."""
+    rows = []
+    for item in kills:
+        known = ", ".join(map(str, item.mutant.rows))
+        by, after = ("**nobody**", "") if item.seen is None else (item.seen.by, item.seen.after)
+        by = f"simulator, {by}" if isinstance(item.killer, Simulated) else by
+        rows.append(f"| {item.mutant.name} | {known} | {by} | {after} | {item.cpu_s:.2f} |")
+    return [
+        "# Mutants and who kills them",
+        "",
+        f"{summary(kills)}. Commit {commit_here()}. Written by `scripts/simulate --mutants`; rows are those of the",
+        "known failures in the field that a mutant brings back.",
+        "",
+        "| mutant | rows | seen by | after | s |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+    ]
