@@ -82,6 +82,7 @@ SIGNATURES_REMEMBERED_MAX = 20_000  # verified signatures of one height; beyond,
 HEIGHT_MESSAGES_BUFFERED_MAX = 1_024  # per peer, for the next height; the oldest is dropped
 HEIGHT_MESSAGES_BUFFERED_BYTES_MAX = 8 * MIB  # per peer, likewise
 RECORD_REQUESTS_MAX = 2  # requests for certified blocks under way at once, one per peer
+REPAIR_REQUESTS_PER_TICK_MAX = 4  # damaged blocks that peers are asked for at one tick; the others wait for the next
 EVIDENCE_PER_VALIDATOR_MAX = 16  # heights at which a node keeps contradictions under one key; beyond, it is known
 EVIDENCE_BYTES_MAX = 4 * KIB  # of one contradiction
 EVIDENCE_REPORTS_PER_TICK_MAX = 16  # contradictions submitted to the ledger at one tick; the others wait for the next
@@ -221,6 +222,8 @@ STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least rece
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
+SCRUBBED_ROWS_PER_LOOK_MAX = 256  # rows, or one block: what is read at each tick in search of damage, some milliseconds
+DAMAGED_BLOCKS_MAX = 1_024  # heights that are known to be damaged; those beyond are found again once there is room
 QUERY_SEEKS_MAX = 192  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
 
 assert GOSSIP_FRAME_BYTES_MAX + KIB <= FRAME_BYTES_MAX, "a gossip frame must fit a frame"

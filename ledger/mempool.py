@@ -14,7 +14,7 @@ adds as many as it likes; what is beyond is refused and may be submitted again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from ledger.limits import (
@@ -97,10 +97,6 @@ class Mempool:
         """The pending transaction with exactly this envelope, or None."""
         return self._by_envelope_hash.get(envelope_hash)
 
-    def waiting(self, sender: str) -> int:
-        """How many transactions of `sender` are pending."""
-        return len(self._ring.get(sender, ()))
-
     def room_for(self, transaction: Transaction) -> Refusal | None:
         """Why there is no room for `transaction`, which is not pending, or None. Cheap: asked before it is verified."""
         size = len(transaction.envelope)
@@ -125,31 +121,50 @@ class Mempool:
             )
         return None
 
-    def put(self, transaction: Transaction) -> None:
-        """Take in a verified transaction for which there is room. One whose id is pending already changes nothing."""
-        if transaction.id in self._by_id:
-            return
-        size = len(transaction.envelope)
+    def has_ample_room(self, transactions: Sequence[Transaction]) -> bool:
+        """Whether there is room for all of these for certain, in any order, however many of them are by one sender."""
+        count, size = len(transactions), sum([len(item.envelope) for item in transactions])
+        if len(self._by_id) + count > self._transactions_max or self._bytes + size > self._bytes_max:
+            return False
+        for sender in {item.body.sender for item in transactions}:
+            queue = self._ring.get(sender) or self._new_queue(sender)
+            if len(queue) + count > queue.count_max or queue.bytes + size > self._sender_bytes_max:
+                return False
+            share = queue.share
+            if share.count + count > self._member_transactions_max or share.bytes + size > self._member_bytes_max:
+                return False
+        return True
+
+    def put(self, transaction: Transaction) -> int:
+        """Take in a verified transaction for which there is room. One whose id is pending already changes nothing.
+
+        Returns how many of its sender wait now.
+        """
         sender = transaction.body.sender
         queue = self._ring.get(sender) or self._queue_of(sender)
-        queue[transaction.id] = transaction
-        queue.bytes += size
-        queue.share.count += 1
-        queue.share.bytes += size
-        self._by_id[transaction.id] = transaction
-        self._by_envelope_hash[transaction.envelope_hash] = transaction
-        self._bytes += size
-        heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
+        if transaction.id not in self._by_id:
+            size = len(transaction.envelope)
+            queue[transaction.id] = transaction
+            queue.bytes += size
+            queue.share.count += 1
+            queue.share.bytes += size
+            self._by_id[transaction.id] = transaction
+            self._by_envelope_hash[transaction.envelope_hash] = transaction
+            self._bytes += size
+            heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
+        return len(queue)
 
     def _queue_of(self, sender: str) -> _Queue:
-        """A new queue for `sender`, of whom nothing waits."""
-        member = top_account(sender)
-        share = self._shares.get(member)
-        if share is None:
-            share = self._shares[member] = _Share(member)
-        count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
-        queue = self._ring[sender] = _Queue(share, count_max)
+        """A queue for `sender`, of whom nothing waits, which is in the ring from now on."""
+        queue = self._ring[sender] = self._new_queue(sender)
+        self._shares[queue.share.member] = queue.share
         return queue
+
+    def _new_queue(self, sender: str) -> _Queue:
+        """An empty queue that is not in the ring."""
+        member = top_account(sender)
+        count_max = self._validator_transactions_max if ":" in sender else self._sender_transactions_max
+        return _Queue(self._shares.get(member) or _Share(member), count_max)
 
     def take(self, *, count_max: int, bytes_max: int, quota: int) -> tuple[Transaction, ...]:
         """The next at most `count_max` transactions, of `bytes_max` bytes together, at most `quota` per sender.

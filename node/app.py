@@ -3,7 +3,8 @@
     configuration, keys  ->  database, guard  ->  replica  ->  runtime, links, HTTP  ->  until a signal or a failure
 
 Parts stop in the reverse order: HTTP first, so that nobody is promised anything any more, then the links, then the
-runtime, then the database. If any part fails, all stop and the process ends with an error; a supervisor restarts it.
+runtime, then the database. If any part fails, all stop and the process ends with an error; a supervisor restarts it. If
+damage on the disk was the reason, the database is made anew first, and all start again (`node.storage.rebuild`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import asyncio
 import gc
 import signal
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import crypto
 from ledger.crypto import SigningKey
+from ledger.genesis import parse_genesis
 from node.api_tokens import load_access
 from node.config import Config, ConfigError
 from node.home import data_paths, open_home
@@ -30,10 +33,13 @@ from node.net.peers import Peers
 from node.preflight import OPEN_FILES, allow_open_files
 from node.replica import Replica
 from node.runtime import HaltedError, Runtime, read_clocks
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
 from node.storage.durable import disk_is_low
+from node.storage.errors import DamagedError
 from node.storage.guard import FileGuard
 from node.storage.queries import Queries
+from node.storage.rebuild import CannotRebuildError, SetAside, set_aside, set_aside_path
 
 _LOG = EventLog("node")
 _GARBAGE_THRESHOLD = 100_000  # container objects, some tens of megabytes at most
@@ -62,10 +68,35 @@ def run(config: Config) -> int:
     gc.set_threshold(_GARBAGE_THRESHOLD)
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
-    return asyncio.run(_run(config))
+    while True:
+        try:
+            code = asyncio.run(_run(config))
+        except DamagedError as error:
+            reason = str(error)
+        else:
+            if code is not None:
+                return code
+            reason = "it was met while the node ran"
+        _make_database_anew(config, reason)
 
 
-async def _run(config: Config) -> int:
+def _make_database_anew(config: Config, reason: str) -> None:
+    """Set a damaged database aside, to begin again with its blocks and those of peers. Raises `CannotRebuildError`."""
+    database = data_paths(config).database
+    genesis = parse_genesis(config.genesis_path.read_bytes())
+    if len(genesis.validators) == 1 and not config.pinned_peers:
+        raise CannotRebuildError(f"the database is damaged, and nobody else has this chain: {reason}")
+    set_aside(database, genesis, reason)
+    _LOG.warning(
+        "database_set_aside",
+        reason=reason,
+        path=str(set_aside_path(database)),
+        remedy="blocks are taken from it and from peers, and it is removed in the end; look at the disk",
+    )
+
+
+async def _run(config: Config) -> int | None:
+    """Run the node until it ends: the exit code, or None when its database must be made anew."""
     passphrase = None if config.key_passphrase_path is None else load_passphrase(config.key_passphrase_path)
     keys = _Keys(
         node_seed=load_seed(config.node_key_path, passphrase=passphrase),
@@ -75,10 +106,8 @@ async def _run(config: Config) -> int:
     store, chain = open_home(config)
     try:
         guard = FileGuard(data_paths(config).guard, None if keys.consensus is None else keys.consensus.public_key)
-        try:
-            return await _run_parts(config, chain=chain, guard=guard, keys=keys)
-        finally:
-            guard.close()
+        with closing(guard), closing(SetAside(data_paths(config).database)) as aside:
+            return await _run_parts(config, chain=chain, guard=guard, keys=keys, aside=aside)
     finally:
         store.close()
 
@@ -87,22 +116,18 @@ def _load(path: Path | None, passphrase: bytes | None) -> SigningKey | None:
     return None if path is None else load_signing_key(path, passphrase=passphrase)
 
 
-async def _run_parts(config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys) -> int:
+async def _run_parts(
+    config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys, aside: SetAside
+) -> int | None:
     inbox = Inbox()
     peers = Peers(seed=keys.node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)
-    replica = Replica(
-        chain=chain,
-        guard=guard,
-        consensus_key=keys.consensus,
-        node_key=SigningKey(keys.node_seed),
-        cosigning_key=keys.cosigning,
-        verify=crypto.verify,
-        now=read_clocks(),
-    )
+    replica = _make_replica(chain, guard, keys, aside.archive)
 
     def follow() -> None:
+        if aside.archive is not None and not replica.takes_from_archive:
+            aside.remove()
         if membership.follow(replica.claimed_height):
             peers.set_members(membership.members)
 
@@ -118,6 +143,7 @@ async def _run_parts(config: Config, *, chain: ChainStore, guard: FileGuard, key
     )
     http = HttpServer(create_application(runtime, load_access(config)))
     stop = asyncio.Event()
+    return_code: int | None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -135,8 +161,9 @@ async def _run_parts(config: Config, *, chain: ChainStore, guard: FileGuard, key
                 for task in reversed(running):
                     task.cancel()
     except* (HaltedError, OSError) as group_of:  # or an address taken since it was checked, a network that went away
-        _LOG.error("ended", reason=str(group_of.exceptions[0]))
-        return_code = 1
+        (failure, *_) = group_of.exceptions
+        _LOG.error("ended", reason=str(failure))
+        return_code = None if isinstance(failure, HaltedError) and failure.rebuild else 1
     except* Exception as group_of:
         _LOG.error("ended", exception=group_of, reason="a part of the node failed")
         return_code = 1
@@ -144,6 +171,19 @@ async def _run_parts(config: Config, *, chain: ChainStore, guard: FileGuard, key
         _LOG.info("ended", reason="asked to stop")
         return_code = 0
     return return_code
+
+
+def _make_replica(chain: ChainStore, guard: FileGuard, keys: _Keys, archive: Archive | None) -> Replica:
+    return Replica(
+        chain=chain,
+        guard=guard,
+        consensus_key=keys.consensus,
+        node_key=SigningKey(keys.node_seed),
+        cosigning_key=keys.cosigning,
+        verify=crypto.verify,
+        now=read_clocks(),
+        archive=archive,
+    )
 
 
 def _api_context(config: Config) -> ssl.SSLContext | None:

@@ -22,7 +22,7 @@ from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.parameters import PROTOCOL_VERSION
 from ledger.state import State
 from ledger.validators import Tolerance
-from node.replica import ReplicaStatus, Role
+from node.replica import DamageStatus, ReplicaStatus, Role
 
 BLOCKS_BEHIND_MAX_DEFAULT: Final = 2
 STALLED_ROUNDS: Final = 3  # a leader that is away costs one round, and two of them two
@@ -63,6 +63,9 @@ class FindingCode(StrEnum):
     SET_CHANGE_DECIDED = "set_change_decided"
     EVIDENCE_FOUND = "evidence_found"
     STORAGE_LOW = "storage_low"
+    BLOCKS_DAMAGED = "blocks_damaged"
+    DATABASE_DAMAGED = "database_damaged"
+    DATABASE_REBUILDING = "database_rebuilding"
     TOLERANCE_STOPPED_NONE = "tolerance_stopped_none"
     TOLERANCE_DOUBLE_SIGNING_NONE = "tolerance_double_signing_none"
 
@@ -119,6 +122,19 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
         "Ask its operator; if it may do so again, propose to remove the validator, or to re-key it (GET /v1/evidence).",
     ),
     FindingCode.STORAGE_LOW: (Severity.ERROR, "Make room on the disk of its data directory; submissions are refused."),
+    FindingCode.BLOCKS_DAMAGED: (
+        Severity.WARNING,
+        "Wait: they are fetched again from peers and put back. Then look at the disk, for it may damage more.",
+    ),
+    FindingCode.DATABASE_DAMAGED: (
+        Severity.ERROR,
+        "See to it that the others are a quorum without this node: then it makes its database anew by itself, from its "
+        "own blocks and theirs. Look at the disk.",
+    ),
+    FindingCode.DATABASE_REBUILDING: (
+        Severity.WARNING,
+        "Wait: it votes again once it has all of its blocks. Look at the disk, for it may damage more.",
+    ),
     FindingCode.TOLERANCE_STOPPED_NONE: (Severity.NOTICE, "Add validators, or lower the quorum, by a proposal."),
     FindingCode.TOLERANCE_DOUBLE_SIGNING_NONE: (
         Severity.NOTICE,
@@ -188,6 +204,7 @@ def examine(
         *_accused(state, accusations),
         *_tolerance(Tolerance(len(status.validators), status.quorum)),
     ]
+    found += _damage(status.damage)
     if storage_low:
         found.append(Finding(FindingCode.STORAGE_LOW, "the disk of this node is nearly full"))
     order = list(Severity)
@@ -227,6 +244,21 @@ def _own_standing(status: ReplicaStatus, state: State) -> Iterator[Finding]:
             FindingCode.PROTOCOL_VERSION_UNKNOWN,
             f"from height {rules.height} on the chain follows protocol version {rules.protocol_version}, and this "
             f"software knows {PROTOCOL_VERSION} at most",
+        )
+
+
+def _damage(damage: DamageStatus) -> Iterator[Finding]:
+    """What the disk of this node has damaged."""
+    if damage.elsewhere is not None:
+        yield Finding(FindingCode.DATABASE_DAMAGED, f"the database of this node is damaged: {damage.elsewhere}")
+    if damage.blocks:
+        count, first = len(damage.blocks), damage.blocks[0]
+        what = f"block {first} is" if count == 1 else f"{count} blocks are, the first of them {first},"
+        yield Finding(FindingCode.BLOCKS_DAMAGED, f"{what} damaged on the disk of this node")
+    if damage.archived_height is not None:
+        yield Finding(
+            FindingCode.DATABASE_REBUILDING,
+            f"the database of this node was damaged up to height {damage.archived_height}, and is being made anew",
         )
 
 

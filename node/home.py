@@ -53,6 +53,7 @@ from node.storage.errors import StoreMissingError
 from node.storage.guard import FileGuard, create_guard
 from node.storage.leveldb import create_database, open_database
 from node.storage.opening import create_chain, open_chain
+from node.storage.rebuild import resume
 
 _LOG = EventLog("home")
 
@@ -220,6 +221,7 @@ def open_home(config: Config) -> tuple[Store, ChainStore]:
     adopted, or its adoption was cut short, and the errors of `open_database` and `open_chain`.
     """
     mark, paths = _mark_of(config), data_paths(config)
+    resume(paths.database)
     state = _judge(mark, paths)
     if state is VoteState.CUT_SHORT:
         raise HomeError(

@@ -40,7 +40,7 @@ from node.replica.actions import (
 from node.replica.cosigned import Published
 from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
-from node.storage.errors import StorageError
+from node.storage.errors import DamagedError, StorageError
 from node.storage.queries import Queries
 from node.wire import Haste, PeerMessage, Transactions
 
@@ -48,7 +48,12 @@ _WATCH_SECONDS = 1.0
 
 
 class HaltedError(Exception):
-    """The replica stopped for good, because its storage failed. The process must end with an error."""
+    """The replica stopped for good, because its storage failed. The process must end with an error, or, with `rebuild`,
+    make its damaged database anew (`node.storage.rebuild`)."""
+
+    def __init__(self, reason: str, *, rebuild: bool = False) -> None:
+        super().__init__(reason)
+        self.rebuild = rebuild
 
 
 class Stepper(Protocol):
@@ -275,9 +280,9 @@ class Runtime:
                 self._wake_at(monotonic_ms, now)
             case Logged(event, fields):
                 self._log.record(event, fields)
-            case Halted(reason):
+            case Halted(reason, rebuild):
                 self._log.error("halted", reason=reason)
-                raise HaltedError(reason)
+                raise HaltedError(reason, rebuild=rebuild)
             case _:
                 assert_never(action)
 
@@ -295,7 +300,7 @@ class Runtime:
         try:
             self._appended(block)
         except StorageError as error:
-            raise HaltedError(str(error)) from error
+            raise HaltedError(str(error), rebuild=isinstance(error, DamagedError)) from error
         if self._waiters:
             for name in block.transaction_ids:
                 self._decided(name)
@@ -330,7 +335,7 @@ class Runtime:
             try:
                 self._watched()
             except StorageError as error:
-                raise HaltedError(str(error)) from error
+                raise HaltedError(str(error), rebuild=isinstance(error, DamagedError)) from error
             for name in [name for name in self._waiters if self._replica.expired(name)]:
                 self._decided(name)
 

@@ -73,17 +73,26 @@ class Restored:
 class RoundStatus:
     """What an operator sees of the height being decided: validators by index, in ascending order.
 
-    `prepared`, `committed` and `timed_out` are those whose vote of this round was seen; `high_round` is the newest
-    round with a prepare certificate, or -1. `waiting_for_blocks` and `waiting_for_justifications` are being fetched.
+    `ends_at_ms` is when the timer of the round fires, None while it does not run. `prepared`, `committed` and
+    `timed_out` are those whose vote of this round was seen; `prepared_blocks` and `committed_blocks` say for which
+    block. `high_round` is the newest round with a prepare certificate, or -1. `waiting_for_blocks` and
+    `waiting_for_justifications` are being fetched.
     """
 
     round: int
     leader: int
-    timer_running: bool
+    ends_at_ms: int | None
     proposal_seen: bool
     prepared: tuple[int, ...]
     committed: tuple[int, ...]
     timed_out: tuple[int, ...]
+    prepared_blocks: tuple[tuple[Digest, tuple[int, ...]], ...]
+    committed_blocks: tuple[tuple[Digest, tuple[int, ...]], ...]
     high_round: int
     waiting_for_blocks: tuple[Digest, ...]
     waiting_for_justifications: tuple[Digest, ...]
+
+    @property
+    def timer_running(self) -> bool:
+        """Whether the timer of the round runs."""
+        return self.ends_at_ms is not None

@@ -112,6 +112,17 @@ class VoteBook:
         """Who was seen to sign a statement of this type in this round, in ascending order."""
         return tuple(sorted(validator for validator, seen in self._seen.items() if seen.get((round, kind))))
 
+    def tally(self, round: int, kind: StatementType) -> tuple[tuple[Digest, tuple[int, ...]], ...]:
+        """Which blocks were voted for in this round (`kind` is PREPARE or COMMIT), and by whom, in ascending order.
+
+        Whoever signed two different votes stands under both.
+        """
+        signers: dict[Digest, set[int]] = {}
+        for statement, signatures in self._signers.get((round, kind), {}).items():
+            assert isinstance(statement, PrepareStatement | CommitStatement)
+            signers.setdefault(statement.block_hash, set()).update(signatures)
+        return tuple((block_hash, tuple(sorted(signers[block_hash]))) for block_hash in sorted(signers))
+
     def forget_below(self, round: int) -> None:
         """Drop what was seen in rounds below `round`."""
         for seen in self._seen.values():

@@ -14,6 +14,8 @@ class FindingAnswer(msgspec.Struct):
     severity: str
     sentence: str
     remedy: str
+    validators: list[str] = []
+    for_ms: int | None = None
 
 
 class Diagnosis(msgspec.Struct):

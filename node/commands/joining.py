@@ -18,7 +18,15 @@ from node.config import Config
 from node.home import HomeError
 from node.identity import load_passphrase, load_signing_key
 
-_UNREADY = ("vote_state_lost", "halted", "chains_conflict", "protocol_version_unknown", "behind", "isolated")
+_UNREADY = (
+    "vote_state_lost",
+    "halted",
+    "chains_conflict",
+    "protocol_version_unknown",
+    "certified_block_refused",
+    "behind",
+    "isolated",
+)
 """Findings of the doctor with which a node does not follow the chain, or could not vote on it."""
 
 

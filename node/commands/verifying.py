@@ -23,8 +23,9 @@ def verify_store(home: Path, from_height: int) -> None:
       quorum-node verify-store --home acme-1
 
     Nothing is changed. Exit code 0 when everything is as this chain committed it, 10 when anything is not: the first
-    lines name what. Next, after damage: move data/database away and start; the chain is fetched again from peers, and
-    the validator votes again once it is past its guard and was started anew.
+    lines name what. Next, after damage: start; the node repairs what it meets, from peers. If it cannot start, move
+    data/database away and start: the chain is fetched again from peers, and the validator votes again once it is past
+    its guard and was started anew.
     """
     from node.storage.check import check_blocks, check_rows, check_state
     from node.storage.errors import DamagedError

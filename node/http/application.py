@@ -24,6 +24,7 @@ from node.http.parameters import check_query
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.route import Route
 from node.http.routes import ROUTES
+from node.storage.errors import StorageFailedError
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,6 +93,9 @@ class _Outermost:
             response = self._refused_by_aiohttp(request, error)
         except ConnectionError:
             raise  # nobody is there to be answered
+        except StorageFailedError:
+            # Why, the runtime logs once: it is no fault of this request.
+            response = problem_response(Problem(HttpCode.HALTED, "the process is about to end"), self._context)
         except Exception as error:
             log_failure("http_request_failed", error, method=request.method, path=request.path[:200])
             response = problem_response(Problem(HttpCode.INTERNAL_ERROR, "see the node's log"), self._context)

@@ -139,6 +139,14 @@ DOCTOR = object_of(
                     "severity": enum_of(Severity, "A notice is no fault."),
                     "sentence": {"type": "string"},
                     "remedy": {"type": "string"},
+                    "validators": {
+                        **list_of({"type": "string"}),
+                        "description": "Whom it is about; this node too, if it is about itself and it is a validator.",
+                    },
+                    "for_ms": {
+                        **nullable(COUNT),
+                        "description": "For how many milliseconds, as far as this node knows; null when it cannot.",
+                    },
                 }
             )
         ),

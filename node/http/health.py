@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.refusals import Code
 from ledger.state import State
@@ -76,7 +74,6 @@ def doctor(call: Call) -> Answer:
         state,
         accusations=accusations,
         storage_low=node.storage_low,
-        now_ms=time.time_ns() // 1_000_000,
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
 

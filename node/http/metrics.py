@@ -87,6 +87,16 @@ class _NodeCollector(Collector):
         yield _gauge(
             "ledger_consensus_byzantine_evidence", "Contradictory signatures seen and kept.", status.evidence_count
         )
+        damage = status.damage
+        yield _gauge("ledger_storage_damaged_blocks", "Blocks that are damaged on the disk.", len(damage.blocks))
+        yield CounterMetricFamily(
+            "ledger_storage_replaced_blocks", "Damaged blocks that were put back from peers.", value=damage.replaced
+        )
+        yield _gauge(
+            "ledger_storage_rebuild",
+            "1 when the database is damaged beyond that, and is being made anew or waits for it.",
+            damage.elsewhere is not None or damage.archived_height is not None,
+        )
         role = GaugeMetricFamily("ledger_consensus_role", "1 for the role that the node has.", labels=["role"])
         role.add_metric([status.role.value], 1)
         yield role

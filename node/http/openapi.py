@@ -99,7 +99,12 @@ _LAST_EVENT_ID: Json = {
 }
 
 _TOKEN_CODES = (HttpCode.TOKEN_MISSING, HttpCode.TOKEN_INVALID)
-_CODES_OF_ALL: tuple[HttpCode, ...] = (HttpCode.PARAMETER_UNKNOWN, HttpCode.NOT_ACCEPTABLE, HttpCode.INTERNAL_ERROR)
+_CODES_OF_ALL: tuple[HttpCode, ...] = (
+    HttpCode.PARAMETER_UNKNOWN,
+    HttpCode.NOT_ACCEPTABLE,
+    HttpCode.HALTED,
+    HttpCode.INTERNAL_ERROR,
+)
 
 
 def document(call: Call) -> Answer:

@@ -14,8 +14,8 @@ Reading order: `inputs`, `actions`, `replica` (the loop of a step), `driving` (t
 (messages of the next), `findings` (durable notes), `reports` (those that the ledger shall have); then what comes in and
 goes out: `door` (envelopes), `reading` (the tip that blocks are judged on), `hearing` (peers), `fetching`, `serving`,
 `peers` and `syncing` (catching up), `accusing` (contradictions); `cosigned`, `cosigning` and `gathering` (checkpoints
-of the log); and `opening` (restart, and who may vote), `standing`
-(which seat its key has, as the set changes), `status`, `explaining`.
+of the log); `repairing` with its `repairs` (damage on the disk); and `opening` (restart, and who may vote), `standing`
+(which seat its key has, as the set changes), `watch`, `status`, `explaining`, `describing`.
 """
 
 from node.replica.actions import (
@@ -42,13 +42,14 @@ from node.replica.inputs import (
     Submitted,
 )
 from node.replica.replica import Replica
-from node.replica.status import PeerStatus, ReplicaStatus, Role
+from node.replica.status import DamageStatus, PeerStatus, ReplicaStatus, Role
 
 __all__ = [
     "Action",
     "Answer",
     "BlockAppended",
     "Committed",
+    "DamageStatus",
     "Elapsed",
     "Halted",
     "Logged",

@@ -94,9 +94,14 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """Storage failed: the process must end. Nothing follows this action, and every later step returns nothing else."""
+    """Storage failed: the process must end. Nothing follows this action, and every later step returns nothing else.
+
+    With `rebuild`, it failed because something on disk is damaged that no block puts right: made anew from its own
+    blocks and those of peers (`node.storage.rebuild`), the database is whole again.
+    """
 
     reason: str
+    rebuild: bool = False
 
 
 Action: TypeAlias = SendTo | SendToAll | Answer | BlockAppended | PeerMisbehaved | WakeAt | Logged | Halted

@@ -45,7 +45,8 @@ class Deciding:
     `decided` is the block that ends the height, from the engine or from a peer: nothing is decided after it.
     `unknown_rules` says from which height on the chain follows rules that this software does not know, if it will.
     `requests` counts, for each block and justification that is being fetched, how often it was asked for;
-    `contents_asked` has the blocks whose content a peer was asked for and has not given.
+    `contents_asked` has the blocks whose content a peer was asked for and has not given. `refused_block` is the newest
+    block whose content was not valid, and why.
     """
 
     height: int
@@ -64,6 +65,7 @@ class Deciding:
     decided: Decided | None = None
     requests: dict[Digest, int] = field(default_factory=dict)
     contents_asked: set[tuple[Digest, PeerId]] = field(default_factory=set)
+    refused_block: tuple[Digest, str] | None = None
 
     @property
     def suspended(self) -> bool:

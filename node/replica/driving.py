@@ -29,7 +29,7 @@ from ledger.consensus.effects import (
 )
 from ledger.consensus.inputs import BlockBuilt
 from ledger.consensus.messages import CommitRecord, ProposedBlock
-from node.replica import accusing, fetching
+from node.replica import accusing, fetching, repairing
 from node.replica.deciding import Decided
 from node.replica.opening import REPLACE_KEY
 from node.replica.parts import Parts
@@ -112,6 +112,7 @@ def _tick(parts: Parts) -> None:
     parts.peers.tick(parts.now.monotonic_ms, timing.tick_ms)
     ask_for_records(parts, eager=True)
     repeat_submissions(parts)
+    repairing.repair(parts)
 
 
 def _build(parts: Parts, round: int) -> BlockBuilt:

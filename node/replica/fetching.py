@@ -61,10 +61,9 @@ def take_bodies(parts: Parts, named: Sequence[tuple[Digest, bytes]]) -> None:
     """Transactions came, each with its envelope hash: complete the wanted blocks with them, whether or not the mempool
     took them."""
     blocks = parts.deciding.blocks
-    for name, envelope in named:
-        if blocks.lacks(name):
-            judged = parts.door.judge(name, envelope, parts.deciding)
-            blocks.bring(name, None if isinstance(judged, Refusal) else judged)
+    lacked = [(name, envelope) for name, envelope in named if blocks.lacks(name)]
+    for (name, _), judged in zip(lacked, parts.door.judge(lacked, parts.deciding), strict=True):
+        blocks.bring(name, None if isinstance(judged, Refusal) else judged)
     for wanted in blocks.complete():
         _try(parts, wanted)
 
@@ -84,6 +83,7 @@ def _try(parts: Parts, name: Digest) -> bool:
         deciding.inputs.append(BlockChecked(name, deciding.blocks.facts(outcome)))
         return True
     if outcome is not None:
+        deciding.refused_block = (name, outcome)
         parts.out.log("block_refused", height=deciding.height, block_hash=name.hex(), reason=outcome)
     return False
 

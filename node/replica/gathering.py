@@ -37,8 +37,9 @@ from node.storage.errors import DamagedError
 from node.wire import Cosignature
 
 
-def hear(parts: Parts, peer: PeerId, message: Cosignature | wire.Checkpoint) -> None:
-    """Take in what a peer sent. Nothing in it is believed before it is verified."""
+def hear(parts: Parts, peer: PeerId, message: Cosignature | wire.Checkpoint, *, late: bool = False) -> None:
+    """Take in what a peer sent; `late` says that it has waited here for its block. Nothing in it is believed before it
+    is verified."""
     cosigned = parts.cosigned
     ours = isinstance(message, Cosignature) and _is_ours(parts, message.key)
     if message.height > parts.chain.tip.header.height and not ours:
@@ -52,7 +53,7 @@ def hear(parts: Parts, peer: PeerId, message: Cosignature | wire.Checkpoint) -> 
             elif ours:
                 _hear_own(parts, message)
             else:
-                _hear_cosignature(parts, peer, message)
+                _hear_cosignature(parts, peer, message, late=late)
         except LedgerError as error:
             parts.out.blame(peer, f"checkpoint: {error}")
         except DamagedError as error:
@@ -63,7 +64,7 @@ def hear_postponed(parts: Parts) -> None:
     """A block was appended: take in what waited for it."""
     height, postponed = parts.chain.tip.header.height, parts.cosigned.postponed
     for peer in [peer for peer, message in postponed.items() if message.height <= height]:
-        hear(parts, peer, postponed.pop(peer))
+        hear(parts, peer, postponed.pop(peer), late=True)
 
 
 def greet(parts: Parts, peer: PeerId) -> None:
@@ -122,13 +123,15 @@ def _is_ours(parts: Parts, key: bytes) -> bool:
     return own is not None and own.public_key == key
 
 
-def _hear_cosignature(parts: Parts, peer: PeerId, message: Cosignature) -> None:
+def _hear_cosignature(parts: Parts, peer: PeerId, message: Cosignature, *, late: bool) -> None:
     """Raises `VerificationError` when a signature in it is not what it says."""
     validators = _set_after(parts, message.height).validators
     validator = next((item for item in validators if item.cosigning_key == message.key), None)
     if validator is None or validator.node_key.hex() != peer:
         return
     _verify(parts, message, cosigner_key(parts.cosigned.origin, validator))
+    if not late and parts.cosigned.fresh and message.height == parts.chain.tip.header.height:
+        parts.watch.cosigned(validator.name, message.time_s, parts.now)
     if (message.size, message.root) == _size_and_root(parts, message.height):
         take(parts, message)
     else:

@@ -16,7 +16,7 @@ from ledger.consensus.verification import verify_message, verify_timeout_certifi
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
 from ledger.transaction import envelope_hash
-from node.replica import fetching, gathering, serving
+from node.replica import fetching, gathering, repairing, serving
 from node.replica.parts import Parts
 from node.wire import (
     Block,
@@ -34,6 +34,9 @@ from node.wire import (
     Transactions,
 )
 
+BLOCKS_LEVEL_MAX = 2
+"""Who is no more than so many blocks behind us is level: what it says is a little old when it comes."""
+
 _BLAMED = frozenset(
     {
         Code.TRANSACTION_MALFORMED,
@@ -48,8 +51,10 @@ _BLAMED = frozenset(
 
 def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
     """Take in one message. Nothing in it is believed before it is verified."""
-    if parts.peers.get(peer) is None or parts.out.blamed(peer):
+    known = parts.peers.get(peer)
+    if known is None or parts.out.blamed(peer):
         return
+    known.heard_at_ms = parts.now.monotonic_ms
     if parts.deciding.suspended and not isinstance(message, Status | FetchRecords):
         return  # it is judged by rules that are unknown here; what is asked of the past is answered
     match message:
@@ -65,7 +70,8 @@ def hear(parts: Parts, peer: PeerId, message: PeerMessage) -> None:
         case Justification(height, payload):
             _hear_justification(parts, peer, height, payload)
         case Records(items):
-            parts.syncing.receive(peer, items)
+            if not repairing.take(parts, peer, items):
+                parts.syncing.receive(peer, items)
         case FetchTransactions():
             serving.send_transactions(peer, message, parts.deciding, parts.door, parts.out)
         case FetchBlock(height):
@@ -98,7 +104,8 @@ def _hear_consensus(parts: Parts, peer: PeerId, height: int, payload: bytes) -> 
     if height > here:
         known = parts.peers.get(peer)
         assert known is not None
-        known.height = max(known.height, height)  # a claim like that of a status, and sooner
+        # A claim like that of a status, and sooner.
+        known.claim(max(known.height, height), known.round, parts.now.monotonic_ms)
     if height == here:
         judge_consensus(parts, peer, payload)
     elif height == here + 1:
@@ -111,8 +118,10 @@ def _hear_consensus(parts: Parts, peer: PeerId, height: int, payload: bytes) -> 
 def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
     known = parts.peers.get(peer)
     assert known is not None
-    known.height, known.round = height, round
+    known.claim(height, round, parts.now.monotonic_ms)
     here = parts.deciding.height
+    if height >= here - BLOCKS_LEVEL_MAX:
+        known.level_at_ms = parts.now.monotonic_ms
     if height == here:
         parts.deciding.inputs.append(StatusReceived(peer, round))
     elif height < here:
@@ -121,8 +130,8 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
     named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
-    for name, envelope in named:
-        outcome = parts.door.admit(name, envelope, parts.deciding)
+    outcomes, _ = parts.door.admit(named, parts.deciding)
+    for outcome in outcomes:
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:
             parts.out.blame(peer, f"transaction: {outcome}")
             break

@@ -19,7 +19,7 @@ from ledger.errors import MalformedError
 from node.ports import Guard
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
-from node.storage.guard import COSIGNED_STEP, promise
+from node.storage.guard import COSIGNED_STEP, SILENCED_STEP, promise
 from node.storage.promises import Promises
 
 REPLACE_KEY = "replace its consensus key by a change of the validator set"
@@ -37,22 +37,28 @@ class VoteState:
 def read_vote_state(chain: ChainStore, guard: Guard) -> VoteState:
     """Compare database and guard."""
     try:
-        newest = chain.newest_promised_height() or 0
-        return VoteState(_missing_promise(chain, guard), newest)
+        had_height = chain.height_before_rebuild()
+        newest = max(chain.newest_promised_height() or 0, had_height + 1 if had_height else 0)
+        return VoteState(_missing_promise(chain, guard, max(had_height, chain.tip.header.height)), newest)
     except DamagedError as error:
         return VoteState(f"the vote state is damaged ({error}): {REPLACE_KEY}", 0)
 
 
-def _missing_promise(chain: ChainStore, guard: Guard) -> str | None:
-    """Why the database cannot be trusted to hold every promise of this node, or None. Raises `DamagedError`."""
+def _missing_promise(chain: ChainStore, guard: Guard, decided_height: int) -> str | None:
+    """Why the database cannot be trusted to hold every promise of this node, or None. Raises `DamagedError`.
+
+    Up to `decided_height` all is decided, though blocks of it may have to be fetched again.
+    """
     record = guard.read()
     if record is None:
         return (
             "the guard file is missing or damaged, or another key's, so an older vote state would not be noticed: "
             f"{REPLACE_KEY}"
         )
-    if record.height <= chain.tip.header.height:
+    if record.height <= decided_height:
         return None  # decided since, or nothing was ever promised
+    if record.step == SILENCED_STEP:
+        return f"this node's key was told never to sign again, and the database does not say why: {REPLACE_KEY}"
     if record.step == COSIGNED_STEP:
         return (
             f"the database is behind the guard file: the log was cosigned up to block {record.height}, which is "

@@ -15,9 +15,12 @@ from node.replica.opening import VoteState
 from node.replica.outbox import Outbox
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.repairs import Repairs
 from node.replica.reports import Reports
 from node.replica.syncing import Syncing
+from node.replica.watch import Watch
 from node.storage.chain_store import ChainStore
+from node.storage.guard import SILENCED
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class Parts:
     """The pieces of one replica.
 
     What outlives a height: `chain` to `out`. `now` is the time of the step; `deciding` is the height being decided;
-    `wake_at_ms` is when its engine wants to be woken.
+    `wake_at_ms` is when its engine wants to be woken; `watch` is what it notices as time goes on.
     """
 
     chain: ChainStore
@@ -40,18 +43,26 @@ class Parts:
     peers: Peers
     postbox: Postbox
     syncing: Syncing
+    repairs: Repairs
     out: Outbox
     now: Now
     deciding: Deciding
     wake_at_ms: int
+    watch: Watch
 
     @property
     def silence(self) -> str | None:
         """Why this node must not sign, now or ever again, or None."""
-        return self.vote_state.silence or self.findings.silence
+        return self.findings.silence or self.vote_state.silence
+
+    def note_silence(self) -> None:
+        """Have the guard know it, too: the database, which says why, may be lost or older one day."""
+        if self.guard.read() not in (None, SILENCED):
+            self.guard.write(SILENCED)
 
     def keep_silent(self, reason: str) -> None:
         """From here on this node signs nothing, also after a restart."""
         if self.findings.silence is None:
             self.findings.keep_silent(reason)
+            self.note_silence()
             self.out.log("voting_stopped", reason=reason)

@@ -24,12 +24,17 @@ _DOUBLINGS_MAX = 5  # of the time after which a peer that has not answered is as
 class Peer:
     """A connected peer: the height it says it decides (0: nothing said yet) and its round there.
 
+    `heard_at_ms` is when anything came from it (or its link was made), `moved_at_ms` when it last said another height
+    or round than before, `level_at_ms` when it last said a height that was about ours then.
     `asked_at_ms` is when a request for records was sent whose answer may still come, or None; `overdue` is whether it
     should have come by now; `asked_height` is the first height of the newest request; `failures` counts the requests
     it left unanswered in time, or answered uselessly, since the last useful answer; `served` is whether it was given a
     block unasked since the last tick.
     """
 
+    heard_at_ms: int
+    moved_at_ms: int
+    level_at_ms: int
     height: int = 0
     round: int = 0
     asked_at_ms: int | None = None
@@ -37,6 +42,11 @@ class Peer:
     overdue: bool = False
     failures: int = 0
     served: bool = False
+
+    def claim(self, height: int, round: int, now_ms: int) -> None:
+        """Note where it says that it is."""
+        if (height, round) != (self.height, self.round):
+            self.height, self.round, self.moved_at_ms = height, round, now_ms
 
 
 class Peers:
@@ -50,11 +60,11 @@ class Peers:
     def __iter__(self) -> Iterator[tuple[PeerId, Peer]]:
         return iter(self._peers.items())
 
-    def connect(self, peer: PeerId) -> bool:
+    def connect(self, peer: PeerId, now_ms: int) -> bool:
         """Note a new link. Returns whether there is room for it."""
         if peer not in self._peers and len(self._peers) >= PEER_LINKS_MAX:
             return False
-        self._peers[peer] = Peer()
+        self._peers[peer] = Peer(now_ms, now_ms, now_ms)
         return True
 
     def disconnect(self, peer: PeerId) -> None:

@@ -26,13 +26,13 @@ from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.evidence import EVIDENCE_PREFIX
 from ledger.rows.settings import PARAMETERS_KEY, VALIDATORS_KEY
 from ledger.senders import is_validator_sender
-from ledger.transaction import envelope_hash
 from node.ports import Guard
-from node.replica import accusing, cosigning, explaining, gathering
+from node.replica import accusing, cosigning, gathering
 from node.replica.actions import Action, Answer, Halted, WakeAt
 from node.replica.committing import append
 from node.replica.cosigned import Published, read_cosigned
 from node.replica.deciding import begin
+from node.replica.describing import describe
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
 from node.replica.findings import Findings
@@ -50,13 +50,17 @@ from node.replica.outbox import Outbox
 from node.replica.parts import Parts
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
+from node.replica.repairs import Repairs
 from node.replica.reports import Reports
-from node.replica.standing import note_change, standing, unfit, warn
-from node.replica.status import PeerStatus, ReplicaStatus, Role
+from node.replica.standing import note_change, warn
+from node.replica.status import ReplicaStatus
 from node.replica.syncing import Conflict, Syncing
+from node.replica.watch import Watch
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
-from node.storage.errors import DamagedError, StorageFailedError
+from node.storage.errors import DamagedError, DatabaseDamagedError, StorageFailedError
 from node.storage.promises import Promises, StoredCandidate
+from node.storage.scrubbing import Scrubber
 from node.wire import Status, split_transactions
 
 
@@ -76,11 +80,12 @@ class Replica:
         cosigning_key: SigningKey | None,
         verify: Verify,
         now: Now,
+        archive: Archive | None = None,
     ) -> None:
         """Take over `chain` (from `node.storage.opening.open_chain`), which nobody else writes from here on.
 
         `consensus_key` is None for a node that never votes, `node_key` for one that never reports evidence,
-        `cosigning_key` for one that never cosigns. Hand in
+        `cosigning_key` for one that never cosigns. `archive` is a damaged database whose blocks are taken over. Hand in
         `Elapsed()` next, which starts the timers. Raises `node.storage.errors.DamagedError` when the newest state is
         not what was written, and `StorageFailedError` when the guard cannot be written.
         """
@@ -89,7 +94,7 @@ class Replica:
         chain.read_committed()  # now, and not in the middle of a round
         findings, peers = Findings(chain.store), Peers()
         door = Door(verify, chain.transaction_committed)
-        self._halted: str | None = None
+        self._halted: Halted | None = None
         self._appended = False
         self._backlog = False
         self._parts = Parts(
@@ -104,13 +109,17 @@ class Replica:
             cosigned=read_cosigned(chain, guard, cosigning_key, now.monotonic_ms),
             peers=peers,
             postbox=Postbox(),
-            syncing=Syncing(peers, verify),
+            syncing=Syncing(peers, verify, archive),
+            repairs=Repairs(Scrubber(chain)),
             out=Outbox(),
             now=now,
             deciding=begin(chain, key=key, may_vote=False, restored=None, mempool=door.mempool, verify=verify, now=now),
             wake_at_ms=now.monotonic_ms,
+            watch=Watch(now.monotonic_ms, now.monotonic_ms, now.monotonic_ms),
         )
         self._begin()
+        if findings.silence is not None:
+            self._parts.note_silence()
         warn(self._parts)
         cosigning.resume(self._parts)
 
@@ -124,9 +133,10 @@ class Replica:
         waiting, its last action is `WakeAt(now.monotonic_ms)`.
         """
         if self._halted is not None:
-            return (Halted(self._halted),)
+            return (self._halted,)
         parts = self._parts
         parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
+        parts.watch.step_begins(now.monotonic_ms, parts.deciding.engine.context.timing.tick_ms)
         try:
             self._settle()
             for item in inputs:
@@ -137,16 +147,19 @@ class Replica:
             self._tell_peers()
             cosigning.cosign_if_due(parts)
         except (StorageFailedError, DamagedError) as error:
-            self._halted = str(error)
-            parts.out.add(Halted(self._halted))
+            damage = isinstance(error, DamagedError | DatabaseDamagedError)
+            self._halted = Halted(str(error), rebuild=damage and parts.syncing.archive is None)
+            parts.out.add(self._halted)
             return parts.out.take()
         deciding = parts.deciding
-        waiting = deciding.decided is not None or (parts.syncing.busy and not deciding.suspended)
+        more = parts.syncing.busy or parts.syncing.archived(deciding.height)
+        waiting = deciding.decided is not None or (more and not deciding.suspended)
         due_ms = now.monotonic_ms if waiting else parts.wake_at_ms
         if self._block_is_filling():
             due_ms = min(due_ms, self._fill_until_ms())
         if parts.cosigned.due_at_ms is not None:
             due_ms = min(due_ms, parts.cosigned.due_at_ms)
+        parts.watch.due_ms = max(due_ms, now.monotonic_ms)
         parts.out.add(WakeAt(due_ms))
         return parts.out.take()
 
@@ -160,9 +173,12 @@ class Replica:
             case PeerConnected(peer):
                 self._connect(peer)
             case PeerDisconnected(peer):
+                if parts.deciding.name_of_peer(peer) is not None:
+                    parts.watch.link_lost(peer, parts.now.monotonic_ms)
                 parts.peers.disconnect(peer)
                 parts.postbox.forget(peer)
                 parts.cosigned.forget(peer)
+                parts.repairs.forget(peer)
             case Elapsed():
                 parts.deciding.inputs.append(Wake())
             case _:
@@ -171,7 +187,8 @@ class Replica:
     def _connect(self, peer: PeerId) -> None:
         """Tell a new peer where we are, and what was submitted here that it may not have."""
         parts = self._parts
-        if parts.peers.connect(peer):
+        if parts.peers.connect(peer, parts.now.monotonic_ms):
+            parts.watch.linked(peer)
             parts.out.send(peer, Status(parts.deciding.height, parts.deciding.engine.round))
             for message in split_transactions(parts.door.submitted())[:1]:
                 parts.out.send(peer, message)
@@ -232,6 +249,7 @@ class Replica:
         forgotten = not fetched_again and deciding.unknown_own_commit(certificate)
         append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
         self._appended = True
+        parts.watch.appended_at_ms = parts.now.monotonic_ms
         if forgotten and parts.silence is None:
             parts.keep_silent(
                 f"block {certificate.height} is certified with a signature of this node's key that this node does not "
@@ -300,13 +318,10 @@ class Replica:
     def _restore_candidate(self, stored: StoredCandidate) -> None:
         """A block that was prepared before the restart: verified and checked again, from the bytes that are here."""
         parts = self._parts
-        transactions = []
-        for envelope in stored.envelopes:
-            transaction = parts.door.judge(envelope_hash(envelope), envelope, parts.deciding)
-            if isinstance(transaction, Refusal):
-                parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transaction))
-                return
-            transactions.append(transaction)
+        transactions = parts.door.judge_body(stored.envelopes, parts.deciding)
+        if isinstance(transactions, Refusal):
+            parts.out.log("stored_block_refused", height=parts.deciding.height, reason=str(transactions))
+            return
         candidate = check_block(parts.chain.tip, parts.deciding.reader, stored.header_bytes, transactions)
         if isinstance(candidate, str):
             parts.out.log("stored_block_refused", height=parts.deciding.height, reason=candidate)
@@ -324,50 +339,16 @@ class Replica:
 
     def status(self) -> ReplicaStatus:
         """Where this node is and what it waits for."""
-        parts, deciding = self._parts, self._parts.deciding
-        status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
-        role, reason = (Role.HALTED, self._halted) if self._halted is not None else standing(parts)
-        return ReplicaStatus(
-            chain=parts.chain.chain,
-            height=tip.header.height,
-            block_hash=tip.block_hash,
-            time_ms=tip.header.time_ms,
-            deciding=deciding.height,
-            round=status.round,
-            leader=deciding.name(status.leader),
-            proposal_seen=status.proposal_seen,
-            role=role,
-            reason=reason,
-            validator=None if deciding.me is None else deciding.name(deciding.me),
-            validators=tuple(validator.name for validator in deciding.validators.validators),
-            quorum=deciding.validators.quorum,
-            quorum_sentence=deciding.validators.tolerance.sentence(),
-            prepared=tuple(map(deciding.name, status.prepared)),
-            committed=tuple(map(deciding.name, status.committed)),
-            timed_out=tuple(map(deciding.name, status.timed_out)),
-            missing=explaining.missing(deciding, status),
-            peers=tuple(
-                PeerStatus(name, deciding.name_of_peer(name), peer.height, peer.round) for name, peer in parts.peers
-            ),
-            mempool_transactions=len(mempool),
-            mempool_bytes=mempool.bytes,
-            evidence_count=len(parts.findings.evidence()),
-            conflict_height=parts.findings.first_conflict,
-            unfit=unfit(parts) if role is Role.FOLLOWING else None,
-            explanation=explaining.explain(
-                deciding,
-                status,
-                parts.peers,
-                role=role,
-                reason=reason,
-                refused=parts.syncing.refused,
-                mempool_transactions=len(mempool),
-            ),
-        )
+        return describe(self._parts, halted=None if self._halted is None else self._halted.reason)
 
     def checkpoint(self) -> Published | None:
         """The newest checkpoint of the log with a quorum of cosignatures, with all further ones that are here."""
         return gathering.to_serve(self._parts)
+
+    @property
+    def takes_from_archive(self) -> bool:
+        """Whether blocks may still have to be taken from the database that was set aside."""
+        return self._parts.syncing.archive is not None
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the mempool."""

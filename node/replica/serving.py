@@ -66,7 +66,7 @@ def send_records(peer: PeerId, from_height: int, count_max: int, chain: ChainSto
         records = fill_records(_certified_blocks(chain, max(from_height, 1), last))
     except DamagedError as error:
         out.log("block_damaged", height=from_height, reason=str(error))
-        return
+        return  # it was noted, and is fetched again (`repairing`)
     if records.items:
         out.send(peer, records)
 

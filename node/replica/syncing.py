@@ -27,15 +27,17 @@ from ledger.crypto import Verify
 from ledger.errors import LedgerError
 from ledger.limits import CERTIFIED_BLOCKS_PER_REPLY_MAX, RECORD_REQUESTS_MAX
 from ledger.refusals import Refusal
-from ledger.transaction import Transaction, envelope_hash
+from ledger.transaction import Transaction
 from node.replica.deciding import Decided, Deciding
 from node.replica.door import Door
 from node.replica.outbox import Outbox
 from node.replica.peers import Peers
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.wire import CertifiedBlock, FetchRecords
 
+_ARCHIVE = PeerId("")  # no peer has this name
 _QUEUE_MAX = RECORD_REQUESTS_MAX * CERTIFIED_BLOCKS_PER_REPLY_MAX
 
 
@@ -53,10 +55,13 @@ Finding: TypeAlias = Decided | Conflict
 class Syncing:
     """The answers of peers that wait to be verified, in order, and what became of them."""
 
-    def __init__(self, peers: Peers, verify: Verify) -> None:
+    def __init__(self, peers: Peers, verify: Verify, archive: Archive | None) -> None:
         self._peers = peers
         self._verify = verify
         self._queue: deque[tuple[PeerId, CertifiedBlock]] = deque()
+        self._not_archived = 0
+        self.archive = archive
+        """The database that was set aside, until all of its blocks are here."""
         self.refused: tuple[int, str] | None = None
         """The height and reason of the newest certified block that is not valid here, until the height is appended."""
 
@@ -64,6 +69,10 @@ class Syncing:
     def busy(self) -> bool:
         """Whether answers wait to be verified."""
         return bool(self._queue)
+
+    def archived(self, height: int) -> bool:
+        """Whether the database that was set aside may have the block of `height`."""
+        return self.archive is not None and self._not_archived != height <= self.archive.height
 
     def ask(self, height: int, above_height: int, now_ms: int, out: Outbox) -> None:
         """Ask peers that claim to decide a height above `above_height` for records from `height` on."""
@@ -94,7 +103,28 @@ class Syncing:
                 continue
             if finding is not None:
                 return finding
-        return None
+        return self._take_from_archive(deciding, chain=chain, door=door, out=out)
+
+    def _take_from_archive(self, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox) -> Finding | None:
+        """The next block as the database that was set aside has it: judged like the answer of a peer."""
+        if self.archive is None:
+            return None
+        height = deciding.height
+        if height > self.archive.height:
+            out.log("database_rebuilt", height=self.archive.height)
+            self.archive = None
+            return None
+        if not self.archived(height):
+            return None
+        self._not_archived = height  # not a second time, whatever comes of it
+        stored = self.archive.block(height)
+        if stored is None:
+            return None
+        try:
+            return self._judge(_ARCHIVE, CertifiedBlock(*stored), deciding, chain=chain, door=door, out=out)
+        except LedgerError as error:
+            out.log("archived_block_refused", height=height, reason=str(error))
+            return None
 
     def _judge(
         self, peer: PeerId, item: CertifiedBlock, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox
@@ -138,13 +168,8 @@ class Syncing:
         """The verified transactions of a body, or why it cannot be the one of this header."""
         if len(item.envelopes) != header.transaction_count:
             return f"{len(item.envelopes)} envelopes, and the header counts {header.transaction_count}"
-        transactions = []
-        for envelope in item.envelopes:
-            transaction = door.judge(envelope_hash(envelope), envelope, deciding)
-            if isinstance(transaction, Refusal):
-                return str(transaction)
-            transactions.append(transaction)
-        return transactions
+        transactions = door.judge_body(item.envelopes, deciding)
+        return str(transactions) if isinstance(transactions, Refusal) else transactions
 
     def _compare(
         self, record: CommitRecord, header: Header, encoded: bytes, deciding: Deciding, chain: ChainStore
@@ -153,7 +178,7 @@ class Syncing:
 
         Raises `LedgerError` when it is for another block and not valid, and `DamagedError` when ours cannot be read.
         """
-        if header.height == 0 or chain.stored_header(header.height).block_hash == block_hash(record.header):
+        if header.height == 0 or chain.committed_hash(header.height) == block_hash(record.header):
             return None
         keys = HeightKeys(deciding.keys.context, header.height, chain.validators_of(header.height), self._verify)
         verify_commit_record(record, keys=keys, parent_hash=None)

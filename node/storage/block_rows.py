@@ -13,14 +13,14 @@ from itertools import islice
 
 from ledger import framing
 from ledger.block import Header, Leaf, block_hash, leaf_hash, parse_header
-from ledger.chain import CandidateBlock
 from ledger.errors import MalformedError
 from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.primitives import DIGEST_BYTES, Digest
-from ledger.transaction import envelope_hash
+from ledger.transaction import Transaction, envelope_hash
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
+from node.storage.damaged import Damaged
 from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
 
@@ -64,20 +64,20 @@ def write_body(batch: Batch, height: int, hash_of_block: Digest, envelopes: Sequ
         batch.puts[keys.body_chunk(height, hash_of_block, chunk)] = packed
 
 
-def write_outcomes(batch: Batch, block: CandidateBlock) -> None:
+def write_outcomes(batch: Batch, header: Header, transactions: Sequence[Transaction], results: Sequence[str]) -> None:
     """Add ids and results, in chunks, and each transaction's place."""
-    height, puts = block.header.height, batch.puts
+    height, puts = header.height, batch.puts
     packed_height = keys.pack_height(height)
-    ids = [transaction.id for transaction in block.transactions]
-    hashes = [transaction.envelope_hash for transaction in block.transactions]
+    ids = [transaction.id for transaction in transactions]
+    hashes = [transaction.envelope_hash for transaction in transactions]
     for chunk, start in enumerate(range(0, len(ids), keys.CHUNK_TRANSACTIONS)):
         stop = start + keys.CHUNK_TRANSACTIONS
-        results = " ".join(block.results[start:stop]).encode()
-        puts[keys.outcomes(height, chunk)] = b"".join((*ids[start:stop], *hashes[start:stop], results))
+        joined = " ".join(results[start:stop]).encode()
+        puts[keys.outcomes(height, chunk)] = b"".join((*ids[start:stop], *hashes[start:stop], joined))
     for index, transaction_id in enumerate(ids):
         puts[b"x" + transaction_id] = packed_height + index.to_bytes(4, "big")  # keys.transaction, without the call
     if ids:
-        puts[keys.first_leaf(block.log.size - len(ids))] = packed_height
+        puts[keys.first_leaf(header.log_size - len(ids))] = packed_height
 
 
 def read_header(reader: Reader, height: int) -> StoredHeader:
@@ -119,11 +119,21 @@ def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> t
     return tuple(envelopes)
 
 
+def read_stored_body(reader: Reader, height: int, hash_of_block: Digest, count: int) -> tuple[bytes, ...]:
+    """The `count` envelopes of a block as they are stored, held against nothing. Raises `DamagedError`."""
+    envelopes: list[bytes] = []
+    for chunk in range(-(-count // keys.CHUNK_TRANSACTIONS)):
+        envelopes += _read_chunk(reader, height, hash_of_block, chunk)
+    return tuple(envelopes)
+
+
 class BlockReader:
     """The transactions of one committed block, read chunk by chunk, each checked against its leaf in the log."""
 
-    def __init__(self, reader: Reader, stored: StoredHeader) -> None:
+    def __init__(self, reader: Reader, stored: StoredHeader, damaged: Damaged) -> None:
+        """`damaged` is told of what is found."""
         self._reader = reader
+        self._damaged = damaged
         self._tiles = TileReader(reader)
         self._stored = stored
         self._height = stored.header.height
@@ -136,9 +146,13 @@ class BlockReader:
         """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
         assert 0 <= index < self._count
         chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
-        if chunk != self._chunk:
-            self._rows, self._chunk = self._join(chunk, self._read_envelopes(chunk)), chunk
-        return self._check(index, *self._rows[offset])
+        try:
+            if chunk != self._chunk:
+                self._rows, self._chunk = self._join(chunk, self._envelopes(chunk)), chunk
+            return self._check(index, *self._rows[offset])
+        except DamagedError as error:
+            self._damaged.note_block(self._height, str(error))
+            raise
 
     def transactions(self) -> Iterator[tuple[bytes, Leaf]]:
         """Envelope and leaf of all, in order. Raises `DamagedError`."""
@@ -148,20 +162,8 @@ class BlockReader:
         """The leaves of all, in order. Raises `DamagedError`."""
         return (leaf for _, leaf in self.transactions())
 
-    def check(self, envelopes: Sequence[bytes]) -> None:
-        """Raise `DamagedError` unless `envelopes` are those of the block."""
-        if len(envelopes) != self._count:
-            raise DamagedError(f"block {self._height} has {self._count} transactions, not {len(envelopes)}")
-        for chunk, start in enumerate(range(0, self._count, keys.CHUNK_TRANSACTIONS)):
-            rows = self._join(chunk, tuple(envelopes[start : start + keys.CHUNK_TRANSACTIONS]))
-            for index, row in enumerate(rows, start):
-                self._check(index, *row)
-
-    def _read_envelopes(self, chunk: int) -> tuple[bytes, ...]:
-        packed = self._reader.get(keys.body_chunk(self._height, self._stored.block_hash, chunk))
-        if packed is None:
-            raise DamagedError(f"a part of the body of block {self._height} is missing")
-        return _unpack_chunk(packed, self._height)
+    def _envelopes(self, chunk: int) -> tuple[bytes, ...]:
+        return _read_chunk(self._reader, self._height, self._stored.block_hash, chunk)
 
     def _join(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[tuple[bytes, StoredOutcome]]:
         """The envelopes of a chunk, each with its outcome, nothing checked but how many there are."""
@@ -190,6 +192,13 @@ def read_heights_with_transactions(reader: Reader, first_leaf: int, stop_leaf: i
     """The heights of the blocks whose first leaf is in first_leaf .. stop_leaf - 1."""
     for _, row in reader.range(keys.first_leaf(first_leaf), keys.first_leaf(stop_leaf), reverse=reverse):
         yield keys.unpack_height(row)
+
+
+def _read_chunk(reader: Reader, height: int, hash_of_block: Digest, chunk: int) -> tuple[bytes, ...]:
+    packed = reader.get(keys.body_chunk(height, hash_of_block, chunk))
+    if packed is None:
+        raise DamagedError(f"a part of the body of block {height} is missing")
+    return _unpack_chunk(packed, height)
 
 
 def _unpack_chunk(packed: bytes, height: int) -> tuple[bytes, ...]:

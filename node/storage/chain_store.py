@@ -2,21 +2,20 @@
 
 `promise` comes before a signed message leaves, `commit` before anybody is told of a block and before anything is
 signed at the next height (amendment A4); each is one synced batch, and nothing else writes rows of the chain or of
-votes but `replace_block`. `node.storage.keys` says what rows there are. Reads of committed blocks raise `DamagedError`
-rather than give what this chain did not commit; the answer to that is to fetch the block again from peers, to verify
-it by its certificate, and to put it back with `replace_block`.
+votes but `node.storage.replacing`. `node.storage.keys` says what rows there are. Reads of committed blocks raise
+`DamagedError` rather than give what this chain did not commit, and note the block in `damaged`; the answer to that is
+to fetch it again from peers, and to put it back if it is the one that the chain commits to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ledger.block import Header, Leaf, block_hash, parse_header
+from ledger.block import Header, Leaf
 from ledger.chain import CandidateBlock, Tip
 from ledger.consensus.codec import decode_commit_record
 from ledger.crypto import verify
 from ledger.encoding import encode_trusted
-from ledger.errors import MalformedError
 from ledger.genesis import Genesis
 from ledger.limits import RECEIPT_BYTES_MAX, TRAIL_STEPS_MAX
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
@@ -26,23 +25,21 @@ from ledger.trie import TrieRoot
 from ledger.validators import ValidatorSet
 from node.ports import Store
 from node.storage import keys
-from node.storage.batch import Batch
 from node.storage.block_rows import (
     BlockReader,
     Place,
     StoredHeader,
     read_header,
     read_place,
-    write_body,
-    write_header,
 )
 from node.storage.commit import commit_rows
 from node.storage.committed_filter import CommittedFilter
+from node.storage.damaged import Damaged
 from node.storage.errors import DamagedError, TrailTooLongError
 from node.storage.log_tiles import TileReader
 from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
 from node.storage.records import VerifiedRecords, check_record
-from node.storage.set_changes import changes_set, read_set_changes, validators_after, write_set_change
+from node.storage.set_changes import changes_set, read_set_changes, validators_after
 from node.storage.state_rows import CurrentState, StateAt
 from node.storage.trie_rows import TrieRows
 
@@ -60,6 +57,8 @@ class ChainStore:
         self._trie = TrieRows(store, proof_heights)
         self._records = VerifiedRecords()
         self._committed: CommittedFilter | None = None
+        self.damaged = Damaged()
+        """What reads of this process found damaged."""
         self._tip = _read_tip(store, self._trie)
 
     @property
@@ -103,30 +102,6 @@ class ChainStore:
             self._committed.add(b"".join([transaction.id for transaction in block.transactions]))
         self._tip = block.tip()
 
-    def replace_block(self, height: int, header_bytes: bytes, record: bytes, envelopes: Sequence[bytes]) -> None:
-        """Put back header, record and body of a committed block, and its place among the changes of the validator set.
-
-        The caller has verified `record` by its certificate. What makes it this chain's block is checked here: the
-        header must have the block hash known at this height, and every envelope must hash to its leaf in the log.
-        Raises `DamagedError`, and changes nothing, when that does not hold: either this is not the block, or what
-        would show that it is has been damaged too, and the node needs a new database, filled by its peers.
-        """
-        hash_of_header = block_hash(header_bytes)
-        if self.height_of(hash_of_header) != height:
-            raise DamagedError(f"the header is not that of block {height} of this chain")
-        try:
-            stored = StoredHeader(parse_header(header_bytes), header_bytes, hash_of_header)
-        except MalformedError as error:
-            raise DamagedError(f"the header of block {height} is malformed: {error}") from error
-        BlockReader(self._store, stored).check(envelopes)
-        batch = Batch()
-        batch.puts[keys.record(height)] = record  # verified when it is read
-        write_header(batch, height, header_bytes, hash_of_header)
-        batch.deletes.add(keys.set_change(height))
-        write_set_change(batch, stored.header)
-        write_body(batch, height, hash_of_header, envelopes)
-        self._store.write(batch.puts, frozenset(batch.deletes - batch.puts.keys()), sync=True)
-
     # ---- the next height
 
     def promises(self, height: int) -> Promises:
@@ -136,6 +111,12 @@ class ChainStore:
     def newest_promised_height(self) -> int | None:
         """The highest height with a promise; above tip + 1 the node must sync before it votes (amendment A4)."""
         return newest_promised_height(self._store)
+
+    def height_before_rebuild(self) -> int:
+        """The height up to which this node had blocks, and may have voted, before its database was made anew; 0 if it
+        never was. Raises `DamagedError`."""
+        row = self._store.get(keys.HEIGHT_BEFORE_REBUILD)
+        return 0 if row is None else keys.unpack_height(row)
 
     # ---- after the tip
 
@@ -164,7 +145,11 @@ class ChainStore:
         """Header, its bytes and hash. Raises `DamagedError`."""
         if height == self._tip.header.height:
             return StoredHeader(self._tip.header, self._tip.header_bytes, self._tip.block_hash)
-        return read_header(self._store, height)
+        try:
+            return read_header(self._store, height)
+        except DamagedError as error:
+            self.damaged.note_block(height, str(error))
+            raise
 
     def header(self, height: int) -> Header:
         """The header of a block. Raises `DamagedError`."""
@@ -174,6 +159,11 @@ class ChainStore:
         """The hash of a block. Raises `DamagedError`."""
         return self.stored_header(height).block_hash
 
+    def committed_hash(self, height: int) -> Digest:
+        """The hash of a block as the chain has it without reading that block: the one above it names its parent, and
+        the tip's is in memory. Raises `DamagedError` when the one above cannot be read."""
+        return self._tip.block_hash if height == self._tip.header.height else self.header(height + 1).parent_hash
+
     def height_of(self, hash_of_block: Digest) -> int | None:
         """The height of the committed block with this hash, or None."""
         row = self._store.get(keys.block_hash(hash_of_block))
@@ -181,13 +171,21 @@ class ChainStore:
 
     def record(self, height: int) -> bytes:
         """The encoded commit record of a block of height >= 1, verified. Raises `DamagedError`."""
-        record = self._store.get(keys.record(height))
-        if record is None:
-            raise DamagedError(f"the commit record of block {height} is missing")
-        if not self._records.knows(height, record):
-            check_record(record, self.stored_header(height), self.validators_of(height), verify)
-            self._records.remember(height, record)
+        try:
+            record = self._store.get(keys.record(height))
+            if record is None:
+                raise DamagedError(f"the commit record of block {height} is missing")
+            if not self._records.knows(height, record):
+                check_record(record, self.stored_header(height), self.validators_of(height), verify)
+                self._records.remember(height, record)
+        except DamagedError as error:
+            self.damaged.note_block(height, str(error))
+            raise
         return record
+
+    def forget_read(self, height: int) -> None:
+        """What is remembered of reading a block is forgotten: it was written anew, and is read from the disk again."""
+        self._records.forget(height)
 
     def validators_of(self, height: int) -> ValidatorSet:
         """The validator set that signs `height`, from 1 to the tip's plus one. Raises `DamagedError`."""
@@ -221,7 +219,7 @@ class ChainStore:
 
     def block(self, height: int) -> BlockReader:
         """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`."""
-        return BlockReader(self._store, self.stored_header(height))
+        return BlockReader(self._store, self.stored_header(height), self.damaged)
 
     def envelopes(self, height: int) -> tuple[bytes, ...]:
         """The exact envelopes of a block. Raises `DamagedError`."""

@@ -6,8 +6,8 @@ the index, the body against the leaves, the leaves against the log root in the h
 after the tip is held against the state root, value by value. What was executed is not executed again: that is the
 audit's work (ledger.audit), from the blocks that are checked here.
 
-A check reports and goes on; it changes nothing. What `damage` names at a height, `ChainStore.replace_block` can put
-back when it is header, record or body; anything else needs a new database, filled by peers.
+A check reports and goes on; it changes nothing. What `damage` names at a height, `node.storage.replacing` can put back
+when it is of that block alone; anything else needs a new database, filled by peers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ledger.errors import LedgerError
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import ZERO_DIGEST
 from ledger.trie import check_proof, prove
-from node.storage.block_rows import Place, StoredHeader
+from node.storage.block_rows import Place, StoredHeader, read_header
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.set_changes import check_set_change
@@ -45,7 +45,7 @@ def check_blocks(chain: ChainStore, *, from_height: int = 0) -> Iterator[BlockCh
     for height in range(from_height, chain.tip.header.height + 1):
         damage: list[str] = []
         try:
-            stored = chain.stored_header(height)
+            stored = read_header(chain.store, height)  # of the tip, too, whose header is in memory
         except DamagedError as error:
             yield BlockCheck(height, (str(error),))
             parent = None

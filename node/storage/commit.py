@@ -37,7 +37,7 @@ def commit_rows(
     write_header(batch, height, block.header_bytes, block.block_hash)
     if not release_promises(batch, reader, height, block.block_hash):
         write_body(batch, height, block.block_hash, [transaction.envelope for transaction in block.transactions])
-    write_outcomes(batch, block)
+    write_outcomes(batch, block.header, block.transactions, block.results)
     write_tiles(batch, reader, block.log_levels)
     write_indexes(batch, block)
     write_set_change(batch, block.header)

@@ -1,9 +1,11 @@
 """What can go wrong with the database and the guard, told apart by what must happen next.
 
 * `DamagedError`: something on disk is not what was written. Reads of other data go on; a damaged committed block is
-  fetched again from peers, damaged vote state makes the node an observer. Nothing is ever repaired in place.
+  fetched again from peers and put back, damaged vote state makes the node an observer; for anything else the database
+  is made anew (`node.storage.rebuild`). Nothing is ever repaired from what is damaged.
 * `StorageFailedError`: a write or a sync failed, or the system could not read. What is on disk is unknown until the
-  next start: the process stops voting and ends (consensus research section 6, rule 5).
+  next start: the process stops voting and ends (consensus research section 6, rule 5). Of those, a
+  `DatabaseDamagedError` says that damage was the reason.
 * `StoreMismatchError`, `StoreMissingError`, `StoreExistsError`, `StoreLockedError`: the operator pointed the node at
   the wrong place, or started it twice. Nothing was touched.
 """
@@ -21,6 +23,10 @@ class DamagedError(StorageError):
 
 class StorageFailedError(StorageError):
     """A write did not reach the disk, or may not have; or a read did. The store refuses everything from here on."""
+
+
+class DatabaseDamagedError(StorageFailedError):
+    """A write failed because the database met damage in its own files while it merged them."""
 
 
 class StoreMismatchError(StorageError):

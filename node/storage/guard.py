@@ -38,6 +38,12 @@ _NOTHING_PROMISED = GuardRecord(height=0, round=0, step=0, digest=bytes(32))
 COSIGNED_STEP = 255
 """The `step` of a record that notes a cosignature: the database must have the block of its height."""
 
+SILENCED_STEP = 254
+"""The `step` of a record that notes that the key must never sign again: no database can be past its height."""
+
+SILENCED = GuardRecord(height=2**64 - 1, round=0, step=SILENCED_STEP, digest=bytes(32))
+"""What the guard holds from then on."""
+
 _NO_KEY = PublicKey(bytes(32))
 
 

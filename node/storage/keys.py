@@ -46,6 +46,8 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     e | ...                                      what the replica found out (node.replica.findings has the layout)
     y | 1                                        what this node cosigned last, as a peer frame (node.wire)
     y | 2                                        the newest checkpoint with a quorum of cosignatures, likewise
+    y | 3                                        height of the newest block when the database was made anew because
+                                                 it was damaged (node.storage.archive): nothing is voted for up to it
 
 `~height` is 2^64 - 1 - height: a seek to ~h finds the newest value that is not newer than h. The entity key hash is
 SHA-256 of the key's bytes. A commit writes one batch: it adds the block's rows, replaces v (moving the old to w),
@@ -79,6 +81,7 @@ TIP = b"mtip"
 
 OWN_COSIGNATURE = b"y\x01"
 CHECKPOINT = b"y\x02"
+HEIGHT_BEFORE_REBUILD = b"y\x03"
 
 STATE_PREFIX = b"v"
 OUTCOMES_PREFIX = b"o"

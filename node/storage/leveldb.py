@@ -6,6 +6,7 @@ it does not give, and is added here (consensus research section 6, where each wa
 * by default it opens with a damaged log and silently drops what follows the damage: `paranoid_checks` is always on;
 * a damaged table block is returned as data: every read verifies the block's checksum, and every row its own;
 * it creates what it does not find: only `create_database` may create, and opening demands that a database is there;
+* it does not see when batches are missing from the middle: `node.storage.database_files` looks before it opens;
 * it goes on after a failed sync, when nobody knows what is on the disk: here the first failed write is the last one,
   and reads are refused too, so that nothing is told that may not be durable (a read that the system refuses ends the
   store as well: it says nothing about the data, so it must not be taken for damage);
@@ -29,9 +30,11 @@ except ImportError:  # where only the fork has a wheel (see pyproject.toml); sam
     import plyvel_next as plyvel
 
 from ledger.limits import KIB, MIB
+from node.storage.database_files import check_files
 from node.storage.durable import sync_file
 from node.storage.errors import (
     DamagedError,
+    DatabaseDamagedError,
     StorageFailedError,
     StoreExistsError,
     StoreLockedError,
@@ -90,6 +93,10 @@ def open_database(directory: Path) -> LevelDBStore:
     """
     if not (directory / "CURRENT").is_file():
         raise StoreMissingError(f"there is no database in {directory}")
+    try:
+        check_files(directory)
+    except OSError as error:
+        raise StorageFailedError(f"cannot read the database in {directory}: {error}") from error
     return LevelDBStore(directory, _open(directory, create=False))
 
 
@@ -149,7 +156,8 @@ class LevelDBStore:
                     batch.delete(key)
         except Exception as error:
             self._failure = f"a write to {self._directory} failed: {_sentence(error)}"
-            raise StorageFailedError(self._failure) from error
+            damaged = isinstance(error, plyvel.CorruptionError)
+            raise (DatabaseDamagedError if damaged else StorageFailedError)(self._failure) from error
         self._has_unsynced_writes = not sync
 
     def close(self) -> None:

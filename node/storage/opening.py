@@ -6,6 +6,8 @@ writes genesis, and a store without it is refused. (consensus research section 6
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ledger.encoding import Json, decode_object, encode
 from ledger.errors import MalformedError
 from ledger.genesis import Genesis, genesis_block, parse_genesis
@@ -22,8 +24,17 @@ from node.storage.state_rows import CurrentState
 from node.storage.trie_rows import TrieRows
 
 
-def create_chain(store: Store, genesis: Genesis, *, proof_heights: int = PROOF_HEIGHTS_DEFAULT) -> ChainStore:
-    """Write genesis into the empty `store` and open the chain. Raises `StoreExistsError` when it is not empty."""
+def create_chain(
+    store: Store,
+    genesis: Genesis,
+    *,
+    proof_heights: int = PROOF_HEIGHTS_DEFAULT,
+    taken_over: Mapping[bytes, bytes] | None = None,
+) -> ChainStore:
+    """Write genesis into the empty `store` and open the chain. Raises `StoreExistsError` when it is not empty.
+
+    `taken_over` are rows of an earlier database that no peer has (`node.storage.archive`).
+    """
     for key, _ in store.range(b"", b"\xff"):
         raise StoreExistsError(f"the database is not empty: it has the row {describe(key)}")
     first = genesis_block(genesis)
@@ -35,6 +46,7 @@ def create_chain(store: Store, genesis: Genesis, *, proof_heights: int = PROOF_H
     write_header(batch, 0, first.tip.header_bytes, first.tip.block_hash)
     CurrentState(store).write(batch, 0, genesis.state)
     TrieRows(store, proof_heights).write(batch, 0, first.trie)
+    batch.puts.update(taken_over or {})
     store.write(batch.puts, sync=True)
     return open_chain(store, proof_heights=proof_heights)
 
@@ -47,10 +59,7 @@ def open_chain(
     Raises `StoreMissingError` when the store is empty (its files were lost, or it was never finished),
     `StoreMismatchError` for another chain or another format, and `DamagedError` when the tip is not what was written.
     """
-    identity = store.get(keys.FORMAT)
-    if identity is None:
-        raise StoreMissingError("the database has no chain: its files were lost, or its creation was cut short")
-    chain = _check_identity(identity, expected)
+    chain = check_identity(store, expected)
     document = store.get(keys.GENESIS)
     try:
         genesis = parse_genesis(document or b"")
@@ -61,7 +70,11 @@ def open_chain(
     return ChainStore(store, genesis, proof_heights)
 
 
-def _check_identity(identity: bytes, expected: Digest | None) -> Digest:
+def check_identity(store: Store, expected: Digest | None) -> Digest:
+    """The chain that `store` is of. Raises `StoreMissingError`, `StoreMismatchError` and `DamagedError`."""
+    identity = store.get(keys.FORMAT)
+    if identity is None:
+        raise StoreMissingError("the database has no chain: its files were lost, or its creation was cut short")
     fields = decode_object(identity, bytes_max=KIB, what="format row")
     version, chain = fields["format"], parse_digest(fields["chain"], "chain")
     if version != keys.FORMAT_VERSION:

@@ -333,7 +333,7 @@ class _Transactions:
         """The transaction at a place. Raises `DamagedError`."""
         if self._open is None or self._open[0].header.height != place.height:
             header = self._chain.stored_header(place.height)
-            self._open = header, BlockReader(self._chain.store, header)
+            self._open = header, BlockReader(self._chain.store, header, self._chain.damaged)
         stored, block = self._open
         envelope, leaf = block.transaction(place.index)
         return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)

@@ -37,6 +37,10 @@ class VerifiedRecords:
         if len(self._hashes) > RECORDS_REMEMBERED_MAX:
             self._hashes.popitem(last=False)
 
+    def forget(self, height: int) -> None:
+        """Have the record of `height` verified again when it is read."""
+        self._hashes.pop(height, None)
+
 
 def check_record(record: bytes, stored: StoredHeader, validators: ValidatorSet, verify: Verify) -> None:
     """Raise `DamagedError` unless `record` proves the block `stored` final, signed by a quorum of `validators`."""

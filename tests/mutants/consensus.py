@@ -99,7 +99,7 @@ MUTANTS = (
         ),
         (
             Simulated(
-                ("certificates",),
+                ("certificates", "progress"),
                 quorum=(4, 3),
                 adjust=with_drawn(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
                 seeds=100,
@@ -133,7 +133,7 @@ MUTANTS = (
             Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
             Change(proposing, "propose", "None if state.entry is None", "None if True"),
         ),
-        (Simulated(("agreement", "certificates", "statements", "progress"), seeds=100),),
+        (Simulated(("agreement", "certificates", "statements", "progress", "model"), seeds=100),),
         rows=(21,),
     ),
     Mutant(

@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant(
         "a restarted node does not remember its votes",
         (Change(replica, "Replica._restored", "return promises, restored", "return Promises(height), None"),),
-        (Simulated(("assertion", "statements")),),
+        (Simulated(("assertion", "statements", "reputation")),),
         rows=(2, 3),
     ),
     Mutant(
@@ -112,7 +112,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is pending is reported committed",
-        (Change(door, "Door.admit", "return Pending(known.id)", "return Committed(known.id)"),),
+        (Change(door, "Door._known", "return Pending(known.id)", "return Committed(known.id)"),),
         (Simulated(("durability",)),),
     ),
     Mutant(

@@ -25,7 +25,7 @@ MUTANTS = (
     Mutant(
         "a record is held against the set that its own block decided",
         (Change(chain_store, "ChainStore.record", "self.validators_of(height)", "self.validators_of(height + 1)"),),
-        (Simulated(("reputation", "step"), set_changes=True),),
+        (Simulated(("reputation", "step", "audit"), set_changes=True),),
     ),
     Mutant(
         "a key votes where it has no seat yet, or no more",

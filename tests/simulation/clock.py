@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ledger.consensus.inputs import Now
 
+HOUR_MS = 3_600_000
+
 
 class Clock:
     """`rate_permille` is how fast the monotonic clock runs; `offset_ms` is how far the wall clock is off."""
@@ -18,6 +20,11 @@ class Clock:
     def boot(self, world_ms: int, monotonic_ms: int) -> None:
         """The machine starts: its monotonic clock shows `monotonic_ms` now."""
         self._booted_at_ms, self._monotonic_at_boot_ms = world_ms, monotonic_ms
+
+    def skip(self, milliseconds: int) -> None:
+        """The machine was asleep for so long, and nobody else noticed: both clocks are that much later."""
+        self._monotonic_at_boot_ms += milliseconds
+        self.offset_ms += milliseconds
 
     def now(self, world_ms: int) -> Now:
         """What both clocks show."""

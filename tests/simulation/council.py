@@ -13,8 +13,8 @@ from ledger.operations.kinds import Operation
 from ledger.rows.governance import ProposalState
 from ledger.state import State
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
+from tests.simulation.clock import HOUR_MS
 from tests.simulation.eras import Era, changes_between, entry_of, newcomers
-from tests.simulation.plan import HOUR_MS
 from tests.simulation.violation import demand
 from tests.unit.ledger.founders import founder, ready_of
 
@@ -52,7 +52,8 @@ class Council:
 
     def _state(self) -> State | None:
         """What the node that is furthest says, of those that run and do not lie."""
-        running = [machine for machine in self._world.honest if machine.replica is not None]
+        up = [machine for machine in self._world.sound if machine.replica is not None]
+        running = [machine for machine in up if not machine.disk.is_broken]
         if not running:
             return None
         best = max(running, key=lambda machine: machine.running.status().height)

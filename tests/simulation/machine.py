@@ -32,18 +32,19 @@ from node.replica import (
 from node.replica.outbox import Outbox
 from node.storage import keys
 from node.storage.chain_store import ChainStore
-from node.storage.errors import StorageFailedError
+from node.storage.errors import StorageError, StorageFailedError
 from node.storage.opening import open_chain
 from node.wire import PeerMessage
 from tests.simulation.clock import Clock
 from tests.simulation.disk import Disk, GuardFile, Power, PowerCut
-from tests.simulation.violation import Violation
+from tests.simulation.violation import Violation, demand
 from tests.unit.ledger.founders import Founder
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _SEND_CUT_SHARE = 0.2  # there are more sends than writes
+_STARTS_WITH_DAMAGE_MAX = 4  # then somebody gives it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +66,32 @@ class Watched(Outbox):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
-        self._machine = machine
+        self.machine = machine
 
     def add(self, action: Action) -> None:
         """See `Outbox.add`."""
-        self._machine.world.checkers.said(self._machine, action)
+        self.machine.world.checkers.said(self.machine, action)
         super().add(action)
 
 
 class Machine:
-    """An honest one."""
+    """An honest one. `damaged` says that its disk does not have what it wrote; it is honest all the same."""
 
     honest = True
+    disk_lies = False
 
     def __init__(self, world: World, identity: Identity, clock: Clock, image: dict[bytes, bytes]) -> None:
         self.world = world
         self.identity = identity
         self.clock = clock
-        self.power = Power(world.rng)
-        self.disk = Disk(self.power, image)
-        self.guard = GuardFile(self.power)
+        self.power = Power(world.rng, world.faults)
+        self.disk = Disk(self.power, image, lies=self.disk_lies)
+        self.guard = GuardFile(self.power, lies=self.disk_lies)
+        self.damaged = False
+        self.refused: str | None = None
+        """Why it does not start any more."""
+        self.step_ms = world.plan.step_ms
+        self.sync_ms = 0
         self.replica: Replica | None = None
         self.membership: Membership | None = None
         self.boots = 0
@@ -92,7 +99,9 @@ class Machine:
         self._busy_until_ms = 0
         self._inbox: list[ReplicaInput] = []
         self._stepping = False
+        self._unsaid: list[tuple[Action, ...]] = []
         self._wake_at_ms = -1
+        self._halts = 0
 
     # ---- what a liar may change
 
@@ -170,15 +179,56 @@ class Machine:
             self._step([Elapsed()])
         except (PowerCut, StorageFailedError):
             self.world.cut(self)
+        except StorageError as error:
+            self._refuse(str(error))
+
+    def _refuse(self, reason: str) -> None:
+        """It does not start, and says why: somebody has to look at its disk."""
+        if self.honest and not self.damaged:
+            raise Violation("reputation", f"{self.identity.name} does not start: {reason}")
+        self.world.note(self, "refuse", reason)
+        self.refused = reason
+        self.world.cut(self)
 
     def die(self) -> None:
         """The power is gone: what was not synced is lost, in part or in all."""
         self.replica = self.membership = None
         self._inbox.clear()
+        self._unsaid.clear()
         self._wake_at_ms = -1
-        survive = self.world.rng.randint(0, self.disk.unsynced_writes)
-        self.disk = Disk(self.power, self.disk.crash(unsynced_survive=survive))
-        self.guard = GuardFile(self.power, self.guard.crash())
+        unsynced = self.disk.unsynced_writes
+        survive = self.world.rng.randint(0, unsynced)
+        if survive < unsynced:
+            self.world.faults["unsynced writes lost"] += 1
+        self.replace_disk(self.disk.crash(unsynced_survive=survive))
+        self.guard = GuardFile(self.power, self.guard.crash(), lies=self.disk_lies)
+
+    def replace_disk(self, image: dict[bytes, bytes]) -> None:
+        """While it is down: this is on its disk."""
+        assert self.replica is None
+        self.disk = Disk(self.power, image, lies=self.disk_lies)
+
+    def make_room(self) -> None:
+        """The disk is not full any more."""
+        self.power.is_full = False
+
+    def recover_speed(self) -> None:
+        """Processor and disk are as fast as ever."""
+        self.step_ms, self.sync_ms = self.world.plan.step_ms, 0
+
+    def recover(self) -> None:
+        """From here on nothing goes wrong with this machine any more."""
+        self.power.cut_rate = self.power.failure_rate = 0.0
+        self.power.points_left = None
+        self.paused_until_ms = self._busy_until_ms = 0
+        self.make_room()
+        self.recover_speed()
+        self._say_all(self.boots)
+        if self.replica is not None and self.disk.is_broken:
+            self.world.cut(self)
+        self._stepping = False  # when it would have gone on does not matter any more
+        if self.replica is not None:
+            self.hand_in(Elapsed())
 
     # ---- steps
 
@@ -192,7 +242,11 @@ class Machine:
             )
 
     def step_now(self, *inputs: ReplicaInput) -> None:
-        """A step with these inputs alone, at once."""
+        """A step with these inputs alone, at once, unless the one before is still busy with its disk."""
+        if self._unsaid:
+            for given in inputs:
+                self.hand_in(given)
+            return
         try:
             self._step(list(inputs))
         except PowerCut:
@@ -204,29 +258,52 @@ class Machine:
             if self.replica is not None and self._inbox:
                 self.hand_in(self._inbox.pop())
             return
-        if self.paused_until_ms > self.world.now_ms:
+        if self.paused_until_ms > self.world.now_ms or self._unsaid:
             self.hand_in(self._inbox.pop())
             return
         inputs, self._inbox = self._inbox[:STEP_MESSAGES_MAX], self._inbox[STEP_MESSAGES_MAX:]
         if inputs:
-            self._busy_until_ms = self.world.now_ms + self.world.plan.step_ms
+            self._busy_until_ms = max(self._busy_until_ms, self.world.now_ms + self.step_ms)
             self.step_now(*inputs)
         if self._inbox and not self._stepping:
             self.hand_in(self._inbox.pop())
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
-        replica = self.running
+        replica, syncs = self.running, self.disk.syncs
         try:
-            actions = replica.step(inputs, self.now, backlog=bool(self._inbox))
+            backlog = bool(self._inbox)
+            actions = replica.step(inputs, self.now, backlog=backlog)
+            self.world.checkers.took(self, inputs, backlog, actions)
         except (PowerCut, Violation, AssertionError):
             raise
         except Exception as error:
             raise Violation("step", f"{self.identity.name} raises {error!r}") from error
+        if self.sync_ms and self.disk.syncs > syncs:
+            self.world.faults["slow sync"] += 1
+            self._unsaid.append(actions)
+            self._busy_until_ms = self.world.now_ms + self.sync_ms * (self.disk.syncs - syncs)
+            self.world.at(self._busy_until_ms, self._say_all, self.boots)
+        else:
+            self._carry_out_all(actions)
+
+    def _say_all(self, boot: int) -> None:
+        """The disk is done: what waited for it leaves."""
+        if boot != self.boots or self.replica is None:
+            return
+        waiting, self._unsaid = self._unsaid, []
+        try:
+            for actions in waiting:
+                self._carry_out_all(actions)
+        except PowerCut:
+            self.world.cut(self)
+
+    def _carry_out_all(self, actions: tuple[Action, ...]) -> None:
+        replica = self.replica
         for action in actions:
             if self.replica is not replica:
                 return
             self._carry_out(action)
-        if self.replica is replica:
+        if self.replica is not None and self.replica is replica:
             self.world.checkers.stepped(self)
             self.after_step()
 
@@ -249,9 +326,19 @@ class Machine:
                 world.note(self, "log", f"{event} {dict(fields)}")
             case Halted(reason):
                 world.note(self, "halt", reason)
-                world.cut(self)
+                self._halt(reason)
             case _:
                 assert_never(action)
+
+    def _halt(self, reason: str) -> None:
+        """The node ended by itself and is started again, unless its disk is damaged and that did not help."""
+        injected = self.damaged or not self.honest or "(injected)" in reason
+        demand(injected, "reputation", f"{self.identity.name} ends by itself: {reason}")
+        self._halts += 1
+        if self.damaged and self._halts > _STARTS_WITH_DAMAGE_MAX:
+            self._refuse(reason)
+        else:
+            self.world.cut(self)
 
     def lists(self, other: Machine, *, as_validator: bool = False) -> bool:
         """Whether this machine, which runs, wants a link to the other, or to one that is a validator."""
@@ -265,8 +352,8 @@ class Machine:
         try:
             if self.membership.follow(self.running.claimed_height):
                 self.world.relist(self)
-        except StorageFailedError:
-            self.world.cut(self)
+        except StorageError as error:
+            self._halt(str(error))
 
     def _send(self, action: SendTo | SendToAll) -> None:
         if isinstance(action, SendTo):
@@ -278,8 +365,7 @@ class Machine:
         if power.cut_rate and self.world.rng.random() < power.cut_rate * _SEND_CUT_SHARE:
             reached = self.world.rng.randint(0, len(receivers))
             self.world.send(self, receivers[:reached], action.message)
-            power.cuts += 1
-            raise PowerCut
+            power.cut("power cut between sends")
         self.world.send(self, receivers, action.message)
 
     def _wake_later(self, monotonic_ms: int) -> None:

@@ -17,7 +17,7 @@ _CHANGES_EVERY = 16
 def run_seeds(first: int, last: int) -> Outcome:
     """Run the units from `first` to `last` - 1: one seed each, every sixteenth with changes of the validator set."""
     counts: Counter[str] = Counter()
-    recovery_ms = 0
+    largest: Counter[str] = Counter()
     violations: list[str] = []
     for seed in range(FIRST_SEED + first, FIRST_SEED + last):
         changes = seed % _CHANGES_EVERY == 0
@@ -37,5 +37,12 @@ def run_seeds(first: int, last: int) -> Outcome:
                 "runs with changes of the set": changes,
             }
         )
-        recovery_ms = max(recovery_ms, report.recovery_ms)
-    return Outcome(dict(sorted(counts.items())), {"recovery_ms": recovery_ms}, tuple(violations))
+        counts.update({f"fault: {kind}": count for kind, count in report.faults.items()})
+        largest |= Counter(
+            {
+                "recovery_ms": report.recovery_ms,
+                "height_ms": report.slowest.took_ms,
+                "height_permille_of_bound": report.slowest.permille,
+            }
+        )
+    return Outcome(dict(sorted(counts.items())), dict(sorted(largest.items())), tuple(violations))

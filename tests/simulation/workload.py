@@ -11,17 +11,18 @@ from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
 from ledger.primitives import Digest
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
-from tests.simulation.plan import HOUR_MS
+from tests.simulation.clock import HOUR_MS
 from tests.unit.ledger.founders import founder, signing_key
 
 
 def transaction(genesis: Genesis, number: int) -> Transaction:
     """The client's transaction number `number`: a stream, records in it, an account, in turn."""
-    return _transaction(genesis.chain, genesis.time_ms, len(genesis.validators), number)
+    return transaction_of(genesis.chain, genesis.time_ms, len(genesis.validators), number)
 
 
 @cache
-def _transaction(chain: Digest, time_ms: int, n: int, number: int) -> Transaction:
+def transaction_of(chain: Digest, time_ms: int, n: int, number: int) -> Transaction:
+    """The like, for any chain whose genesis has this time and n validators."""
     organisation = number % n
     by = f"org{organisation}"
     operation: Operation

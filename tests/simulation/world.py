@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import ClassVar, NamedTuple
 
 from ledger.consensus.inputs import PeerId
+from ledger.errors import MalformedError
 from ledger.genesis import Genesis
 from ledger.parameters import Parameters
 from ledger.primitives import Digest
@@ -22,11 +25,18 @@ from node.wire import Consensus, PeerMessage, decode, encode
 from tests.simulation import workload
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers import Checkers
-from tests.simulation.clock import Clock
+from tests.simulation.clock import HOUR_MS, Clock
 from tests.simulation.council import Council
+from tests.simulation.incidents import strike
 from tests.simulation.machine import Identity, Machine
 from tests.simulation.network import Network
-from tests.simulation.plan import BASE_TIMEOUT_MS, HOUR_MS, TIMEOUT_MS_MAX, Plan
+from tests.simulation.plan import (
+    BASE_TIMEOUT_MS,
+    RATE_PERMILLE_MAX,
+    RATE_PERMILLE_MIN,
+    TIMEOUT_MS_MAX,
+    Plan,
+)
 from tests.simulation.remembering import Memory
 from tests.simulation.sets import Sets
 from tests.simulation.trace import Trace
@@ -35,10 +45,24 @@ from tests.unit.ledger.founders import founder, genesis_of, operators
 
 _EVENTS_PER_MS_MAX = 5_000  # a replica that always wants to be woken at once would stop time
 _DOWN_MS = (1, 40, 300, 900)
+_COPIES = {"twin": 2, "triplet": 3}
+_SENT_MAX = 256
+
+
+class _Way(NamedTuple):
+    """From where to where a frame is on its way: to the process that the receiver is running, over one connection."""
+
+    sender: Machine
+    receiver: Machine
+    boot: int
+    connection: int
 
 
 class World:
     """All machines, what is between them, and what happens next."""
+
+    kinds: ClassVar[Mapping[str | None, type[Machine]]] = KINDS
+    """What honest machines (None) and those of each lie are made of."""
 
     def __init__(self, rng: random.Random, plan: Plan, trace: Trace) -> None:
         self.rng = rng
@@ -46,6 +70,12 @@ class World:
         self.trace = trace
         self.now_ms = 0
         self.memory = Memory()
+        self.faults: Counter[str] = Counter()
+        """What went wrong so far, by kind."""
+        self.sent: deque[tuple[Machine, bytes]] = deque(maxlen=_SENT_MAX)
+        """The newest frames, with their senders."""
+        self.not_its_own: set[tuple[int, PeerId]] = set()
+        """(index, peer): the machine got something from this peer that the peer did not send, or not now."""
         self.genesis, self.genesis_hash, image = _founding(plan.n, plan.q, plan.candidates, plan.heartbeat_ms)
         self.sets = Sets(self.genesis.validators)
         count = plan.n + plan.candidates + plan.followers
@@ -56,14 +86,17 @@ class World:
         self._tickets = 0
         self._parted: set[tuple[int, int]] = set()
         self._up: set[tuple[int, int]] = set()
+        self._connections: Counter[tuple[int, int]] = Counter()
         self._by_peer: dict[PeerId, list[Machine]] = {}
         self.faulty = True
         self.submitted = 0
         self.machines: list[Machine] = []
         self._settle_machines(image)
-        self.network = Network(rng, plan, len(self.machines))
-        self.checkers = Checkers(self)
+        self.network = Network(rng, plan, len(self.machines), self.faults)
+        self.checkers = Checkers(self, image)
         self.council = Council(self)
+        for incident in plan.incidents + plan.damage:
+            self.at(incident.at_ms, strike, self, incident)
 
     def _settle_machines(self, image: dict[bytes, bytes]) -> None:
         plan, kinds = self.plan, dict(self.plan.byzantine)
@@ -73,14 +106,14 @@ class World:
         names += [f"f{index}" for index in range(plan.followers)]
         for index, name in enumerate(names):
             kind = kinds.get(index)
-            for copy in range(2 if kind == "twin" else 1):
+            for copy in range(_COPIES.get(kind or "", 1)):
                 identity = Identity(
                     len(self.machines), name + "'" * copy, index < keys, index, founder(index), _peer(index)
                 )
                 offset_ms = 0 if plan.clocks == "right" else self.rng.randint(-HOUR_MS, HOUR_MS)
-                rate = 1000 if plan.clocks == "right" else self.rng.randint(800, 1250)
+                rate = 1000 if plan.clocks == "right" else self.rng.randint(RATE_PERMILLE_MIN, RATE_PERMILLE_MAX)
                 clock = Clock(epoch_ms=self.genesis.time_ms, offset_ms=offset_ms, rate_permille=rate)
-                machine = KINDS[kind](self, identity, clock, image)
+                machine = self.kinds[kind](self, identity, clock, image)
                 self.machines.append(machine)
                 self._by_peer.setdefault(identity.peer, []).append(machine)
 
@@ -138,6 +171,15 @@ class World:
         """Those that never lie, whether or not they run."""
         return [machine for machine in self.machines if machine.honest]
 
+    @property
+    def sound(self) -> list[Machine]:
+        """The honest ones whose disks have what they wrote."""
+        return [machine for machine in self.machines if machine.honest and not machine.damaged]
+
+    def numbered(self, number: int) -> list[Machine]:
+        """The machines with this number in the plan: those that share its keys."""
+        return [machine for machine in self.machines if machine.identity.number == number]
+
     def last_seat(self, machine: Machine) -> int | None:
         """The last height that a machine signs which was removed and is not pinned by others; None for all others."""
         if machine.identity.number >= self.plan.n or self.sets.seat(machine, self.sets.newest_height) is not None:
@@ -180,7 +222,8 @@ class World:
         self.at(self.now_ms + down_ms, self._power_on, machine)
 
     def _power_on(self, machine: Machine) -> None:
-        if machine.replica is None and (self.faulty or machine.identity.number not in self.plan.dead):
+        is_dead = not self.faulty and machine.identity.number in self.plan.dead
+        if machine.replica is None and machine.refused is None and not is_dead:
             machine.boot()
 
     # ---- links
@@ -212,6 +255,8 @@ class World:
             if pair not in self._parted:
                 self._parted.add(pair)
                 self._up.discard(pair)
+                self._connections[pair] += 1  # what is on its way is lost, in the middle of a frame
+                self.faults["connection reset"] += 1
                 self._tell_disconnected(machine, other)
                 self._tell_disconnected(other, machine)
                 self.at(self.now_ms + again_after_ms, self._link_again, machine, other)
@@ -240,20 +285,66 @@ class World:
             return
         frame = encode(message)
         self._show_frame(sender, "send", message, receivers)
+        self.sent.append((sender, frame))
         arriving: PeerMessage | None = None
         for receiver in receivers:
-            if not self.linked(sender, receiver):
-                continue
-            for delay_ms in self.network.fate(sender.identity.index, receiver.identity.index):
-                arriving = decode(frame) if arriving is None else arriving
-                self.at(self.now_ms + delay_ms, self._arrive, receiver, sender, receiver.boots, frame, arriving)
+            way = self._way(sender, receiver)
+            for delay_ms in self._fate(way, frame):
+                if self.network.damages():
+                    damaged = self.network.damaged(frame)
+                    self.at(self.now_ms + delay_ms, self._arrive_as_bytes, way, damaged, "frame damaged on its way")
+                else:
+                    arriving = decode(frame) if arriving is None else arriving
+                    self.at(self.now_ms + delay_ms, self._arrive, way, frame, arriving)
 
-    def _arrive(self, receiver: Machine, sender: Machine, boot: int, frame: bytes, message: PeerMessage) -> None:
-        if receiver.replica is None or receiver.boots != boot:
+    def send_bytes(self, sender: Machine, receivers: list[Machine], frame: bytes, kind: str) -> None:
+        """Put bytes of a liar's making on the network, in place of a frame."""
+        for receiver in receivers:
+            way = self._way(sender, receiver)
+            for delay_ms in self._fate(way, frame):
+                self.at(self.now_ms + delay_ms, self._arrive_as_bytes, way, frame, kind)
+
+    def deliver_to_all(self, sender: Machine, frame: bytes, kind: str) -> None:
+        """Let a frame arrive from `sender` at all others, now, though it did not send it, or not now."""
+        for receiver in self.machines:
+            if self.linked(sender, receiver):
+                self.at(self.now_ms, self._arrive_as_bytes, self._way(sender, receiver), frame, kind)
+
+    def _way(self, sender: Machine, receiver: Machine) -> _Way:
+        return _Way(sender, receiver, receiver.boots, self._connections[_pair(sender, receiver)])
+
+    def _fate(self, way: _Way, frame: bytes) -> list[int]:
+        if not self.linked(way.sender, way.receiver):
+            return []
+        sender, receiver = way.sender.identity.index, way.receiver.identity.index
+        return self.network.fate(sender, receiver, len(frame), self.now_ms)
+
+    def _is_open(self, way: _Way) -> bool:
+        """Whether what was sent on this way can still arrive: over the same connection, by the same process."""
+        receiver = way.receiver
+        if receiver.replica is None or receiver.boots != way.boot:
+            return False
+        return self._connections[_pair(way.sender, receiver)] == way.connection
+
+    def _arrive_as_bytes(self, way: _Way, frame: bytes, kind: str) -> None:
+        """Bytes that may be no frame arrive: then the link closes, as in `node.net`."""
+        if not self._is_open(way) or (way.sender.honest and not self.faulty):
             return
-        self.trace.frame(self.now_ms, receiver.identity.index, frame)
-        self._show_frame(receiver, "hear", message, [sender])
-        receiver.hand_in(PeerMessageReceived(sender.identity.peer, message))
+        self.faults[kind] += 1
+        peer = way.sender.identity.peer
+        self.not_its_own.add((way.receiver.identity.index, peer))
+        try:
+            message = decode(frame)
+        except MalformedError:
+            self.part(way.receiver, peer, self.plan.reconnect_ms)
+        else:
+            self._arrive(way, frame, message)
+
+    def _arrive(self, way: _Way, frame: bytes, message: PeerMessage) -> None:
+        if self._is_open(way):
+            self.trace.frame(self.now_ms, way.receiver.identity.index, frame)
+            self._show_frame(way.receiver, "hear", message, [way.sender])
+            way.receiver.hand_in(PeerMessageReceived(way.sender.identity.peer, message))
 
     # ---- clients
 
@@ -288,7 +379,10 @@ def _pair(one: Machine, other: Machine) -> tuple[int, int]:
 def _describe(world: World, message: PeerMessage) -> str:
     if not isinstance(message, Consensus):
         return str(message)[:100]
-    said = world.memory.decode(message.payload)
+    try:
+        said = world.memory.decode(message.payload)
+    except MalformedError as error:
+        return f"a malformed message: {error}"
     return f"{type(said).__name__} {getattr(said, 'statement', said)}"[:160]
 
 

@@ -106,6 +106,21 @@ class ProcessNetwork:
         """Wait until a process has ended by itself."""
         return self._processes.pop(index).wait(PATIENCE_SECONDS)
 
+    def poll(self, index: int) -> int | None:
+        """The exit code of a process that has ended by itself, once; None while it runs."""
+        code = self._processes[index].poll()
+        if code is not None:
+            del self._processes[index]
+        return code
+
+    def pause(self, index: int, *, paused: bool) -> None:
+        """SIGSTOP: it does nothing, and its sockets stay open; or SIGCONT."""
+        self._processes[index].send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+
+    def process_id(self, index: int) -> int:
+        """The process of a validator that runs."""
+        return self._processes[index].pid
+
     def log(self, index: int) -> str:
         """What a validator has logged."""
         return (self.layout.validator_home(index) / "node.log").read_text()

@@ -23,10 +23,10 @@ class Framer(Liar):
 
     def after_step(self) -> None:
         """The next move of the plot."""
-        if not self._may_speak() or self._seat is None:
+        if not self.may_speak() or self.seat is None or self.disk.is_broken:
             return
-        state, height = self._state, self._deciding.height
-        if state.context.leader(state.round) != self._me:
+        state, height = self.state, self.deciding.height
+        if state.context.leader(state.round) != self.me:
             return
         others = self.world.others(self, validators_only=True)
         if self._place != (height, state.round) and others and (state.round > 0 or self.world.submitted):
@@ -39,16 +39,16 @@ class Framer(Liar):
 
     def _offer(self, proposed_to: list[Machine], prepared_before: list[Machine]) -> None:
         """A proposal of the current round to some, and the vote for it to some."""
-        deciding, round = self._deciding, self._state.round
-        justification = self._state.entry
+        deciding, round = self.deciding, self.state.round
+        justification = self.state.entry
         bound = justification_digest(justification)
-        name, block = self._fresh(deciding, round)
+        name, block = self.fresh(round)
         statement = ProposalStatement(deciding.height, round, name, bound)
-        proposal = Proposal(statement, self._me, self._sign(statement), justification, block)
+        proposal = Proposal(statement, self.me, self.sign(statement), justification, block)
         self._say_to(proposed_to, proposal)
         vote = PrepareStatement(deciding.height, round, name, bound)
-        self._say_to(prepared_before, PrepareVote(vote, self._me, self._sign(vote)))
+        self._say_to(prepared_before, PrepareVote(vote, self.me, self.sign(vote)))
 
     def _say_to(self, receivers: list[Machine], message: ConsensusMessage) -> None:
-        self._hear_itself(message)
-        self.world.send(self, receivers, Consensus(self._deciding.height, encode_message(message)))
+        self.hear_itself(message)
+        self.world.send(self, receivers, Consensus(self.deciding.height, encode_message(message)))

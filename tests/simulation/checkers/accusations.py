@@ -11,6 +11,7 @@ from ledger.rows.evidence import EVIDENCE_PREFIX, evidence_key
 from tests.simulation.violation import demand
 
 if TYPE_CHECKING:
+    from node.storage.chain_store import ChainStore
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
 
@@ -37,9 +38,8 @@ class Accusations:
             demand(place not in self.recorded, _NAME, f"height {height} records {place} again")
             self.recorded[place] = height
 
-    def compare(self, machine: Machine) -> None:
+    def compare(self, machine: Machine, chain: ChainStore) -> None:
         """The state on an honest disk has what its blocks record, and nothing else."""
-        chain = machine.durable_chain()
         found = {key for key, _ in chain.state.range(EVIDENCE_PREFIX, successor(EVIDENCE_PREFIX))}
         newest = chain.tip.header.height
         expected = {evidence_key(*place) for place, height in self.recorded.items() if height <= newest}

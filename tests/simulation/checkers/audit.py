@@ -1,10 +1,16 @@
-"""The end of a run: a stranger re-executes the longest honest chain, and compares all the others with it (I14, I19)."""
+"""I14: in the end a stranger re-executes every honest chain. No operation is in it twice, each was signed and verified,
+and their order is that of the blocks; whatever a machine reported committed is in the chain of that machine (I19).
+
+There is one chain, of which some machines have more than others; only where the chain could fork, and did, each side is
+audited by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.audit import AuditedBlock
 from ledger.block import block_hash
 from ledger.consensus.codec import decode_commit_record
 from ledger.errors import LedgerError
@@ -15,6 +21,8 @@ from ledger.trail import anchor_of
 from node.http.receipts import receipt_of
 from node.storage import keys
 from node.storage.queries import Queries
+from tests.simulation.checkers.accusations import Accusations
+from tests.simulation.checkers.synced import record_of
 from tests.simulation.violation import Violation, demand
 from tests.unit.ledger.audited import audit_in_memory
 from tests.verifier.verify_receipt import anchor_of as read_anchor
@@ -22,41 +30,82 @@ from tests.verifier.verify_receipt import verify as verify_receipt_again
 
 if TYPE_CHECKING:
     from node.storage.chain_store import ChainStore
-    from tests.simulation.checkers.accusations import Accusations
     from tests.simulation.checkers.agreement import Agreement
+    from tests.simulation.checkers.reporting import Reporting
+    from tests.simulation.checkers.synced import Synced
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
 
 _NAME = "audit"
 
 
-def audit(world: World, agreement: Agreement, accusations: Accusations, reported: Iterable[Digest]) -> int:
-    """Audit the longest honest chain from genesis. Returns its height."""
-    if not world.honest:
-        return 0
-    chain = max(world.honest, key=lambda machine: machine.durable_height).durable_chain()
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A chain that was audited: the hash of each height from 1 on, and the height of each transaction."""
+
+    hashes: tuple[Digest, ...]
+    heights: dict[Digest, int]
+    accusations: Accusations
+
+    def has(self, chain: ChainStore) -> bool:
+        """Whether `chain` is a part of it."""
+        height = chain.tip.header.height
+        return height <= len(self.hashes) and (height == 0 or self.hashes[height - 1] == chain.tip.block_hash)
+
+
+def audit(
+    world: World,
+    synced: Synced,
+    agreement: Agreement,
+    reporting: Reporting,
+    chains: list[tuple[Machine, ChainStore]],
+) -> list[Branch]:
+    """Audit the chains of honest machines from genesis, the longest first. Returns them; more than one after a fork."""
+    branches: list[Branch] = []
+    of_machine: dict[int, Branch] = {}
+    for machine, chain in sorted(chains, key=lambda item: -item[1].tip.header.height):
+        branch = next((branch for branch in branches if branch.has(chain)), None)
+        if branch is None:
+            branch = _branch(world, chain, _blocks(world, synced, chain))
+            branches.append(branch)
+        of_machine[machine.identity.index] = branch
+        _compare(machine, branch, agreement)
+        branch.accusations.compare(machine, chain)
+    demand(len(branches) <= 1 or not agreement.within_bound, _NAME, "honest disks have two chains")
+    if chains:
+        longest = max(chains, key=lambda item: item[1].tip.header.height)[1]
+        _check_trail(world, longest)
+        _check_receipts(world, longest)
+    for transaction_id, index in reporting.reported:
+        lost = transaction_id not in of_machine.get(index, branches[0]).heights  # a damaged one may have lost its own
+        demand(not lost, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
+    return branches
+
+
+def _blocks(world: World, synced: Synced, chain: ChainStore) -> list[AuditedBlock]:
+    """The blocks of `chain`, each of them executed again."""
+    height = chain.tip.header.height
+    if synced.follow(chain, height):
+        return synced.blocks[:height]
     judge = audit_in_memory(world.genesis, world.memory.verify)
+    try:
+        return [judge.append(record_of(chain, each), chain.envelopes(each)) for each in range(1, height + 1)]
+    except LedgerError as error:
+        raise Violation(_NAME, f"a chain of {height} blocks does not pass: {error}") from error
+
+
+def _branch(world: World, chain: ChainStore, blocks: list[AuditedBlock]) -> Branch:
     found: dict[Digest, int] = {}
-    for height in range(1, chain.tip.header.height + 1):
-        try:
-            block = judge.append(chain.record(height), chain.envelopes(height))
-        except LedgerError as error:
-            raise Violation(_NAME, f"height {height} does not pass: {error}") from error
-        announced = agreement.chain.get(height, block.block_hash)
-        demand(block.block_hash == announced, _NAME, f"height {height} is not the block that was announced")
-        agreement.chain[height] = block.block_hash
+    accusations = Accusations(world)
+    for height, block in enumerate(blocks, 1):
+        demand(
+            block.block_hash == chain.block_hash(height), _NAME, f"height {height} is not the block that was audited"
+        )
         accusations.audited(height, block.block)
         for transaction in block.block.transactions:
             earlier = found.setdefault(transaction.id, height)
             demand(earlier == height, _NAME, f"{transaction.id.hex()[:8]} is in blocks {earlier} and {height}")
-    _check_trail(world, chain)
-    _check_receipts(world, chain)
-    for machine in world.honest:
-        _compare(machine, agreement)
-        accusations.compare(machine)
-    for transaction_id in reported:
-        demand(transaction_id in found, _NAME, f"{transaction_id.hex()[:8]} was reported committed and is nowhere")
-    return chain.tip.header.height
+    return Branch(tuple(block.block_hash for block in blocks), found, accusations)
 
 
 def _check_trail(world: World, chain: ChainStore) -> None:
@@ -102,12 +151,17 @@ def _check_receipts(world: World, chain: ChainStore) -> None:
             demand(proved["transaction"] == leaf.transaction_id.hex(), _NAME, "the second verifier found another one")
 
 
-def _compare(machine: Machine, agreement: Agreement) -> None:
-    """Every header on this disk is the one that all have."""
+def _compare(machine: Machine, branch: Branch, agreement: Agreement) -> None:
+    """Every header on this disk is the one of its chain, and that is the one that was announced."""
     height = machine.durable_height
     announced = agreement.announced.get(machine.identity.index, 0)
     demand(height >= announced, _NAME, f"{machine.identity.name} is at {height} and had announced {announced}")
     for each in range(1, height + 1):
         header = machine.disk.durable(keys.header(each))
-        same = header is not None and block_hash(header) == agreement.chain[each]
+        expected = branch.hashes[each - 1]
+        same = header is not None and block_hash(header) == expected
         demand(same, _NAME, f"{machine.identity.name} has another block {each} on its disk")
+        first = agreement.chain.setdefault(each, expected)
+        demand(
+            first == expected or not agreement.within_bound, _NAME, f"height {each} is not the block that was announced"
+        )

@@ -213,7 +213,7 @@ def test_the_bytes_of_one_sender_are_bounded_whatever_room_there_is() -> None:
     assert refusal is not None
     assert refusal.code is Code.SENDER_MEMPOOL_FULL
     assert add(pool, transaction("b", 1)) is None
-    assert (pool.waiting("a"), pool.waiting("b"), pool.waiting("c")) == (2, 1, 0)
+    assert pool.put(transaction("b", 1)) == 1, "it waits already"
     pool.remove([one.id])
     assert pool.room_for(transaction("a", 3)) is None
     assert add(pool, transaction("a", 3)) is None
@@ -230,3 +230,38 @@ def test_a_member_does_not_fill_it_with_accounts_of_its_own() -> None:
     for room, refused in ((0, False), (-1, True)):
         pool = Mempool(member_bytes_max=sum(len(item.envelope) for item in items[:2]) + room)
         assert (add_all(pool, items[:2])[1] is not None) == refused
+
+
+def test_ample_room_is_room_for_all_whoever_they_are_by() -> None:
+    """Never said when one of them would be refused; said when none comes near a limit."""
+    batches = [
+        [transaction("a", 1)],
+        [transaction("a", nonce) for nonce in range(1, 4)],
+        [transaction("a", 1), transaction("b", 1), transaction("c", 1)],
+        [transaction("m.a", 1), transaction("n.a", 1), transaction("a", 1)],
+        [transaction("a", 1, text="x" * 1_000), transaction("b", 1)],
+    ]
+    size = len(transaction("b", 1).envelope)
+    limits: list[dict[str, int]] = [
+        {name: value}
+        for count in range(1, 6)
+        for name, value in (
+            ("transactions_max", count),
+            ("sender_transactions_max", count),
+            ("member_transactions_max", count),
+            ("bytes_max", count * size),
+            ("sender_bytes_max", count * size),
+            ("member_bytes_max", count * size),
+        )
+    ]
+    said: Counter[bool] = Counter()
+    for before in ([], [transaction("a", 9)], [transaction("b", 9), transaction("z.a", 9)]):
+        for batch in batches:
+            for limit in limits:
+                pool = Mempool(**limit)
+                add_all(pool, before)
+                ample = pool.has_ample_room(batch)
+                said[ample] += 1
+                assert not ample or add_all(pool, batch) == (None,) * len(batch), (limit, batch)
+            assert Mempool().has_ample_room(batch)
+    assert min(said.values()) > 100

@@ -9,10 +9,12 @@ import pytest
 
 from ledger.consensus.inputs import PeerId
 from ledger.governance.changes import Change, ParameterSet, QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
-from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN
+from ledger.limits import MEMPOOL_TRANSACTIONS_MAX, PROTOCOL_DELAY_HEIGHTS_MIN
+from ledger.primitives import Digest
 from ledger.validators import Validator, parse_quorum
 from node.doctor import TABLE, Accusation, Finding, FindingCode, Severity, claimed_height, examine, healthy
 from node.replica import PeerStatus, ReplicaStatus, Role
+from node.replica.status import BlockVotes, ClockReading, RefusedBlock, Unlinked
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.http.proposing import Proposing, entry
 
@@ -24,9 +26,16 @@ def peers(*names: str | None, height: int = 1, further: tuple[Validator, ...] = 
     return (*linked, *(PeerStatus(PeerId(item.node_key.hex()), None, height, 0) for item in further))
 
 
+def peer(name: str, *, height: int = 1, silent_ms: int = 0, standing_ms: int = 0, behind_ms: int = 0) -> PeerStatus:
+    return PeerStatus(PeerId(name.encode().hex().zfill(64)), name, height, 0, silent_ms, standing_ms, behind_ms)
+
+
 def status_of(node: FakeNode, **changes: Any) -> ReplicaStatus:
-    """A validator of four that is linked to the three others, with changes."""
-    return replace(node.status(), **{"peers": peers("v1", "v2", "v3"), **changes})
+    """A validator of four that is linked to the three others, with changes; who is linked to nobody was, until now."""
+    status = replace(node.status(), **{"peers": peers("v1", "v2", "v3"), **changes})
+    linked = {peer.validator for peer in status.peers} | {status.validator}
+    absent = tuple(Unlinked(name, 0) for name in status.validators if name not in linked)
+    return replace(status, unlinked=changes.get("unlinked", absent))
 
 
 def found(
@@ -34,7 +43,6 @@ def found(
     *,
     accusations: tuple[Accusation, ...] = (),
     storage_low: bool = False,
-    later_ms: int = 0,
     **changes: Any,
 ) -> dict[FindingCode, Finding]:
     status = status_of(node, **changes)
@@ -43,7 +51,6 @@ def found(
         node.chain_state(),
         accusations=accusations,
         storage_low=storage_low,
-        now_ms=status.time_ms + later_ms,
     )
     order = list(Severity)
     assert [order.index(item.severity) for item in findings] == sorted(order.index(item.severity) for item in findings)
@@ -53,7 +60,7 @@ def found(
 
 def test_a_network_in_which_everything_works_has_no_findings() -> None:
     assert found(FakeNode()) == {}
-    assert found(FakeNode(), later_ms=60_000, round=2) == {}, "a heartbeat, and two leaders that are away"
+    assert found(FakeNode(), waiting_ms=60_000, round=2) == {}, "a heartbeat, and two leaders that are away"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +100,11 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "2 of 3 connected validators are at height 9, this node is at 1: 8 blocks behind",
         ),
         (
-            {"round": 3, "later_ms": 5_000, "explanation": "waiting for v1", "missing": ("v1", "v2")},
+            {"round": 3, "waiting_ms": 5_000, "explanation": "waiting for v1", "missing": ("v1", "v2")},
             "stalled",
             "nothing was appended for 5 s: height 1 is in round 3, waiting for v1; no vote seen from: v1, v2",
         ),
-        ({"later_ms": 121_000}, "stalled", "nothing was appended for 121 s"),
+        ({"waiting_ms": 121_000}, "stalled", "nothing was appended for 2 min"),
         ({"storage_low": True}, "storage_low", "nearly full"),
         (
             {"role": Role.FOLLOWING, "validator": None, "peers": peers("v1"), "conflict_height": 5},
@@ -119,6 +126,115 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             {"accusations": tuple(Accusation("v2", height) for height in range(7, 23)) * 2},
             "evidence_found",
             "v2 signed two different things at 16 heights or more;",
+        ),
+        (
+            {"peers": (*peers("v1", "v2"), peer("v3", silent_ms=9_000))},
+            "validators_silent",
+            "the link is up and nothing comes from v3 (silent for 9 s)",
+        ),
+        (
+            {"peers": (*peers("v1", "v2"), peer("v3", silent_ms=9_000))},
+            "quorum_without_spare",
+            "one more failure stops the chain until it is back (v3: silent for 9 s)",
+        ),
+        (
+            {"peers": tuple(peer(name, silent_ms=9_000) for name in ("v1", "v2", "v3"))},
+            "isolated",
+            "this node hears none of the other validators: most likely its own network is at fault",
+        ),
+        (
+            {"peers": (*peers("v1", "v2", height=9), peer("v3", height=5, behind_ms=13_000)), "deciding": 9},
+            "validators_behind",
+            "at a lower height than this node: v3 (at height 5, and moving)",
+        ),
+        (
+            {"peers": (*peers("v1", "v2", height=9), peer("v3", height=8, standing_ms=13_000)), "deciding": 9},
+            "validators_behind",
+            "at a lower height than this node: v3 (at height 8 for 13 s)",
+        ),
+        (
+            {"peers": (*peers("v1", "v2"), peer("v3", standing_ms=60_000)), "round": 2},
+            "validators_lagging",
+            "they stay in an earlier round: v3 (in round 0 for 60 s)",
+        ),
+        (
+            {"peers": (*peers("v1", "v2"), peer("v3", standing_ms=60_000)), "missing": ("v3",), "round_ms": 13_000},
+            "validators_not_voting",
+            "in the round of this node, and no vote comes from v3 (no vote for 13 s)",
+        ),
+        (
+            {"peers": peers("v1", "v2", "v3", height=2), "waiting_ms": 13_000},
+            "behind",
+            "2 of 3 connected validators are at height 2, this node is at 1: 1 blocks behind, and nothing was appended "
+            "for 13 s",
+        ),
+        (
+            {"round": 3, "waiting_ms": 9_000, "missing": ("v3",), "failed_leaders": ("v1", "v2", "v3")},
+            "stalled",
+            "no vote seen from: v3; rounds failed that were led by: v1, v2, v3",
+        ),
+        (
+            {
+                "round": 3,
+                "votes": (BlockVotes(Digest(b"\x0a" * 32), ("v0", "v1")), BlockVotes(Digest(b"\x0b" * 32), ("v2",))),
+            },
+            "votes_differ",
+            "the prepare votes of round 3 differ: v0, v1 for block 0a0a0a0a; v2 for block 0b0b0b0b",
+        ),
+        (
+            {"round": 3, "round_ms": 9_000, "timed_out": ("v1",)},
+            "leader_silent",
+            "v1 leads round 3 and votes in it, and no proposal of it has come",
+        ),
+        (
+            {"round": 3, "round_ms": 9_000, "wanted_blocks": (Digest(b"\x0a" * 32),)},
+            "block_unavailable",
+            "proposed for height 1, and nobody has sent what it consists of: block 0a0a0a0a",
+        ),
+        (
+            {"round": 3, "refused_block": RefusedBlock(Digest(b"\x0a" * 32), "its state root is another")},
+            "block_refused",
+            "block 0a0a0a0a, which was proposed for height 1, is not valid here: its state root is another",
+        ),
+        (
+            {"refused_record": "its state root is another"},
+            "certified_block_refused",
+            "a quorum has certified a block of height 1 that is not valid here: its state root is another",
+        ),
+        (
+            {"stood_still_ms": 7_000, "stood_still_ago_ms": 600_000, "stood_still_times": 2},
+            "stood_still",
+            "this node stood still for 7 s, 10 min ago; it was time number 2 since its start",
+        ),
+        (
+            {"clock_set_back_ms": 3_600_000},
+            "clock_wrong",
+            "the clock of this node is 60 min behind the time at which it cosigned last",
+        ),
+        (
+            {"clocks": (ClockReading("v1", 3_600_000, 5), ClockReading("v2", 100, 5))},
+            "clock_wrong",
+            "of 3 clocks, these are far from the middle: v1 59 min ahead",
+        ),
+        (
+            {"clocks": (ClockReading("v1", -20_000, 5), ClockReading("v2", -20_100, 5), ClockReading("v3", 9, 5))},
+            "clock_wrong",
+            "of 4 clocks agree, so some are wrong; against this node's: v1 20 s behind, v2 20 s behind",
+        ),
+        (
+            {"clocks": (ClockReading("v1", 20_000, 5), ClockReading("v2", 20_100, 5))},
+            "clock_wrong",
+            "of 3 clocks, these are far from the middle: v0 20 s behind",
+        ),
+        (
+            {"clocks": (ClockReading("v1", -20_000, 5),)},
+            "clock_wrong",
+            "no more than half of 2 clocks agree, so some are wrong; against this node's: v1 20 s behind",
+        ),
+        (
+            {"mempool_transactions": MEMPOOL_TRANSACTIONS_MAX},
+            "mempool_full",
+            "50000 transactions of 0 bytes wait for a block, and no more are taken in",
         ),
         ({"quorum": 4}, "tolerance_stopped_none", "the quorum is all 4 validators"),
         (
@@ -146,8 +262,9 @@ def test_evidence_against_a_key_that_was_replaced_is_old_news() -> None:
     people = Proposing(node)
     people.decide(ValidatorRekey("v1", people.get_ready(V1_AGAIN, keys=4).digest))
     since = node.chain.tip.header.height + 1
-    assert found(node, accusations=(Accusation("v1", since - 1), Accusation("v9", 1))) == {}
-    assert FindingCode.EVIDENCE_FOUND in found(node, accusations=(Accusation("v1", since),))
+    level = peers("v1", "v2", "v3", height=since)
+    assert found(node, peers=level, accusations=(Accusation("v1", since - 1), Accusation("v9", 1))) == {}
+    assert FindingCode.EVIDENCE_FOUND in found(node, peers=level, accusations=(Accusation("v1", since),))
 
 
 ADD, REMOVE, ALL = ValidatorAdd("v5", V5.digest), ValidatorRemove("v3"), QuorumSet(parse_quorum(4))
@@ -215,3 +332,29 @@ def test_every_code_has_its_row() -> None:
 
 def test_nobody_says_anything() -> None:
     assert claimed_height(status_of(FakeNode(), peers=peers("v1", height=0))).height == 0
+
+
+def test_a_finding_says_whom_it_is_about_and_for_how_long() -> None:
+    away = (Unlinked("v2", 90_000), Unlinked("v3", 40_000))
+    finding = found(FakeNode(), peers=peers("v1"), unlinked=away)[FindingCode.QUORUM_UNREACHABLE]
+    assert finding.validators == ("v2", "v3")
+    assert finding.for_ms == 40_000, "one may be away: it is so since the second one went"
+    assert finding.sentence.endswith("(v2: not linked for 90 s; v3: not linked for 40 s)")
+    finding = found(FakeNode(), peers=peers("v1", "v2"), unlinked=away[1:])[FindingCode.QUORUM_WITHOUT_SPARE]
+    assert (finding.validators, finding.for_ms) == (("v3",), 40_000)
+    assert finding.to_json()["validators"] == ["v3"]
+    of_itself = found(FakeNode(), role=Role.OBSERVING, reason="its vote state is gone")
+    assert of_itself[FindingCode.NOT_VOTING].validators == ("v0",)
+    silent = found(FakeNode(), peers=(*peers("v1", "v2"), peer("v3", silent_ms=9_000)))
+    assert silent[FindingCode.VALIDATORS_SILENT].validators == ("v3",)
+
+
+def test_clocks_that_differ_by_little_are_right() -> None:
+    readings = (ClockReading("v1", 9_000, 5), ClockReading("v2", -900, 5), ClockReading("v3", 0, 5))
+    assert found(FakeNode(), clocks=readings, clock_set_back_ms=9_000) == {}
+
+
+def test_what_is_under_way_is_no_fault() -> None:
+    """Of a round that is young nothing is said, nor of a node that stood still long ago."""
+    assert found(FakeNode(), round_ms=11_000, missing=("v1", "v2"), wanted_blocks=(Digest(bytes(32)),)) == {}
+    assert found(FakeNode(), stood_still_ms=7_000, stood_still_ago_ms=600_001, stood_still_times=1) == {}

@@ -178,7 +178,8 @@ def test_nothing_that_is_answered_moves_the_cursor_of_a_terminal() -> None:
         assert json.loads(shown) == json.loads(body)
         assert shown.isascii()
         assert shown.rstrip("\n").isprintable()
-    found = {"code": "stalled", "severity": "error", "sentence": hostile, "remedy": hostile}
+    said = {"sentence": hostile, "remedy": hostile, "validators": [hostile], "for_ms": None}
+    found = {"code": "stalled", "severity": "error", **said}
     with serving(answering(json.dumps({"healthy": False, "findings": [found]}).encode())) as port:
         shown = quorum_node("doctor", "--url", f"http://127.0.0.1:{port}", "--output", "json").stdout
         assert json.loads(shown)["findings"] == [found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from ledger.consensus.height import Timing
 from ledger.evidence import Evidence
 from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_origin, sign
 from ledger.log.signed_note import Note
@@ -13,10 +14,13 @@ from ledger.refusals import Refusal
 from ledger.state import State
 from ledger.transaction import Transaction, parse_transaction
 from node.replica import Committed, Outcome, PeerStatus, Pending, Published, ReplicaStatus, Role
+from node.replica.status import Unlinked
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
 from tests.unit.ledger.founders import founder
 from tests.unit.node.storage import chains
+
+TIMING = Timing(base_timeout_ms=2_000, timeout_ms_max=60_000, heartbeat_ms=60_000, tick_ms=1_000)
 
 
 class FakeNode:
@@ -87,8 +91,12 @@ class FakeNode:
             block_hash=tip.block_hash,
             time_ms=tip.header.time_ms,
             deciding=tip.header.height + 1,
+            waiting_ms=0,
             round=0,
+            round_ms=None,
+            timing=TIMING,
             leader="v1",
+            failed_leaders=(),
             proposal_seen=False,
             role=self.role,
             reason="for the test",
@@ -100,7 +108,19 @@ class FakeNode:
             committed=(),
             timed_out=(),
             missing=("v1", "v2", "v3"),
+            votes=(),
+            wanted_blocks=(),
+            refused_block=None,
+            refused_record=None,
             peers=self.peers,
+            unlinked=tuple(
+                Unlinked(name, 0) for name in ("v1", "v2", "v3") if name not in {peer.validator for peer in self.peers}
+            ),
+            clocks=(),
+            clock_set_back_ms=0,
+            stood_still_ms=0,
+            stood_still_ago_ms=0,
+            stood_still_times=0,
             mempool_transactions=len(self.mempool),
             mempool_bytes=sum(len(item.envelope) for item in self.mempool.values()),
             evidence_count=len(self.found),

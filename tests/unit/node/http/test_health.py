@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ledger.consensus.inputs import PeerId
 from node.http.health import VERSION
 from node.replica import PeerStatus, Role
+from node.storage.errors import StorageFailedError
 from tests.unit.node.http.conftest import Api, check_problem
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, genesis, transaction
@@ -24,6 +25,23 @@ async def test_a_halted_node_is_neither_alive_nor_ready(api: Api, node: FakeNode
     await api.refused("halted", 503, "/livez")
     reply = await api.refused("not_ready", 503, "/readyz")
     assert int(reply.headers["Retry-After"]) > 0
+
+
+async def test_a_node_whose_storage_failed_says_so_to_whoever_still_asks(
+    api: Api, node: FakeNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between the write that failed and the end of the process, nothing is read any more, and that is no bug."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageFailedError("a write to database failed: No space left on device")
+
+    node.grow(1)
+    for name in ("get", "range"):
+        monkeypatch.setattr(node.chain.store, name, fail)
+    for path in ("/v1/blocks/1", "/v1/blocks", "/v1/streams/notes/latest?key=a", f"/v1/transactions/{'ab' * 32}"):
+        reply = await api.refused("halted", 503, path)
+        assert "No space left" not in reply.body.decode(), "what is wrong with a node's disk is for its operator"
+    assert "Traceback" not in caplog.text
 
 
 async def test_readiness_counts_peers_and_blocks_behind(api: Api, node: FakeNode) -> None:

@@ -64,6 +64,7 @@ from node.replica import (
 )
 from node.replica.outbox import Outbox
 from node.storage import keys
+from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
@@ -258,8 +259,8 @@ class Cluster:
 
     # ---- nodes
 
-    def start(self, node: Node) -> None:
-        """Start a replica on what is on the node's disk."""
+    def start(self, node: Node, *, archive: Archive | None = None) -> None:
+        """Start a replica on what is on the node's disk, and on a damaged database that was set aside."""
         assert node.replica is None
         node.halted = False
         node.replica = Replica(
@@ -270,6 +271,7 @@ class Cluster:
             cosigning_key=node.founder.cosigning_key if node.key else None,
             verify=verify,
             now=self.now(node),
+            archive=archive,
         )
         watched = WatchedOutbox(node)
         for action in node.replica._parts.out.take():

@@ -83,8 +83,8 @@ def test_a_block_may_not_have_a_committed_transaction_again_whether_it_ever_wait
         cluster.submit(node, made)
         assert not parts.door.mempool.pending(made.id)
         assert parts.deciding.reader.transaction_committed(made.id)
-        again = parts.door.judge(made.envelope_hash, made.envelope, parts.deciding)
-        assert again == made
+        again = parts.door.judge([(made.envelope_hash, made.envelope)], parts.deciding)
+        assert again == [made]
         built = build_block(
             parts.chain.tip,
             parts.deciding.reader,

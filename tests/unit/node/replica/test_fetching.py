@@ -119,11 +119,11 @@ def test_an_envelope_that_was_verified_once_is_not_verified_for_a_block() -> Non
     parts.door._verify = counting  # type: ignore[assignment]  # the same shape, counted
     one, other = cluster.twins()
     for _ in range(3):
-        assert parts.door.judge(one.envelope_hash, one.envelope, parts.deciding) == one
+        assert parts.door.judge([(one.envelope_hash, one.envelope)], parts.deciding) == [one]
     cluster.submit(cluster.nodes[0], one)
-    assert parts.door.judge(one.envelope_hash, one.envelope, parts.deciding) == one
+    assert parts.door.judge([(one.envelope_hash, one.envelope)], parts.deciding) == [one]
     assert len(counted) == 1
-    assert parts.door.judge(other.envelope_hash, other.envelope, parts.deciding) == other
+    assert parts.door.judge([(other.envelope_hash, other.envelope)], parts.deciding) == [other]
     assert len(counted) == 2
 
 

@@ -65,7 +65,7 @@ def test_a_postbox_is_bounded_in_bytes_and_forgets_who_left() -> None:
 def _peers(*heights: int) -> Peers:
     peers = Peers()
     for name, height in zip((A, B, C), heights, strict=True):
-        peers.connect(name)
+        peers.connect(name, 0)
         known = peers.get(name)
         assert known is not None
         known.height = height
@@ -95,9 +95,9 @@ def test_who_leaves_requests_unanswered_is_asked_last() -> None:
 
 def test_links_are_bounded() -> None:
     peers = Peers()
-    assert all(peers.connect(PeerId(str(number))) for number in range(PEER_LINKS_MAX))
-    assert not peers.connect(A)
-    assert peers.connect(PeerId("0"))
+    assert all(peers.connect(PeerId(str(number)), 0) for number in range(PEER_LINKS_MAX))
+    assert not peers.connect(A, 0)
+    assert peers.connect(PeerId("0"), 0)
 
 
 def test_the_envelope_hash_is_that_of_the_transaction() -> None:

@@ -11,6 +11,7 @@ from ledger import framing
 from ledger.block import Leaf, block_hash, leaf_hash
 from ledger.chain import CandidateBlock
 from ledger.consensus.statements import StatementType
+from ledger.crypto import verify
 from ledger.merkle import check_inclusion, prove_inclusion
 from ledger.refusals import Code
 from ledger.state import State
@@ -25,6 +26,7 @@ from node.storage.leveldb import create_database, open_database
 from node.storage.memory import MemoryStore
 from node.storage.opening import open_chain
 from node.storage.promises import OwnMessage, Promises, StoredCandidate, StoredCertificate
+from node.storage.replacing import replace_block
 from tests.unit.node.storage.chains import (
     FOUNDERS,
     SIGNERS,
@@ -439,29 +441,6 @@ def test_a_record_is_verified_again_by_every_process() -> None:
     assert open_chain(store).record(1) == chain.record(1) == record_of(block)
 
 
-def test_a_damaged_block_is_put_back_from_a_peer() -> None:
-    store = MemoryStore()
-    blocks = grow(new_chain(store), [1, 70, 3])
-    block = blocks[1]
-    for key in (keys.header(2), keys.record(2), keys.body_chunk(2, block.block_hash, 0)):
-        store.damage(key)
-    chain = open_chain(store)
-    envelopes = [item.envelope for item in block.transactions]
-    before = store.image()
-    for header_bytes, given in (
-        (blocks[0].header_bytes, envelopes),
-        (block.header_bytes, envelopes[:-1]),
-        (block.header_bytes, envelopes[::-1]),
-        (block.header_bytes, [*envelopes[:-1], envelopes[0]]),
-    ):
-        with pytest.raises(DamagedError):
-            chain.replace_block(2, header_bytes, record_of(block), given)
-    assert store.image() == before
-    chain.replace_block(2, block.header_bytes, record_of(block), envelopes)
-    assert_holds(chain, blocks)
-    assert_holds_all(chain)
-
-
 def test_damage_on_disk_is_found_block_by_block(tmp_path: Path) -> None:
     database = create_database(tmp_path / "database")
     blocks = grow(new_chain(database), [1, 2])
@@ -470,7 +449,7 @@ def test_damage_on_disk_is_found_block_by_block(tmp_path: Path) -> None:
     chain = open_chain(open_database(tmp_path / "database"))
     assert [bool(check.damage) for check in check_blocks(chain)] == [False, True, False]
     assert [check.height for check in check_blocks(chain, from_height=2)] == [2]
-    chain.replace_block(1, blocks[0].header_bytes, record_of(blocks[0]), chain.envelopes(1))
+    replace_block(chain, 1, record_of(blocks[0]), chain.envelopes(1), verify)
     assert_holds_all(chain)
     chain.store.close()
 

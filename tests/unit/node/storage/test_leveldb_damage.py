@@ -196,10 +196,12 @@ def test_a_truncated_log_opens_without_its_end_which_only_the_guard_can_notice(d
     assert len(ROWS) - 10 < len(rows) < len(ROWS)
 
 
-def test_a_deleted_log_opens_as_empty_which_only_the_chain_can_notice(directory: Path) -> None:
+def test_a_deleted_log_is_noticed(directory: Path) -> None:
+    """LevelDB itself opens as empty then."""
     (log,) = logs(directory)
     log.unlink()
-    assert read_all(directory) == {}
+    with pytest.raises(DamagedError, match="lacks its log"):
+        read_all(directory)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.crypto import verify
 from ledger.encoding import decode_object, encode
 from ledger.errors import BelowAnchorError, VerificationError
 from ledger.limits import RECEIPT_BYTES_MAX
@@ -22,6 +23,7 @@ from node.storage.errors import DamagedError, TrailTooLongError
 from node.storage.memory import MemoryStore
 from node.storage.opening import open_chain
 from node.storage.queries import CommittedTransaction, Queries
+from node.storage.replacing import replace_block
 from node.storage.set_changes import ChangeRow, read_set_changes
 from tests.unit.ledger.founders import set_of
 from tests.unit.node.storage.chains import append, change_set, commit, create_stream, genesis, new_chain, transaction
@@ -235,14 +237,14 @@ def test_a_damaged_index_is_found_and_its_block_puts_it_back(
 ) -> None:
     store = MemoryStore()
     whole = changed_chain(store)
-    header, record, envelopes = whole.stored_header(height), whole.record(height), whole.envelopes(height)
+    record, envelopes = whole.record(height), whole.envelopes(height)
     trail = whole.trail(9)
     harm(store)
     chain = open_chain(store)
     ((found,),) = (sentences for at, sentences in damage(chain).items() if at == height)
     assert says in found
     assert set(damage(chain)) == {height}
-    chain.replace_block(height, header.header_bytes, record, envelopes)
+    replace_block(chain, height, record, envelopes, verify)
     assert damage(chain) == {}
     assert chain.trail(9) == trail
 

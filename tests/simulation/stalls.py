@@ -1,0 +1,189 @@
+"""Networks that stand still on purpose: nothing goes wrong in them but what a test asks for, so what is to be found is
+known exactly.
+
+A `Stall` starts a drawn network, lets it append some blocks, and is then given a fault that its quorum cannot bear; or
+one that it can, for findings that explain no stall. Clients submit to everybody all along.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from unittest.mock import patch
+
+from ledger.state import State
+from node.doctor import Accusation, Finding, Severity, examine
+from node.replica import Replica
+from node.storage.guard import MemoryGuard
+from tests.simulation.byzantine import KINDS
+from tests.simulation.disk import GuardFile
+from tests.simulation.machine import Machine
+from tests.simulation.network import Network
+from tests.simulation.plan import Plan, draw
+from tests.simulation.trace import Trace
+from tests.simulation.world import World
+
+LONG_MS = 8_000
+"""Longer than the patience of any round, at the timeouts of the simulation."""
+
+_DELAY_MS = 3
+_WARM_UP_MS = 600
+_SUBMIT_EVERY_MS = 200
+
+
+class Links(Network):
+    """A network on which every frame takes equally long, and some links carry nothing."""
+
+    def __init__(self, rng: random.Random, plan: Plan, machines: int) -> None:
+        super().__init__(rng, plan, machines, Counter())
+        self.delay_ms = _DELAY_MS
+        self.closed: set[tuple[int, int]] = set()
+
+    def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
+        """See `Network.fate`."""
+        return [] if (sender, receiver) in self.closed else [self.delay_ms]
+
+
+class Damaged(Machine):
+    """Its disk will not have what it wrote, so that it has reason to say what no sound machine ever says."""
+
+    honest = False
+
+    def dress(self, replica: Replica) -> None:
+        """No checker watches."""
+
+
+class Stall:
+    """One network, drawn from a seed. `faulty` are the machines that the drawn fault is to hit: more than the quorum
+    can do without, and not all, if there are others."""
+
+    def __init__(self, seed: int, n: int, q: int, *, bad: int | None = None, byzantine: str | None = None) -> None:
+        self.rng = random.Random(seed)
+        drawn = n - q + 1 if bad is None else bad
+        self.faulty_numbers = tuple(sorted(self.rng.sample(range(n), drawn)))
+        kinds = () if byzantine is None else tuple((number, byzantine) for number in self.faulty_numbers)
+        plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers)
+        with patch.dict(KINDS, {"damaged": Damaged}):
+            self.world = World(self.rng, plan, Trace(None))
+        self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
+        self.world.faulty = byzantine is not None
+        self._submitting = True
+
+    @property
+    def faulty(self) -> list[Machine]:
+        """The machines that the fault hits."""
+        return [machine for machine in self.world.machines if machine.identity.number in self.faulty_numbers]
+
+    @property
+    def others(self) -> list[Machine]:
+        """All others."""
+        return [machine for machine in self.world.machines if machine.identity.number not in self.faulty_numbers]
+
+    @property
+    def height(self) -> int:
+        """The highest block that anybody has."""
+        return max(machine.durable_height for machine in self.world.machines)
+
+    def start(self) -> None:
+        """Boot everybody, and let some blocks be appended."""
+        for machine in self.world.machines:
+            self.world.at(0, machine.boot)
+        self.world.at(1, self._submit)
+        self.run(_WARM_UP_MS + self.rng.randrange(200))
+
+    def run(self, for_ms: int) -> None:
+        """Let time pass."""
+        self.world.run_until(self.world.now_ms + for_ms)
+
+    def stall(self) -> None:
+        """Let so much time pass that everybody has noticed, and make sure that nothing is appended in it any more."""
+        self.run(1_000)
+        height = self.height
+        self.run(LONG_MS)
+        assert self.height == height, "the fault was too small: the chain goes on"
+
+    def reaches(self, height: int) -> bool:
+        """Whether everybody that runs gets to `height` before long."""
+
+        def done() -> bool:
+            running = [machine for machine in self.world.machines if machine.replica is not None]
+            return all(machine.durable_height >= height for machine in running)
+
+        self.world.run_until(self.world.now_ms + 2 * LONG_MS, done)
+        self.run(500)  # everybody has said so, too
+        return done()
+
+    # ---- faults
+
+    def power_off(self, machines: Iterable[Machine]) -> None:
+        """They stop, and stay so."""
+        for machine in machines:
+            self.world.cut(machine)
+
+    def close(self, senders: Iterable[Machine], receivers: Iterable[Machine]) -> None:
+        """Nothing gets from the ones to the others any more, though all links stay up."""
+        to = [machine.identity.index for machine in receivers]
+        self.links.closed |= {(sender.identity.index, index) for sender in senders for index in to}
+
+    def freeze(self, machines: Iterable[Machine], for_ms: int) -> None:
+        """Their processes stand still for so long."""
+        for machine in machines:
+            machine.paused_until_ms = self.world.now_ms + for_ms
+
+    def lose_vote_state(self, machines: Iterable[Machine]) -> None:
+        """Their guard files are gone, and they start again."""
+        for machine in machines:
+            machine.die()
+            for other in self.world.machines:
+                if self.world.linked(machine, other):
+                    self.world.part(machine, other.identity.peer, 1)
+            slots = bytearray(MemoryGuard().image())
+            slots[:] = bytes(len(slots))
+            machine.guard = GuardFile(machine.power, bytes(slots))
+            machine.boot()
+
+    # ---- what is found
+
+    def faults(self, machine: Machine) -> set[tuple[str, frozenset[str]]]:
+        """What a running machine finds that is no mere notice: codes, and the validators that are named."""
+        return {
+            (str(finding.code), frozenset(finding.validators))
+            for finding in findings_of(machine)
+            if finding.severity is not Severity.NOTICE
+        }
+
+    def _submit(self) -> None:
+        if self._submitting:
+            number = self.world.submitted
+            for machine in self.world.machines:
+                if machine.paused_until_ms <= self.world.now_ms:
+                    self.world.submit(machine, number)
+            self.world.at(self.world.now_ms + _SUBMIT_EVERY_MS, self._submit)
+
+
+def findings_of(machine: Machine) -> tuple[Finding, ...]:
+    """What `/v1/doctor` of a machine that runs would say, but for its disk, which has room."""
+    return findings_of_replica(machine.running, machine)
+
+
+def findings_of_replica(replica: Replica, machine: Machine) -> tuple[Finding, ...]:
+    """The same of a replica, which may have halted, by the state that a machine can read."""
+    accusations = {Accusation(item.validator, item.height) for item in replica.evidence()}
+    return examine(
+        replica.status(), State(machine.running._parts.chain.state), accusations=accusations, storage_low=False
+    )
+
+
+def names(machines: Iterable[Machine]) -> frozenset[str]:
+    """The names of validators."""
+    return frozenset(f"v{machine.identity.number}" for machine in machines)
+
+
+def _quiet(
+    rng: random.Random, n: int, q: int, *, byzantine: tuple[tuple[int, str], ...], dead: tuple[int, ...]
+) -> Plan:
+    """A plan in which nothing goes wrong by itself; who is cut off stays so if it is to be dead."""
+    drawn = draw(rng, n=n, q=q).calm()
+    return replace(drawn, byzantine=byzantine, dead=dead, followers=0, heartbeat_ms=rng.choice((300, 60_000)))
