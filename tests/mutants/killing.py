@@ -39,13 +39,13 @@ def kill(mutant: Mutant, killer: Killer) -> Kill:
         started_s = time.process_time()
         return ask(killer), time.process_time() - started_s
 
-    seen, cpu_s = _apart(act)
+    seen, cpu_s = apart(act)
     if seen is not None and isinstance(killer, Simulated):
-        _apart(lambda: killer.run(int(seen.after.split()[1])))
+        apart(lambda: killer.run(int(seen.after.split()[1])))
     return Kill(mutant, killer, seen, cpu_s)
 
 
-def _apart(act: Callable[[], Any]) -> Any:
+def apart(act: Callable[[], Any]) -> Any:
     """What `act` returns in a process of its own, which has all that is known here. Raises `AssertionError`."""
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_answer, args=(there, act))

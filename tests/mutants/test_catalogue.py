@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from ledger.consensus import votes
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.command import TABLE, kill_all
 from tests.mutants.killers import Simulated, Story, Suite
-from tests.mutants.killing import kill
-from tests.mutants.mutant import Change, Mutant
+from tests.mutants.killing import apart, kill
+from tests.mutants.mutant import Change, Mutant, become
+from tests.simulation.__main__ import main
 
 KNOWN_FAILURES = range(1, 28)
 """The rows of the known failures in the field (consensus research, section 2)."""
@@ -65,6 +68,19 @@ def test_what_is_seen_by_another_checker_than_was_said_is_a_failure() -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "one vote less is a quorum")
     with pytest.raises(AssertionError, match="seen by none of"):
         kill(mutant, Simulated(("bounds",), seeds=2))
+
+
+def test_the_simulator_stops_at_the_first_violation_and_names_its_replay() -> None:
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == "votes are written and not synced")
+
+    def act() -> tuple[int, str]:
+        become(mutant)
+        with redirect_stdout(StringIO()) as said:
+            return main(["--seeds", "0:4", "--jobs", "1"]), said.getvalue()
+
+    ended, said = apart(act)
+    assert ended == 1
+    assert "replay: scripts/simulate --seed " in said
 
 
 def test_a_survivor_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
