@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 from click import echo
 from rich.console import Console
@@ -26,27 +27,35 @@ def kill_all(jobs: int, *, path: Path = TABLE, mutants: tuple[Mutant, ...] = MUT
     """Returns 0 when all are killed by each of their killers, 1 otherwise; the table is written in any case."""
     pairs = [(mutant, killer) for mutant in mutants for killer in mutant.killers]
     with ExitStack() as stack:
-        outcomes: Iterable[tuple[Seen | None, float]] = (_kill(pair) for pair in pairs)
+        outcomes: Iterable[_Outcome] = (_kill(pair) for pair in pairs)
         if jobs > 1:
             assert mutants is MUTANTS, "other processes know these by number"
             pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
             outcomes = stack.enter_context(pool).map(_kill_numbered, range(len(pairs)))
         shown = track(outcomes, "mutants", total=len(pairs), console=Console(stderr=True))
-        kills = [Kill(*pair, *outcome) for pair, outcome in zip(pairs, shown, strict=True)]
+        kills, complaints = [], []
+        for (mutant, killer), (seen, cpu_s, complaint) in zip(pairs, shown, strict=True):
+            kills.append(Kill(mutant, killer, seen, cpu_s))
+            if seen is None:
+                complaints.append(f"ALIVE {mutant.name}: {complaint or f'{killer} sees nothing'}")
     path.write_text("\n".join(lines_of(kills)) + "\n")
-    survivors = [item for item in kills if item.seen is None]
-    for item in survivors:
-        echo(f"ALIVE {item.mutant.name}: {item.killer} sees nothing")
-    echo(summary(kills))
-    return 1 if survivors else 0
+    echo("\n".join([*complaints, summary(kills)]))
+    return 1 if complaints else 0
 
 
-def _kill(pair: tuple[Mutant, Killer]) -> tuple[Seen | None, float]:
-    found = kill(*pair)
-    return found.seen, found.cpu_s
+_Outcome: TypeAlias = tuple[Seen | None, float, str]
+"""What was seen, seconds of processor time, and what went wrong otherwise."""
 
 
-def _kill_numbered(number: int) -> tuple[Seen | None, float]:
+def _kill(pair: tuple[Mutant, Killer]) -> _Outcome:
+    try:
+        found = kill(*pair)
+    except AssertionError as error:
+        return None, 0.0, str(error).splitlines()[-1]
+    return found.seen, found.cpu_s, ""
+
+
+def _kill_numbered(number: int) -> _Outcome:
     return _kill([(mutant, killer) for mutant in MUTANTS for killer in mutant.killers][number])
 
 

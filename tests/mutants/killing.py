@@ -61,7 +61,8 @@ def apart(act: Callable[[], Any]) -> Any:
         process.join()
     assert result is not None, "the process of the mutant ended, or hung, without an answer"
     good, value = result
-    assert good, value
+    if not good:
+        raise AssertionError(value)
     return value
 
 
