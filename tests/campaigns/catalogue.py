@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.campaigns.campaign import Campaign
+from tests.simulation.beyond import run_attacks
 from tests.simulation.seeds import run_seeds
 from tests.twins.exhaustive import run_four_phases, run_three_phases
 from tests.twins.sampling import run_samples
@@ -16,6 +17,13 @@ CAMPAIGNS = {
             units=100_000,
             chunk=250,
             run=run_seeds,
+        ),
+        Campaign(
+            "forks",
+            "networks in which more validators lie than the quorum bears: whoever forks the chain is named",
+            units=20_000,
+            chunk=250,
+            run=run_attacks,
         ),
         Campaign(
             "twins-without-brake",

@@ -13,6 +13,7 @@ from node.wire import Consensus, PeerMessage
 from tests.crash_points.histories import HEIGHT, History
 from tests.crash_points.machine import RecordedMachine, Witness
 from tests.crash_points.operations import Instant, Restart
+from tests.model.recording import recorded
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.plan import BASE_TIMEOUT_MS, Plan, draw
@@ -173,7 +174,7 @@ class CrashWorld(World):
 def record(n: int, q: int, history: History, witness: Witness) -> None:
     """Tell a history to the end, without a cut."""
     world = CrashWorld(n, q, history, witness=witness)
-    with shared(world.memory):
+    with shared(world.memory), recorded(world.checkers.recorder):
         world.tell()
 
 
@@ -192,7 +193,7 @@ def run(
     Raises `Violation`; an assertion of production code is one too.
     """
     world = CrashWorld(n, q, history, instant=instant, show=show)
-    with shared(world.memory):
+    with shared(world.memory), recorded(world.checkers.recorder):
         try:
             return _run(world, history, instant, restart)
         except AssertionError as error:

@@ -13,6 +13,11 @@ two phases:
   honest machine must append further blocks, each within a stated bound of simulated time (`bound`), and every
   transaction that was ever submitted.
 
-Checkers (`checkers`, one small file each) watch all of it: what leaves a machine, at that very instant; what is on its
-disk then; and what it says was committed. They raise `Violation`. `python -m tests.simulation` is `scripts/simulate`.
+Checkers (`checkers`, one small file for each invariant) watch all of it: what leaves a machine, at that very instant;
+what is on its disk then; and what it says was committed. They raise `Violation`. `python -m tests.simulation` is
+`scripts/simulate`.
+
+Two sorts of runs are besides: those in which more validators lie than the quorum bears, so that the chain may fork, and
+then it must be proved who did it (`beyond`); and those whose machines have LevelDB and guard files, and verify every
+signature themselves, against which the simulated disk is held (`real_disk`).
 """

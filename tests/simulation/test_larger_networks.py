@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.test_simulation import chunks, run_chunk
 
-SEEDS = (((5, 3), 30), ((5, 4), 30), ((7, 5), 20))
+SEEDS = (((5, 3), 180), ((5, 4), 180), ((7, 5), 80))
 
 
 @pytest.mark.parametrize(("n", "q", "first"), chunks(SEEDS))

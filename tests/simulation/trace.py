@@ -2,8 +2,8 @@
 
     column   1-9    simulated time in milliseconds
     column   11-15  machine: v0 is validator 0, v3' a second machine with the key of validator 3, f0 a follower
-    column   17-26  what happened: boot, cut (power), halt, pause, clock, hear, send, submit, answer, append, blame,
-                    log; and of the whole world: phase, split, power
+    column   17-26  what happened: boot, refuse (to start), cut (power), halt, pause, clock, incident, hear, send,
+                    submit, answer, append, blame, log; and of the whole world: phase, split, power
     column   28-34  height/round that the machine decides when the line is written, or - when it is down
     column   36-    note: who sends or receives what, the hash of a block, the reason of a log line
 

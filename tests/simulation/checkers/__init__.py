@@ -134,7 +134,8 @@ class Checkers:
 
     def _appended(self, machine: Machine, block: BlockAppended) -> None:
         check_appended(machine, block)
-        self.links.appended(machine, block)
+        if not machine.damaged:
+            self.links.appended(machine, block)
         self._world.sets.learn(machine)
         self.forward.appended(machine, block, self.agreement.announced.get(machine.identity.index, 0))
         self.agreement.appended(machine, block)

@@ -24,7 +24,7 @@ class Forward:
 
     def appended(self, machine: Machine, block: BlockAppended, announced: int) -> None:
         """A machine that had announced the height `announced` announces a block."""
-        good = block.height <= announced + 1
+        good = block.height <= announced + 1 or machine.damaged
         demand(good, _NAME, f"{machine.identity.name} announces height {block.height} after {announced}")
 
     def stepped(self, machine: Machine) -> None:
@@ -37,7 +37,9 @@ class Forward:
         self._places[machine.identity.index] = now
 
     def booted(self, machine: Machine, announced: int, signed_round: int) -> None:
-        """A machine came back: what it announced is there, and its round is not below one that it signed."""
+        """A machine came back, its disk sound: what it announced is there, and its round is not below one it signed."""
+        if machine.damaged:
+            return
         parts, who = machine.running._parts, machine.identity.name
         height, round = parts.chain.tip.header.height, parts.deciding.engine.round
         demand(height >= announced, _NAME, f"{who} comes back at height {height}, and had announced {announced}")

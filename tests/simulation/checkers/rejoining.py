@@ -32,6 +32,8 @@ class Rejoining:
 
     def appended(self, machine: Machine, height: int) -> None:
         """A machine announces a block, which it has just written."""
+        if machine.damaged:
+            return
         self._appending[machine.identity.index] = height
         if self._rng.random() >= _ROWS_SHARE or machine.durable_height != height:
             return

@@ -91,7 +91,12 @@ class Restarting:
     def _made_anew(self, machine: Machine) -> Replica | None:
         """A replica on a database that only synced the chain, or None when it is on the other side of a fork."""
         chain, height = machine.running._parts.chain, machine.durable_height
-        if machine.guard.read() is None or not self._synced.follow(chain, height):
+        if (
+            machine.damaged
+            or machine.disk.is_broken
+            or machine.guard.read() is None
+            or not self._synced.follow(chain, height)
+        ):
             return None
         return _start(machine, self._synced.rows(height) | own_rows(machine))
 
