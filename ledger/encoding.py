@@ -108,9 +108,12 @@ def expect_integer(value: Json, *, what: str, minimum: int = 0, maximum: int = I
 
 def expect_string(value: Json, *, what: str, bytes_max: int) -> str:
     """`value` as a string of at most `bytes_max` bytes of UTF-8. Raises `MalformedError`."""
-    if not isinstance(value, str) or len(value.encode()) > bytes_max:
-        raise MalformedError(f"{what} must be a string of at most {bytes_max} bytes")
-    return value
+    try:
+        if isinstance(value, str) and len(value.encode()) <= bytes_max:
+            return value
+    except UnicodeEncodeError:  # half a character: JSON cannot have it, a header or a URL can
+        raise MalformedError(f"{what} is not text") from None
+    raise MalformedError(f"{what} must be a string of at most {bytes_max} bytes")
 
 
 def expect_list(value: Json, *, what: str, items_max: int, items_min: int = 0) -> list[Json]:

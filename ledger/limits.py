@@ -222,6 +222,7 @@ STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least rece
 TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
+SCRUB_TICKS_UNDER_LOAD = 4  # while transactions wait, only at every so many ticks anything is read in search of damage
 SCRUBBED_ROWS_PER_LOOK_MAX = 256  # rows, or one block: what is read at each tick in search of damage, some milliseconds
 DAMAGED_BLOCKS_MAX = 1_024  # heights that are known to be damaged; those beyond are found again once there is room
 QUERY_SEEKS_MAX = 192  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on

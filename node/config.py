@@ -47,10 +47,14 @@ class Endpoint:
             return False
 
 
+_PORT_DIGITS_MAX = 5
+
+
 def parse_endpoint(text: str, what: str) -> Endpoint:
     """`host:port` (or `[v6]:port`) as an `Endpoint`. Raises `MalformedError`, naming `what`."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65_536:
+    is_number = port.isascii() and port.isdecimal() and len(port) <= _PORT_DIGITS_MAX
+    if not colon or not host or not is_number or not 0 < int(port) < 65_536:
         raise MalformedError(f'{what} must be "host:port", not {text!r}')
     return Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
 

@@ -5,7 +5,8 @@
     keys/consensus.adopting, keys/consensus.adopted    marks of the vote state, see below
     card.json        the public card to hand to the other founders (a follower has none)
     genesis.json     the network's genesis document, once adopted
-    data/            database and guard file: the vote state
+    data/            database and guard file: the vote state; `database.damaged` while a database is made anew
+                     (node.storage.rebuild)
 
 **A consensus key and its vote state live and die together.** A validator that lost its vote state can sign two
 different things without knowing it, which is exactly what the network must not have. So the vote state is made

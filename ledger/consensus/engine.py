@@ -84,6 +84,11 @@ class HeightEngine:
         return self.state.work_pending
 
     @property
+    def timer_running(self) -> bool:
+        """Whether the timer of the round runs."""
+        return self.state.round_ends_at_ms is not None
+
+    @property
     def decided(self) -> bool:
         """Whether the engine has asked for the commit of its height."""
         return self.state.decided

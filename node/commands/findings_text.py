@@ -26,7 +26,7 @@ class Diagnosis(msgspec.Struct):
 
 
 def parse_findings(body: bytes) -> Diagnosis:
-    """The answer of `/v1/doctor`. Raises `msgspec.DecodeError` for another document."""
+    """The answer of `/v1/doctor`. Raises `msgspec.DecodeError` or `UnicodeDecodeError` for another."""
     return msgspec.json.decode(body, type=Diagnosis)
 
 

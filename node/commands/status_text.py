@@ -73,12 +73,12 @@ class StatusAnswer(msgspec.Struct):
 
 
 def parse_status(body: bytes) -> StatusAnswer:
-    """The answer of `/v1/status`. Raises `msgspec.DecodeError` for another document."""
+    """The answer of `/v1/status`. Raises `msgspec.DecodeError` or `UnicodeDecodeError` for another."""
     return msgspec.json.decode(body, type=StatusAnswer)
 
 
 def describe(body: bytes) -> str:
-    """The answer of `/v1/status` as lines for people. Raises `msgspec.DecodeError` for another document."""
+    """The answer of `/v1/status` as lines for people. Raises like `parse_status`."""
     status = parse_status(body)
     age_seconds = max(0, time.time_ns() // 1_000_000 - status.head.time_ms) // 1_000
     deciding = status.deciding

@@ -22,7 +22,7 @@ from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.state import State
 from ledger.validators import Tolerance
 from node.doctor.findings import TABLE, Finding, FindingCode, Severity, healthy
-from node.doctor.itself import clocks, itself
+from node.doctor.itself import clocks, own_standing
 from node.doctor.others import Missing, describe_missing, missing_validators
 from node.doctor.progress import BLOCKS_BEHIND_MAX_DEFAULT, Claim, claimed_height, links, progress, reachable, waiting
 from node.replica import ReplicaStatus
@@ -55,7 +55,7 @@ def examine(
     """What is wrong, the worst first. `state` is that of the newest block."""
     missing = missing_validators(status)
     found = [
-        *itself(status, state),
+        *own_standing(status, state),
         *links(status, missing),
         *progress(status, missing),
         *describe_missing(missing),

@@ -112,8 +112,8 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     FindingCode.VALIDATORS_UNREACHABLE: (Severity.WARNING, _ASK),
     FindingCode.VALIDATORS_SILENT: (
         Severity.WARNING,
-        "Their link is up and nothing comes: ask their operators whether the process is stopped or its machine "
-        "overloaded, and whether something between swallows what it sends.",
+        "Their link is up and nothing comes: ask their operators whether the process is stopped, its machine "
+        "overloaded or its software too old to take part, and whether something between swallows what it sends.",
     ),
     FindingCode.VALIDATORS_BEHIND: (
         Severity.WARNING,

@@ -16,7 +16,7 @@ STOOD_STILL_RECENTLY_MS: Final = 600_000
 """How long it is worth telling that a node stood still."""
 
 
-def itself(status: ReplicaStatus, state: State) -> Iterator[Finding]:
+def own_standing(status: ReplicaStatus, state: State) -> Iterator[Finding]:
     """Whether this node does what it should."""
     me = () if status.validator is None else (status.validator,)
     if status.role is Role.HALTED:

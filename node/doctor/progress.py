@@ -125,11 +125,9 @@ def waiting(status: ReplicaStatus) -> Iterator[Finding]:
 
 def _is_stalled(status: ReplicaStatus) -> bool:
     timing = status.timing
-    return (
-        status.round >= STALLED_ROUNDS
-        or is_overdue(status)
-        or status.waiting_ms > timing.heartbeat_ms + timing.timeout_ms_max
-    )
+    overdue = status.busy_ms is not None and status.busy_ms > patience_ms(status)
+    idle_ms_max = timing.heartbeat_ms + timing.timeout_ms_max
+    return status.round >= STALLED_ROUNDS or overdue or status.waiting_ms > idle_ms_max
 
 
 def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
@@ -139,16 +137,20 @@ def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
     named = [f"{name} ({why[name]})" if name in why else name for name in status.missing]
     votes = f"; no vote seen from: {', '.join(named)}" if named else ""
     failed = f"; rounds failed that were led by: {', '.join(status.failed_leaders)}" if status.failed_leaders else ""
+    gave_up = [name for name in status.timed_out if name not in status.prepared]
+    if gave_up and status.proposal_seen and status.validator in status.prepared:
+        failed += f"; given up, with a proposal that is valid here, by: {', '.join(gave_up)}"
     waits = f"; {status.mempool_transactions} transactions wait here" if status.mempool_transactions else ""
     late = is_overdue(status)  # in a younger round votes may be on their way
     absent = tuple(name for name in status.validators if name in why or (late and name in status.missing))
+    for_ms = status.waiting_ms if status.busy_ms is None else status.busy_ms
     too_few = len(status.validators) - len(absent) < status.quorum
     return Finding(
         FindingCode.STALLED,
-        f"nothing was appended for {span(status.waiting_ms)}: height {status.deciding} is in round {status.round}, "
+        f"nothing was appended for {span(for_ms)}: height {status.deciding} is in round {status.round}, "
         f"{status.explanation}{votes}{failed}{waits}",
         absent if too_few else (),
-        status.waiting_ms,
+        for_ms,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.consensus.engine import RoundStatus, Timing
 from node.replica import explaining, repairing
 from node.replica.parts import Parts
 from node.replica.standing import standing, unfit
@@ -14,7 +15,6 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
     status, tip, mempool = deciding.engine.status(), parts.chain.tip, parts.door.mempool
     timing = deciding.engine.context.timing
     role, reason = (Role.HALTED, halted) if halted is not None else standing(parts)
-    started_ms = None if status.ends_at_ms is None else status.ends_at_ms - timing.round_timeout_ms(status.round)
     still = parts.watch.stood_still
     return ReplicaStatus(
         chain=parts.chain.chain,
@@ -23,8 +23,9 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         time_ms=tip.header.time_ms,
         deciding=deciding.height,
         waiting_ms=now_ms - parts.watch.appended_at_ms,
+        busy_ms=None if parts.watch.busy_at_ms is None else now_ms - parts.watch.busy_at_ms,
         round=status.round,
-        round_ms=None if started_ms is None else max(0, now_ms - started_ms),
+        round_ms=_round_ms(status, timing, now_ms),
         timing=timing,
         leader=deciding.name(status.leader),
         failed_leaders=_failed_leaders(parts, status.round),
@@ -68,6 +69,13 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         ),
         damage=repairing.damage_status(parts),
     )
+
+
+def _round_ms(status: RoundStatus, timing: Timing, now_ms: int) -> int | None:
+    """How long the timer of the round has run."""
+    if status.ends_at_ms is None:
+        return None
+    return max(0, now_ms - status.ends_at_ms + timing.round_timeout_ms(status.round))
 
 
 def _failed_leaders(parts: Parts, round: int) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Findings:
         self._kept = Counter(item.key for item in self._evidence.values())
         self._conflicts = {key for key, _ in store.range(_CONFLICT_PREFIX, _SILENCE_KEY)}
         silence = store.get(_SILENCE_KEY)
-        self._silence = None if silence is None else silence.decode()
+        self._silence = None if silence is None else silence.decode(errors="replace")
 
     @property
     def silence(self) -> str | None:

@@ -28,7 +28,8 @@ class Peer:
     or round than before, `level_at_ms` when it last said a height that was about ours then.
     `asked_at_ms` is when a request for records was sent whose answer may still come, or None; `overdue` is whether it
     should have come by now; `asked_height` is the first height of the newest request; `failures` counts the requests
-    it left unanswered in time, or answered uselessly, since the last useful answer; `served` is whether it was given a
+    it left unanswered in time, or answered uselessly, since the last useful answer; `resting` is whether it answered
+    uselessly since the last tick, and is not asked again before the next; `served` is whether it was given a
     block unasked since the last tick.
     """
 
@@ -41,6 +42,7 @@ class Peer:
     asked_height: int = 0
     overdue: bool = False
     failures: int = 0
+    resting: bool = False
     served: bool = False
 
     def claim(self, height: int, round: int, now_ms: int) -> None:
@@ -86,7 +88,7 @@ class Peers:
         able = [
             (peer.failures, name)
             for name, peer in self._peers.items()
-            if peer.height > above_height and peer.asked_at_ms is None
+            if peer.height > above_height and peer.asked_at_ms is None and not peer.resting
         ]
         chosen = [name for _, name in sorted(able)[: max(room, 0)]]
         for name in chosen:
@@ -108,10 +110,11 @@ class Peers:
             known.failures = 0
 
     def useless(self, peer: PeerId) -> None:
-        """Note that an answer of this peer brought nothing."""
+        """Note that an answer of this peer brought nothing. It would not be better if it were asked again at once."""
         known = self._peers.get(peer)
         if known is not None:
             known.failures += 1
+            known.resting = True
 
     def beside(self, peer: PeerId, height: int) -> None:
         """Note that a record of this peer was of `height`, which is decided. What it was asked for, somebody else may
@@ -123,7 +126,7 @@ class Peers:
     def tick(self, now_ms: int, patience_ms: int) -> None:
         """Look for requests that are older than `patience_ms`, and allow one more block to each that is behind."""
         for peer in self._peers.values():
-            peer.served = False
+            peer.served = peer.resting = False
             if peer.asked_at_ms is None:
                 continue
             waited_ms = now_ms - peer.asked_at_ms

@@ -7,7 +7,8 @@ that two chains exist. [safety]
 
 Damage that no block puts right means that the database must be made anew. A step that meets such damage ends the
 replica at once (`Halted.rebuild`). Who only found it by looking goes on until the others are a quorum without it, so
-that several damaged nodes do not stop the chain by repairing themselves.
+that several damaged nodes do not stop the chain by repairing themselves; and for good where its votes cannot be read
+any more: nothing could be made anew.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from ledger.block import parse_header
 from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.inputs import PeerId
 from ledger.errors import LedgerError
-from ledger.limits import REPAIR_REQUESTS_PER_TICK_MAX
+from ledger.limits import REPAIR_REQUESTS_PER_TICK_MAX, SCRUB_TICKS_UNDER_LOAD
 from node.replica.parts import Parts
 from node.replica.status import DamageStatus
+from node.storage.archive import rows_to_take_over
 from node.storage.damaged import Damaged
 from node.storage.errors import DamagedError
 from node.storage.replacing import replace_block
@@ -28,9 +30,11 @@ from node.wire import CertifiedBlock, FetchRecords
 def repair(parts: Parts) -> None:
     """At every tick. Raises `DamagedError` when the database must be made anew, and can be now."""
     damaged, repairs = parts.chain.damaged, parts.repairs
-    if damaged.elsewhere is None:
+    repairs.ticks += 1
+    # A full block takes some milliseconds: under load, they are needed elsewhere.
+    if damaged.elsewhere is None and (not len(parts.door.mempool) or repairs.ticks % SCRUB_TICKS_UNDER_LOAD == 0):
         repairs.scrubber.look()
-    if damaged.elsewhere is not None and parts.syncing.archive is None and _can_be_spared(parts):
+    if damaged.elsewhere is not None and not damaged.hopeless and _can_be_made_anew(parts):
         raise DamagedError(damaged.elsewhere)
     if damaged.blocks:
         _ask(parts, damaged)
@@ -92,6 +96,21 @@ def _ask(parts: Parts, damaged: Damaged) -> None:
     repairs.asked[name] = set(heights)
     for height in heights:
         parts.out.send(name, FetchRecords(height, 1))
+
+
+def _can_be_made_anew(parts: Parts) -> bool:
+    """Whether the database can be made anew, and now. Where not all that no peer has can be read, it never can: then
+    the node goes on as long as it may, and its operator is told."""
+    damaged = parts.chain.damaged
+    if parts.syncing.archive is not None or not _can_be_spared(parts):
+        return False
+    try:
+        rows_to_take_over(parts.chain.store)
+    except DamagedError as error:
+        damaged.hopeless = True
+        parts.out.log("database_not_made_anew", reason=str(error), damage=str(damaged.elsewhere))
+        return False
+    return True
 
 
 def _can_be_spared(parts: Parts) -> bool:

@@ -159,7 +159,7 @@ class Replica:
             due_ms = min(due_ms, self._fill_until_ms())
         if parts.cosigned.due_at_ms is not None:
             due_ms = min(due_ms, parts.cosigned.due_at_ms)
-        parts.watch.due_ms = max(due_ms, now.monotonic_ms)
+        parts.watch.step_ends(now.monotonic_ms, due_ms, timer_running=deciding.engine.timer_running)
         parts.out.add(WakeAt(due_ms))
         return parts.out.take()
 
@@ -249,7 +249,7 @@ class Replica:
         forgotten = not fetched_again and deciding.unknown_own_commit(certificate)
         append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
         self._appended = True
-        parts.watch.appended_at_ms = parts.now.monotonic_ms
+        parts.watch.appended(parts.now.monotonic_ms)
         if forgotten and parts.silence is None:
             parts.keep_silent(
                 f"block {certificate.height} is certified with a signature of this node's key that this node does not "

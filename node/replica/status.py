@@ -98,7 +98,8 @@ class ClockReading:
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
     """The state of one replica. `deciding` is the height being decided, the tip's plus one, `waiting_ms` how long it is
-    being decided here, and `round_ms` how long the timer of its round has run (None: it does not run).
+    being decided here, `busy_ms` how long somebody has waited for it, as far as this node, which votes, can know (None:
+    nobody does), and `round_ms` how long the timer of its round has run (None: it does not run).
 
     `prepared`, `committed` and `timed_out` name the validators whose votes of the current round are here;
     `missing` names those of whom there is none; `votes` says who prepared which block. `failed_leaders` led the rounds
@@ -111,6 +112,7 @@ class ReplicaStatus:
     time_ms: int
     deciding: int
     waiting_ms: int
+    busy_ms: int | None
     round: int
     round_ms: int | None
     timing: Timing

@@ -45,11 +45,13 @@ class Standstill:
 @dataclass(slots=True)
 class Watch:
     """`appended_at_ms` is when the tip was appended here, or the node started, which `started_at_ms` is. `due_ms` is
-    when the node asked to be woken. `unlinked` has since when validators are not linked that were."""
+    when the node asked to be woken. `busy_at_ms` is when the timer of this height was first seen to run: since then
+    somebody waits for it. `unlinked` has since when validators are not linked that were."""
 
     started_at_ms: int
     appended_at_ms: int
     due_ms: int
+    busy_at_ms: int | None = None
     unlinked: dict[PeerId, int] = field(default_factory=dict)
     clocks: dict[str, Reading] = field(default_factory=dict)
     stood_still: Standstill | None = None
@@ -60,6 +62,16 @@ class Watch:
         if late_ms >= STOOD_STILL_TICKS * tick_ms:
             number = 1 if self.stood_still is None else self.stood_still.number + 1
             self.stood_still = Standstill(now_ms, late_ms, number)
+
+    def step_ends(self, now_ms: int, due_ms: int, *, timer_running: bool) -> None:
+        """Note when the node wants to be woken."""
+        self.due_ms = max(due_ms, now_ms)
+        if timer_running and self.busy_at_ms is None:
+            self.busy_at_ms = now_ms
+
+    def appended(self, now_ms: int) -> None:
+        """The tip is new."""
+        self.appended_at_ms, self.busy_at_ms = now_ms, None
 
     def linked(self, peer: PeerId) -> None:
         """A link is up."""

@@ -103,7 +103,7 @@ def read_outcomes(reader: Reader, height: int, chunk: int, count: int) -> list[S
     ends = 2 * count * DIGEST_BYTES
     digests = [Digest(row[start : start + DIGEST_BYTES]) for start in range(0, ends, DIGEST_BYTES)]
     results = row[ends:].decode("ascii", "replace").split(" ")
-    if len(results) != count or len(row) <= ends:
+    if len(results) != count or len(row) <= ends or not row[ends:].isascii():
         raise DamagedError(f"the outcomes of a part of block {height} are not those of {count} transactions")
     return [StoredOutcome(*item) for item in zip(digests[:count], digests[count:], results, strict=True)]
 

@@ -13,12 +13,14 @@ from ledger.limits import DAMAGED_BLOCKS_MAX
 class Damaged:
     """The heights of damaged blocks, each with a sentence, and the first damage that was met elsewhere."""
 
-    __slots__ = ("_blocks", "elsewhere", "replaced")
+    __slots__ = ("_blocks", "elsewhere", "hopeless", "replaced")
 
     def __init__(self) -> None:
         self._blocks: dict[int, str] = {}
         self.elsewhere: str | None = None
         """A sentence about damage that no block of a peer can put right, or None."""
+        self.hopeless = False
+        """Whether the database cannot be made anew by itself: what no peer has is damaged, too."""
         self.replaced = 0
         """How many blocks were put back by this process."""
 

@@ -12,6 +12,12 @@
 
 from __future__ import annotations
 
+DAMAGE_REMEDY = (
+    "if the disk is sound, move that directory aside and start: the chain is fetched again from peers, and the "
+    "validator votes again once it is past its guard and was started anew"
+)
+"""What an operator does about a database that is damaged where nobody but a person can decide."""
+
 
 class StorageError(Exception):
     """Root of what storage raises. The message is for the operator and names the file or row."""

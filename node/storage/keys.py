@@ -63,6 +63,7 @@ from hashlib import sha256
 
 from ledger.consensus.statements import StatementType
 from ledger.primitives import Digest
+from node.storage.errors import DamagedError
 
 FORMAT_VERSION = 2
 """What this software writes, and all that it reads: it changes with any row."""
@@ -122,8 +123,11 @@ def pack_height(height: int) -> bytes:
 
 
 def unpack_height(data: bytes, offset: int = 0) -> int:
-    """The u64 at `offset`."""
-    (height,) = _HEIGHT.unpack_from(data, offset)
+    """The u64 at `offset`. Raises `DamagedError` when there is none."""
+    try:
+        (height,) = _HEIGHT.unpack_from(data, offset)
+    except struct.error:
+        raise DamagedError(f"a row that has a height in it has {len(data)} bytes") from None
     return int(height)
 
 

@@ -33,6 +33,7 @@ from ledger.limits import KIB, MIB
 from node.storage.database_files import check_files
 from node.storage.durable import sync_file
 from node.storage.errors import (
+    DAMAGE_REMEDY,
     DamagedError,
     DatabaseDamagedError,
     StorageFailedError,
@@ -173,7 +174,9 @@ class LevelDBStore:
         """What to raise for a failed read: damage is what the files say; a system that cannot read is no such thing."""
         if isinstance(error, plyvel.CorruptionError):
             return DamagedError(f"the database in {self._directory} is damaged: {_sentence(error)}")
-        self._failure = f"a read of {self._directory} failed: {_sentence(error)}"
+        self._failure = (
+            f"a read of {self._directory} failed: {_sentence(error)}; if its files are damaged: {DAMAGE_REMEDY}"
+        )
         return StorageFailedError(self._failure)
 
     def _sync_logs(self) -> None:
@@ -219,7 +222,9 @@ def _open(directory: Path, *, create: bool) -> _Database:
             raise StoreLockedError(
                 f"another process has the database in {directory} open; is this node already running?"
             ) from error
-        raise StorageFailedError(f"cannot open the database in {directory}: {sentence}") from error
+        raise StorageFailedError(
+            f"cannot open the database in {directory}: {sentence}; if its files are damaged: {DAMAGE_REMEDY}"
+        ) from error
     return database
 
 

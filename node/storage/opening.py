@@ -75,8 +75,11 @@ def check_identity(store: Store, expected: Digest | None) -> Digest:
     identity = store.get(keys.FORMAT)
     if identity is None:
         raise StoreMissingError("the database has no chain: its files were lost, or its creation was cut short")
-    fields = decode_object(identity, bytes_max=KIB, what="format row")
-    version, chain = fields["format"], parse_digest(fields["chain"], "chain")
+    try:
+        fields = decode_object(identity, bytes_max=KIB, what="format row")
+        version, chain = fields.get("format"), parse_digest(fields.get("chain"), "chain")
+    except MalformedError as error:
+        raise DamagedError(f"what says which database this is cannot be read: {error}") from error
     if version != keys.FORMAT_VERSION:
         raise StoreMismatchError(
             f"the database has format {version}, written by another version of the software; "

@@ -25,7 +25,7 @@ from threading import Thread
 from ledger.genesis import Genesis
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.durable import sync_directory
-from node.storage.errors import DamagedError, StorageError
+from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError, StoreMissingError
 from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
 
@@ -34,12 +34,6 @@ _REMOVAL = "removal of a damaged database"
 
 class CannotRebuildError(DamagedError):
     """The database is damaged, and is not made anew by itself. The message says why, and what to do."""
-
-
-REMEDY = (
-    "if the disk is sound, move that directory aside and start: the chain is fetched again from peers, and the "
-    "validator votes again once it is past its guard and was started anew"
-)
 
 
 def set_aside_path(database: Path) -> Path:
@@ -55,7 +49,7 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
     if set_aside_path(database).exists():
         raise CannotRebuildError(
             f"{database} is damaged ({reason}), while it is still being made anew from {set_aside_path(database)}: "
-            f"look at the disk; {REMEDY}"
+            f"look at the disk; {DAMAGE_REMEDY}"
         )
     try:
         with closing(open_database(database)) as store:
@@ -64,7 +58,7 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
     except StorageError as error:
         raise CannotRebuildError(
             f"{database} is damaged ({reason}), and so is what nobody else has, as the votes of this node are "
-            f"({error}): {REMEDY}"
+            f"({error}): {DAMAGE_REMEDY}"
         ) from error
     draft = _draft_path(database)
     shutil.rmtree(draft, ignore_errors=True)
@@ -101,8 +95,10 @@ class SetAside:
         try:
             self._store = open_database(self._path)
             self.archive = Archive(self._store)
-        except StorageError:
+        except (DamagedError, StoreMissingError):
             self.remove()  # nothing can be read of it any more: peers have all of it
+        except StorageError:
+            self.close()  # now it cannot: another process has it open, for one
 
     def close(self) -> None:
         """Close it."""

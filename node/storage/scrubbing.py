@@ -2,7 +2,8 @@
 
 One pass checks every block as `verify-store` does, then reads every row, whatever it is of. What is found is noted in
 `ChainStore.damaged`. A look is short (`SCRUBBED_ROWS_PER_LOOK_MAX`, or one block), because it is done between two steps
-of a validator.
+of a validator. What LevelDB still has in memory is read from there: damage to it is found once it has been forgotten,
+or at the next start.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.bit_rot.sweep import SLICES, run_slices
 from tests.campaigns.campaign import Campaign
+from tests.crash_points.counting import UNITS, run_units
 from tests.simulation.beyond import run_attacks
 from tests.simulation.seeds import run_seeds
 from tests.twins.exhaustive import run_four_phases, run_three_phases
@@ -17,6 +19,13 @@ CAMPAIGNS = {
             units=100_000,
             chunk=250,
             run=run_seeds,
+        ),
+        Campaign(
+            "bit-rot",
+            "every byte of a small data directory flipped, all bits and one of them",
+            units=SLICES,
+            chunk=50,
+            run=run_slices,
         ),
         Campaign(
             "forks",
@@ -45,6 +54,13 @@ CAMPAIGNS = {
             units=200_000,
             chunk=5_000,
             run=run_samples,
+        ),
+        Campaign(
+            "crash-points",
+            "the power goes at every instant of a height with a round change, with both ways to come back",
+            units=len(UNITS),
+            chunk=1,
+            run=run_units,
         ),
     )
 }

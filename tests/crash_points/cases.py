@@ -18,9 +18,17 @@ every_history = pytest.mark.parametrize("history", HISTORIES, ids=lambda history
 every_restart = pytest.mark.parametrize("restart", Restart, ids=lambda restart: restart.value)
 
 
-def check_all(n: int, q: int, history: History, restart: Restart, *, votes_min: int) -> None:
-    """The power goes at every instant; each validator casts at least `votes_min` batches of votes, and a block."""
-    told = tell_all(n, q, history, restart)
+def check_all(n: int, q: int, history: History, restart: Restart, *, votes_min: int, shared: bool = False) -> None:
+    """The power goes at every instant; each validator casts at least `votes_min` batches of votes, and a block.
+
+    `shared`: the ways to come back share the futures among them.
+    """
+    ways = list(Restart)
+    told = (
+        tell_all(n, q, history, restart, first=ways.index(restart), every=len(ways))
+        if shared
+        else tell_all(n, q, history, restart)
+    )
     print(told.line())
     counts = told.recording.instants
     batches, slots = counts[Kind.BATCH, When.AFTER], counts[Kind.SLOT, When.AFTER]

@@ -49,13 +49,9 @@ _MEMORY = Memory()
 class _Calm(Network):
     """Every frame arrives, as it was sent, and takes another time on every link, so that nothing is by chance."""
 
-    def fate(self, sender: int, receiver: int, *_: object) -> list[int]:
+    def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
         """See `Network.fate`."""
         return [_DELAY_MS - (sender + 2 * receiver) % 3]
-
-    def damages(self) -> bool:
-        """Never."""
-        return False
 
 
 class CrashWorld(World):
@@ -75,7 +71,7 @@ class CrashWorld(World):
     ) -> None:
         super().__init__(random.Random(0), _plan(n, q), Trace(show))
         self.memory = _MEMORY
-        self.network.__class__ = _Calm
+        self.network = _Calm(self.rng, self.plan, n, self.faults)
         self.faulty = False
         self.frames = 0
         self.down: Machine | None = None
@@ -217,5 +213,16 @@ def _run(world: CrashWorld, history: History, instant: Instant, restart: Restart
 
 def _plan(n: int, q: int) -> Plan:
     """Nothing goes wrong by itself."""
-    drawn = draw(random.Random(0), n=n, q=q).calm()
-    return replace(drawn, byzantine=(), dead=(), followers=0, heartbeat_ms=60_000, transactions=0)
+    return replace(
+        draw(random.Random(0), n=n, q=q),
+        byzantine=(),
+        dead=(),
+        incidents=(),
+        damage=(),
+        followers=0,
+        transactions=0,
+        clocks="right",
+        step_ms=0,
+        heartbeat_ms=60_000,
+        damage_rate=0.0,
+    )

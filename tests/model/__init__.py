@@ -7,7 +7,8 @@
     tla/Traces          whether what the implementation did are steps of Consensus
 
     tlc                 the model checker, had by pip from a pinned wheel, and what it answers
-    relation            Consensus once more, in Python: fast enough to follow every run of the simulator
+    relation            Consensus once more, in Python: fast enough to follow every run of the simulator; `test_port`
+                        has it reach the very states that TLC finds
     recording           what honest machines of a run do, height by height, as lines of a trace
     exporting           traces as a module of TLA+, for `tla/Traces`
 

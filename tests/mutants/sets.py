@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "changes of the set are not indexed",
         (Change(set_changes, "write_set_change", "if changes_set(header):", "if False:"),),
-        (Simulated(("audit", "progress"), quorum=(3, 2), set_changes=True),),
+        (Simulated(("audit", "progress", "reputation"), quorum=(3, 2), set_changes=True),),
     ),
     Mutant(
         "the quorum is that of genesis",

@@ -50,6 +50,21 @@ class Council:
         if number < len(world.plan.eras):
             self._pursue(state, number, world.plan.eras[number - 1], world.plan.eras[number])
 
+    def count(self) -> None:
+        """Count the changes that came into force, by kind, and those whose own block the removed validator proposed."""
+        world, state = self._world, self._state()
+        if state is None:
+            return
+        eras = world.plan.eras
+        for number in range(self._in_force(state)):
+            for change in changes_between(eras[number], eras[number + 1]):
+                world.faults[f"set change: {type(change).__name__}"] += 1
+            world.faults["set change: to one validator"] += len(eras[number + 1].seats) == 1
+        chain = max(world.sound, key=lambda machine: machine.durable_height).durable_chain()
+        for height in range(1, chain.tip.header.height):
+            names = {validator.name for validator in world.sets.at(height + 1).validators}
+            world.faults["set change: proposer removed by its own block"] += chain.header(height).proposer not in names
+
     def _state(self) -> State | None:
         """What the node that is furthest says, of those that run and do not lie."""
         up = [machine for machine in self._world.sound if machine.replica is not None]

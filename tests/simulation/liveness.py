@@ -53,6 +53,7 @@ class Liveness:
         if plan.clocks == "right":
             self._publish()
         if len(plan.eras) > 1:
+            world.council.count()
             self._close_links()
         self._look_at_damaged()
 

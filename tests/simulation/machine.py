@@ -32,11 +32,12 @@ from node.replica import (
 from node.replica.outbox import Outbox
 from node.storage import keys
 from node.storage.chain_store import ChainStore
-from node.storage.errors import StorageError, StorageFailedError
+from node.storage.errors import DamagedError, StorageError, StorageFailedError
 from node.storage.opening import open_chain
 from node.wire import PeerMessage
 from tests.simulation.clock import Clock
 from tests.simulation.disk import Disk, GuardFile, Power, PowerCut
+from tests.simulation.rebuilding import SetAside
 from tests.simulation.violation import Violation, demand
 from tests.unit.ledger.founders import Founder
 
@@ -102,6 +103,7 @@ class Machine:
         self._unsaid: list[tuple[Action, ...]] = []
         self._wake_at_ms = -1
         self._halts = 0
+        self._set_aside = SetAside()
 
     # ---- what a liar may change
 
@@ -171,6 +173,7 @@ class Machine:
                 cosigning_key=self.cosigning_key,
                 verify=self.world.memory.verify,
                 now=self.now,
+                archive=self._set_aside.archive,
             )
             self.dress(replica)
             self.replica = replica
@@ -180,7 +183,21 @@ class Machine:
         except (PowerCut, StorageFailedError):
             self.world.cut(self)
         except StorageError as error:
-            self._refuse(str(error))
+            if not (isinstance(error, DamagedError) and self._make_anew()):
+                self._refuse(str(error))
+
+    def _make_anew(self) -> bool:
+        """Begin another database instead of the damaged one, if that can be done."""
+        if not self.damaged:
+            return False
+        self.world.cut(self)
+        image = self._set_aside.make_anew(self.disk.image(), self.world.genesis)
+        if image is None:
+            return False
+        self.world.note(self, "anew", "its database is damaged")
+        self.world.faults["damaged database made anew"] += 1
+        self.replace_disk(image)
+        return True
 
     def _refuse(self, reason: str) -> None:
         """It does not start, and says why: somebody has to look at its disk."""
@@ -324,9 +341,10 @@ class Machine:
                 world.part(self, peer, world.plan.reconnect_ms)
             case Logged(event, fields):
                 world.note(self, "log", f"{event} {dict(fields)}")
-            case Halted(reason):
+            case Halted(reason, rebuild):
                 world.note(self, "halt", reason)
-                self._halt(reason)
+                if not (rebuild and self._make_anew()):
+                    self._halt(reason)
             case _:
                 assert_never(action)
 
@@ -349,6 +367,8 @@ class Machine:
     def _follow(self) -> None:
         """A block was appended: others may have to be linked."""
         assert self.membership is not None
+        if not self.running.takes_from_archive:
+            self._set_aside.remove()
         try:
             if self.membership.follow(self.running.claimed_height):
                 self.world.relist(self)

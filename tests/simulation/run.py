@@ -111,7 +111,7 @@ class _Run:
             accusations=len(world.checkers.accusations.recorded),
             slowest=liveness.slowest,
             forks=tuple(world.checkers.forks),
-            faults=dict(sorted(world.faults.items())),
+            faults={kind: count for kind, count in sorted(world.faults.items()) if count},
             digest=world.trace.hexdigest(),
         )
 

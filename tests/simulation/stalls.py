@@ -10,27 +10,31 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from ledger.state import State
-from node.doctor import Accusation, Finding, Severity, examine
-from node.replica import Replica
+from ledger.governance.activation import UnknownRules
+from node.doctor import Severity, itself
+from node.replica import Replica, ReplicaInput, blocks, deciding, driving, syncing
 from node.storage.guard import MemoryGuard
+from node.wire import FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
+from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
-from tests.simulation.plan import Plan, draw
+from tests.simulation.plan import BASE_TIMEOUT_MS, Plan, draw
 from tests.simulation.trace import Trace
 from tests.simulation.world import World
 
-LONG_MS = 8_000
+LONG_MS = 5_000
 """Longer than the patience of any round, at the timeouts of the simulation."""
 
+TICK_MS = BASE_TIMEOUT_MS // 2
 _DELAY_MS = 3
 _WARM_UP_MS = 600
-_SUBMIT_EVERY_MS = 200
+_SUBMIT_EVERY_MS = 400
 
 
 class Links(Network):
@@ -55,6 +59,49 @@ class Damaged(Machine):
         """No checker watches."""
 
 
+class Divergent(Damaged):
+    """Its software, from some moment on, judges blocks by other rules than everybody else's. `requests` counts how
+    often it asked for certified blocks."""
+
+    diverges = False
+    requests = 0
+
+    def receivers(self, message: PeerMessage, receivers: list[Machine]) -> list[Machine]:
+        """See `Machine.receivers`."""
+        self.requests += isinstance(message, FetchRecords)
+        return receivers
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        with ExitStack() as rules:
+            for module in (syncing, blocks, driving) if self.diverges else ():
+                rules.enter_context(patch.object(module, "check_block", _find_fault))
+            super()._step(inputs)
+
+
+class Outdated(Damaged):
+    """Its software does not know the rules that are in force from some height on."""
+
+    rules: UnknownRules | None = None
+
+    def _step(self, inputs: list[ReplicaInput]) -> None:
+        with self.as_it_knows():
+            super()._step(inputs)
+
+    def as_it_knows(self) -> ExitStack:
+        """As long as this is entered, its software is asked."""
+        stack = ExitStack()
+        for module in (deciding, itself):
+            stack.enter_context(patch.object(module, "unknown_rules", lambda *_: self.rules))
+        return stack
+
+
+def _find_fault(*_: object) -> str:
+    return "its state root is not that of the state"
+
+
+_KINDS: dict[str | None, type[Machine]] = {"damaged": Damaged, "divergent": Divergent, "outdated": Outdated}
+
+
 class Stall:
     """One network, drawn from a seed. `faulty` are the machines that the drawn fault is to hit: more than the quorum
     can do without, and not all, if there are others."""
@@ -65,10 +112,11 @@ class Stall:
         self.faulty_numbers = tuple(sorted(self.rng.sample(range(n), drawn)))
         kinds = () if byzantine is None else tuple((number, byzantine) for number in self.faulty_numbers)
         plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers)
-        with patch.dict(KINDS, {"damaged": Damaged}):
+        with patch.dict(KINDS, _KINDS):
             self.world = World(self.rng, plan, Trace(None))
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
         self.world.faulty = byzantine is not None
+        self.world.checkers.explanations.heals = False
         self._submitting = True
 
     @property
@@ -150,7 +198,7 @@ class Stall:
         """What a running machine finds that is no mere notice: codes, and the validators that are named."""
         return {
             (str(finding.code), frozenset(finding.validators))
-            for finding in findings_of(machine)
+            for finding in findings_of(machine.running, machine)
             if finding.severity is not Severity.NOTICE
         }
 
@@ -161,19 +209,6 @@ class Stall:
                 if machine.paused_until_ms <= self.world.now_ms:
                     self.world.submit(machine, number)
             self.world.at(self.world.now_ms + _SUBMIT_EVERY_MS, self._submit)
-
-
-def findings_of(machine: Machine) -> tuple[Finding, ...]:
-    """What `/v1/doctor` of a machine that runs would say, but for its disk, which has room."""
-    return findings_of_replica(machine.running, machine)
-
-
-def findings_of_replica(replica: Replica, machine: Machine) -> tuple[Finding, ...]:
-    """The same of a replica, which may have halted, by the state that a machine can read."""
-    accusations = {Accusation(item.validator, item.height) for item in replica.evidence()}
-    return examine(
-        replica.status(), State(machine.running._parts.chain.state), accusations=accusations, storage_low=False
-    )
 
 
 def names(machines: Iterable[Machine]) -> frozenset[str]:

@@ -96,6 +96,12 @@ def test_every_kind_of_liar_is_borne(kind: str) -> None:
         assert report.plan.damage == ()
 
 
+def test_changes_of_the_set_are_counted() -> None:
+    report = run(2, changes=True)
+    changes = [count for kind, count in report.faults.items() if kind.startswith("set change: ")]
+    assert sum(changes) >= len(report.plan.eras) - 1
+
+
 def test_the_bound_is_that_of_the_bad_leaders_and_ten_delays() -> None:
     """Written out once by hand: timeouts of 200, 300 and 450 ms, a pause of 200, and delays of a tick and a hop."""
     calm = run(1, n=7, q=5).plan.calm()

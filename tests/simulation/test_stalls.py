@@ -11,10 +11,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from ledger.governance.activation import UnknownRules
+from tests.simulation.checkers.explanations import findings_of
+from tests.simulation.machine import Machine
 from tests.simulation.remembering import shared
-from tests.simulation.stalls import LONG_MS, Stall, findings_of_replica, names
+from tests.simulation.stalls import LONG_MS, TICK_MS, Divergent, Outdated, Stall, names
 
-SIZES = ((2, 2), (3, 2), (4, 3), (5, 3), (5, 4), (7, 5))
+SIZES = ((2, 2), (3, 2), (4, 3), (5, 3), (7, 5))
 
 
 @contextmanager
@@ -141,8 +144,9 @@ def test_validators_that_say_nothing_of_their_own_will(n: int, q: int) -> None:
 @pytest.mark.parametrize("n", [2, 4, 7])
 def test_messages_take_longer_than_rounds_last(n: int) -> None:
     with started(n + 70, n, n - (n - 1) // 3) as stall:
-        stall.links.delay_ms = 1_500
+        stall.links.delay_ms = 1_000
         stall.stall()
+        stall.run(LONG_MS)
         for machine in stall.world.machines:
             assert stall.faults(machine) == {("rounds_fail", frozenset()), ("stalled", frozenset())}
         stall.links.delay_ms = 3
@@ -161,12 +165,12 @@ def test_a_disk_that_fails_halts_its_node_and_others_miss_it(n: int, q: int) -> 
             assert found.pop("isolated", names([machine])) == names([machine])
             assert found == {"quorum_unreachable": names(stall.faulty), "stalled": names(stall.faulty)}
         for machine, replica in zip(stall.faulty, replicas, strict=True):
-            (halted,) = (item for item in findings_of_replica(replica, stall.others[0]) if item.code == "halted")
+            (halted,) = (item for item in findings_of(replica, stall.others[0]) if item.code == "halted")
             assert halted.validators == tuple(names([machine]))
             assert "injected" in halted.sentence
 
 
-@pytest.mark.parametrize(("n", "q", "bad"), [(3, 2, 1), (4, 3, 1), (5, 3, 2), (7, 5, 2), (7, 5, 3)])
+@pytest.mark.parametrize(("n", "q", "bad"), [(3, 2, 1), (4, 3, 1), (5, 3, 2), (7, 5, 3)])
 def test_clocks_that_are_wrong_are_named_and_stall_nothing(n: int, q: int, bad: int) -> None:
     with started(n + 90, n, q, bad=bad) as stall:
         for machine in stall.faulty:
@@ -178,3 +182,70 @@ def test_clocks_that_are_wrong_are_named_and_stall_nothing(n: int, q: int, bad: 
             if machine not in stall.faulty or machine.clock.offset_ms > 0:
                 assert ("clock_wrong", names(stall.faulty)) in stall.faults(machine)
             assert {code for code, _ in stall.faults(machine)} <= {"clock_wrong"}
+
+
+@pytest.mark.parametrize(("n", "q"), [(3, 2), (4, 3)])
+def test_software_that_finds_fault_with_what_the_quorum_certifies(n: int, q: int) -> None:
+    """As many as the quorum can do without: they stay behind, and each says that it is its own software or state."""
+    with started(n + 100, n, q, bad=n - q, byzantine="divergent") as stall:
+        for machine in stall.faulty:
+            assert isinstance(machine, Divergent)
+            machine.diverges = True
+        stall.run(LONG_MS)
+        height = stall.height
+        for machine in stall.faulty:
+            assert isinstance(machine, Divergent)
+            machine.requests = 0
+        stall.run(1_000)
+        assert stall.height > height, "a quorum goes on"
+        for machine in stall.others:
+            assert stall.faults(machine) == {("validators_behind", names(stall.faulty))}
+        for machine in stall.faulty:
+            found = stall.faults(machine)
+            assert {("certified_block_refused", names([machine])), ("behind", names([machine]))} <= found
+            assert {code for code, _ in found} <= {"certified_block_refused", "behind", "validators_behind"}
+            assert isinstance(machine, Divergent)
+            assert machine.requests <= (n - 1) * (1_000 // TICK_MS + 1), (
+                "it asks its peers again at every tick, and no faster"
+            )
+
+
+@pytest.mark.parametrize(("n", "q"), [(2, 2), (4, 3)])
+def test_software_that_refuses_what_is_proposed(n: int, q: int) -> None:
+    """More than the quorum can do without: rounds fail, and those that refuse say what they refuse."""
+    with started(n + 110, n, q, byzantine="divergent") as stall:
+        for machine in stall.faulty:
+            assert isinstance(machine, Divergent)
+            machine.diverges = True
+        stall.stall()
+        for machine in stall.others:
+            found = dict(stall.faults(machine))
+            assert found.keys() >= {"stalled", "rounds_fail"}
+            assert set(found.values()) <= {frozenset(), *(names([other]) for other in stall.faulty)}
+        refused = [machine for machine in stall.faulty if "block_refused" in dict(stall.faults(machine))]
+        gave_up = [machine for machine in stall.others if _says(machine, "stalled", "given up, with a proposal")]
+        assert refused or gave_up or any("leader_silent" in dict(stall.faults(other)) for other in stall.others)
+
+
+@pytest.mark.parametrize(("n", "q"), [(2, 2), (4, 3), (7, 5)])
+def test_software_that_is_too_old(n: int, q: int) -> None:
+    """It says so itself; others see that nothing comes from it."""
+    with started(n + 120, n, q, byzantine="outdated") as stall:
+        for machine in stall.faulty:
+            assert isinstance(machine, Outdated)
+            machine.rules = UnknownRules(2, stall.height + 3)
+        stall.stall()
+        for machine in stall.others:
+            found = dict(stall.faults(machine))
+            assert found.pop("isolated", names([machine])) == names([machine])
+            assert found.keys() == {"quorum_unreachable", "validators_silent", "stalled"}
+            assert set(found.values()) == {names(stall.faulty)}
+        for machine in stall.faulty:
+            assert isinstance(machine, Outdated)
+            with machine.as_it_knows():
+                assert ("protocol_version_unknown", names([machine])) in stall.faults(machine)
+
+
+def _says(machine: Machine, code: str, words: str) -> bool:
+    """Whether a machine finds this, in these words."""
+    return any(item.code == code and words in item.sentence for item in findings_of(machine.running, machine))

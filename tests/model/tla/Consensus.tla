@@ -49,6 +49,9 @@ ASSUME /\ Faulty \in Nat /\ LastRound \in Nat
 
 Rounds == 0 .. LastRound
 
+(* Validators take turns, where they have numbers.                         *)
+ByTurns == [r \in Rounds |-> r % Size]
+
 (***************************************************************************)
 (* A block knows the round for which it was made, in its header, and is    *)
 (* never rewritten when it is proposed again.                              *)
@@ -107,6 +110,8 @@ TimeoutsSuffice(signers) == IsQuorum(signers)
 
 (* The blocks with a prepare certificate of round r.  Prepare votes for    *)
 (* one block that bind different justifications never make one together.   *)
+(* (Justifications that prove the same are one here, whoever signed them:  *)
+(* that only adds behaviours.)                                             *)
 PreparedIn(r) ==
     LET votes == UNION {prepares[p][r] : p \in Honest}
         Suffice(v) == PreparesSuffice({p \in Honest : v \in prepares[p][r]})

@@ -1,11 +1,11 @@
 ------------------------------ MODULE Traces -----------------------------
 (***************************************************************************)
 (* Does what the implementation did follow Consensus?  Recorded (written   *)
-(* by tests/model/exporting.py from runs of the simulator) has traces, each of   *)
-(* one height: what honest validators did, in the order in which they did  *)
-(* it.  Every line must be a step that Consensus allows in the state that  *)
-(* the lines before it led to.  A line that is none is a deadlock, and     *)
-(* (trace, line) in its last state names it.                               *)
+(* by tests/model/exporting.py from runs of the simulator) has traces,     *)
+(* each of one height: what honest validators did, in the order in which   *)
+(* they did it.  Every line must be a step that Consensus allows in the    *)
+(* state that the lines before it led to.  A line that is none is a        *)
+(* deadlock, and (trace, line) in its last state names it.                 *)
 (*                                                                         *)
 (*    <<"enter", p, r, high>>       <<"prepare", p, r, block, high>>       *)
 (*    <<"propose", p, r, block, high>>        <<"commit", p, r, block>>    *)
@@ -17,8 +17,6 @@
 EXTENDS Safety, Sequences, Recorded
 
 VARIABLES trace, line
-
-ByTurns == [r \in Rounds |-> r % Size]
 
 TraceInit == Init /\ trace \in DOMAIN Log /\ line = 1
 

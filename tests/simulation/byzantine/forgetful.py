@@ -13,9 +13,9 @@ class Forgetful(Shameless):
 
     def prepare_disk(self) -> None:
         """Forget."""
-        forgotten = [key for key, _ in self.disk.range(keys.promises(0), successor(b"p"))]
+        image = self.disk.image()  # reading the disk itself may fail, and is the replica's affair
+        forgotten = [key for key in image if keys.promises(0) <= key < successor(b"p")]
         if forgotten and not self.power.toss():
-            image = self.disk.image()
             for key in forgotten:
                 del image[key]
             self.disk = Disk(self.power, image)

@@ -21,6 +21,7 @@
     I19      reporting     what was reported committed is never lost
              cosigning     cosignatures only ever go forward, and are durable, with their block, before they leave
              reputation    no honest machine is blamed, accused or silenced
+             explanations  the doctor says what is true, and explains every stall
              accusations   evidence gets onto the ledger, once, and against liars only
              model         what honest machines do at each height are steps of the model (`tests.model`)
 
@@ -63,6 +64,7 @@ from tests.simulation.checkers.certificates import Certificates
 from tests.simulation.checkers.contradictions import said_in_message
 from tests.simulation.checkers.cosigning import Cosigning
 from tests.simulation.checkers.durability import check_appended, check_spoken
+from tests.simulation.checkers.explanations import Explanations
 from tests.simulation.checkers.forks import Fork, find_forks
 from tests.simulation.checkers.forward import Forward
 from tests.simulation.checkers.framing import Framing
@@ -107,6 +109,7 @@ class Checkers:
         self.restarting = Restarting(synced, rng)
         self.rejoining = Rejoining(synced, rng)
         self.bounds = Bounds()
+        self.explanations = Explanations(world)
         self.reporting = Reporting()
         self.cosigning = Cosigning()
         self.recorder = Recorder(world)
@@ -210,6 +213,7 @@ class Checkers:
             self.bounds.stepped(machine)
             self.recorder.stepped(machine)
             if not (machine.damaged or machine.disk.is_broken):
+                self.explanations.stepped(machine)
                 self.rejoining.stepped(machine)
                 self.restarting.stepped(machine)
 

@@ -28,6 +28,11 @@ _NEVER = frozenset(
         "own_block_refused",
         "stored_block_refused",
         "block_damaged",
+        "block_replaced",
+        "block_not_replaced",
+        "database_not_made_anew",
+        "database_rebuilt",
+        "archived_block_refused",
         "chains_conflict",
         "checkpoint_conflict",
         "cosigning_stopped",
@@ -35,7 +40,19 @@ _NEVER = frozenset(
         "other_parent",
     }
 )
-_OF_DAMAGE = frozenset({"voting_stopped", "block_damaged", "stored_block_refused", "cosigning_stopped"})
+_OF_DAMAGE = frozenset(
+    {
+        "voting_stopped",
+        "block_damaged",
+        "block_replaced",
+        "block_not_replaced",
+        "database_not_made_anew",
+        "database_rebuilt",
+        "archived_block_refused",
+        "stored_block_refused",
+        "cosigning_stopped",
+    }
+)
 
 
 def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> None:

@@ -61,6 +61,10 @@ DAMAGE: Mapping[str, Callable[[World, Machine, int], None]] = {
 }
 
 
+AT_WISH: Mapping[str, Callable[[World, Machine, int], None]] = {"bit flipped in a block": disks.flip_bit_of_block}
+"""What no plan draws, for tests that are after it."""
+
+
 def draw_incidents(rng: random.Random, machines: Sequence[int], safety_ms: int) -> tuple[Incident, ...]:
     """A few incidents on any of these machines, in half of all runs."""
     kinds = tuple(ORDINARY)
@@ -81,7 +85,7 @@ def _draw(rng: random.Random, machines: Sequence[int], kinds: Sequence[str], saf
 
 def strike(world: World, incident: Incident) -> None:
     """Let an incident happen, on all machines with that number (twins share it)."""
-    happens = ORDINARY.get(incident.kind) or DAMAGE[incident.kind]
+    happens = {**ORDINARY, **DAMAGE, **AT_WISH}[incident.kind]
     for machine in world.numbered(incident.machine):
         if world.faulty:
             world.note(machine, "incident", incident.kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.storage import keys
 from tests.simulation.disk import UNREADABLE, GuardFile
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ def flip_bit_of_row(world: World, machine: Machine, for_ms: int) -> None:
     """One bit of any row, in a running machine."""
     machine.damaged = True
     _flip_bit(machine, machine.disk.row_keys())
+
+
+def flip_bit_of_block(world: World, machine: Machine, for_ms: int) -> None:
+    """One bit of a row that a committed block alone has, if there is one, in a running machine."""
+    machine.damaged = True
+    newest = machine.durable_height
+    rows = [key for key in machine.disk.row_keys() if key[:1] in b"hcbo" and 1 <= keys.unpack_height(key, 1) <= newest]
+    if rows:
+        _flip_bit(machine, rows)
 
 
 def flip_bit_of_promise(world: World, machine: Machine, for_ms: int) -> None:

@@ -105,6 +105,7 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "nothing was appended for 5 s: height 1 is in round 3, waiting for v1; no vote seen from: v1, v2",
         ),
         ({"waiting_ms": 121_000}, "stalled", "nothing was appended for 2 min"),
+        ({"waiting_ms": 90_000, "busy_ms": 13_000}, "stalled", "nothing was appended for 13 s"),
         ({"storage_low": True}, "storage_low", "nearly full"),
         (
             {"role": Role.FOLLOWING, "validator": None, "peers": peers("v1"), "conflict_height": 5},
@@ -172,6 +173,11 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             {"round": 3, "waiting_ms": 9_000, "missing": ("v3",), "failed_leaders": ("v1", "v2", "v3")},
             "stalled",
             "no vote seen from: v3; rounds failed that were led by: v1, v2, v3",
+        ),
+        (
+            {"round": 3, "proposal_seen": True, "prepared": ("v0", "v1"), "timed_out": ("v0", "v2", "v3")},
+            "stalled",
+            "; given up, with a proposal that is valid here, by: v2, v3",
         ),
         (
             {
@@ -356,5 +362,8 @@ def test_clocks_that_differ_by_little_are_right() -> None:
 
 def test_what_is_under_way_is_no_fault() -> None:
     """Of a round that is young nothing is said, nor of a node that stood still long ago."""
-    assert found(FakeNode(), round_ms=11_000, missing=("v1", "v2"), wanted_blocks=(Digest(bytes(32)),)) == {}
+    assert (
+        found(FakeNode(), round_ms=11_000, busy_ms=11_000, missing=("v1", "v2"), wanted_blocks=(Digest(bytes(32)),))
+        == {}
+    )
     assert found(FakeNode(), stood_still_ms=7_000, stood_still_ago_ms=600_001, stood_still_times=1) == {}

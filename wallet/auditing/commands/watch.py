@@ -223,6 +223,7 @@ class _Job:
 def _address(text: str) -> tuple[str, int]:
     """Host and port. Raises `WalletError` (2)."""
     host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65_536:
+    is_number = port.isascii() and port.isdecimal() and len(port) <= 5
+    if not host or not is_number or not 0 < int(port) < 65_536:
         raise usage_error(f"'{text}' is no address for --metrics; it looks like 127.0.0.1:9109.")
     return host.strip("[]"), int(port)

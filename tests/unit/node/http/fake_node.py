@@ -92,6 +92,7 @@ class FakeNode:
             time_ms=tip.header.time_ms,
             deciding=tip.header.height + 1,
             waiting_ms=0,
+            busy_ms=None,
             round=0,
             round_ms=None,
             timing=TIMING,

@@ -93,6 +93,18 @@ def test_who_leaves_requests_unanswered_is_asked_last() -> None:
     assert peers.choose(6, 5, 100) == [B, C]
 
 
+def test_who_answers_with_what_is_of_no_use_is_asked_again_after_a_tick_and_not_at_once() -> None:
+    """Else a node that refuses what a quorum certified would ask for it again as fast as its peers can answer."""
+    peers = _peers(9, 9, 0)
+    assert peers.choose(6, 5, 0) == [A, B]
+    for peer in (A, B):
+        peers.answered(peer)
+        peers.useless(peer)
+    assert peers.choose(6, 5, 1) == []
+    peers.tick(100, 100)
+    assert peers.choose(6, 5, 100) == [A, B]
+
+
 def test_links_are_bounded() -> None:
     peers = Peers()
     assert all(peers.connect(PeerId(str(number)), 0) for number in range(PEER_LINKS_MAX))

@@ -145,7 +145,7 @@ def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
     cluster = Cluster(4)
     _grow(cluster, 3)
     node = cluster.nodes[3]
-    node.store.damage(keys.OWN_COSIGNATURE if keys.OWN_COSIGNATURE in node.store.image() else b"sv0")
+    node.store.damage(next(key for key in node.store.image() if key.startswith(b"i")))
     cluster.stop(cluster.nodes[0])
     cluster.run_until(lambda: node.running.status().damage.elsewhere is not None, within_ms=60 * BASE_TIMEOUT_MS)
     cluster.run(20 * BASE_TIMEOUT_MS)
@@ -154,6 +154,21 @@ def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
     cluster.run_until(lambda: node.halted, within_ms=20 * BASE_TIMEOUT_MS)
     (halted,) = [action for action in node.actions if isinstance(action, Halted)]
     assert halted.rebuild
+
+
+def test_a_node_goes_on_when_what_nobody_else_has_is_damaged() -> None:
+    """What it cosigned last cannot be read: nothing could be made anew, and it votes as before."""
+    cluster = Cluster(4)
+    _grow(cluster, 3)
+    cluster.run(3_000)
+    node = cluster.nodes[3]
+    node.store.damage(keys.OWN_COSIGNATURE)
+    cluster.run_until(lambda: bool(node.logged("database_not_made_anew")), within_ms=100 * BASE_TIMEOUT_MS)
+    said = len(node.votes())
+    _grow(cluster, 2)
+    assert len(node.votes()) > said
+    assert len(node.logged("database_not_made_anew")) == 1
+    assert node.running.status().damage.elsewhere is not None
 
 
 def test_damage_in_the_middle_of_a_step_ends_it_at_once() -> None:

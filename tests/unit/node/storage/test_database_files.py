@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from node.storage import leveldb
 from node.storage.database_files import check_files
 from node.storage.errors import DamagedError
 from node.storage.leveldb import create_database, open_database
@@ -108,6 +110,17 @@ def test_every_byte_of_an_older_log_flipped_loses_nothing_silently(database: Pat
         with pytest.raises(DamagedError):
             open_database(copy)
         shutil.rmtree(copy)
+
+
+def test_leveldb_alone_would_open_it_with_a_hole(database: Path) -> None:
+    log = log_of(database)
+    with closing(create_database(database.with_name("other"))) as store:
+        store.write({THIRD: THIRD}, sync=True)
+        store.write({b"fourth": THIRD}, sync=True)
+    shutil.copy(log_of(database.with_name("other")), log.with_name(f"{int(log.stem) + 7:06}.log"))
+    log.write_bytes(log.read_bytes()[:-3])
+    with patch.object(leveldb, "check_files"):
+        assert held(database) == {FIRST, THIRD}
 
 
 def test_a_log_that_is_in_a_table_already_may_be_torn(database: Path) -> None:
