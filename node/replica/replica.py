@@ -115,7 +115,7 @@ class Replica:
             now=now,
             deciding=begin(chain, key=key, may_vote=False, restored=None, mempool=door.mempool, verify=verify, now=now),
             wake_at_ms=now.monotonic_ms,
-            watch=Watch(now.monotonic_ms, now.monotonic_ms, now.monotonic_ms),
+            watch=Watch(now.monotonic_ms, now.monotonic_ms),
         )
         self._begin()
         if findings.silence is not None:

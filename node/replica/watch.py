@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from ledger.consensus.inputs import Now, PeerId
 from ledger.limits import COSIGN_QUIET_MS, VALIDATORS_MAX
 
-STOOD_STILL_TICKS = 4
-"""A step that is so many ticks late shows that the node stood still."""
+STOOD_STILL_TICKS = 8
+"""A step that is so many ticks late shows that the node stood still, for so long that others took it for silent."""
 
 _READING_MS_MAX = COSIGN_QUIET_MS + 2_000  # a tip that is older may be cosigned again, or have been a while ago
 _UNREAD_MS = 10_000  # after standing still, what comes may have waited for as long
@@ -45,12 +45,13 @@ class Standstill:
 @dataclass(slots=True)
 class Watch:
     """`appended_at_ms` is when the tip was appended here, or the node started, which `started_at_ms` is. `due_ms` is
-    when the node asked to be woken. `busy_at_ms` is when the timer of this height was first seen to run: since then
-    somebody waits for it. `unlinked` has since when validators are not linked that were."""
+    when the node asked to be woken, None before its first step: what a start takes is no standstill. `busy_at_ms` is
+    when the timer of this height was first seen to run: since then somebody waits for it. `unlinked` has since when
+    validators are not linked that were."""
 
     started_at_ms: int
     appended_at_ms: int
-    due_ms: int
+    due_ms: int | None = None
     busy_at_ms: int | None = None
     unlinked: dict[PeerId, int] = field(default_factory=dict)
     clocks: dict[str, Reading] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class Watch:
 
     def step_begins(self, now_ms: int, tick_ms: int) -> None:
         """Notice a step that comes much too late."""
-        late_ms = now_ms - self.due_ms
+        late_ms = 0 if self.due_ms is None else now_ms - self.due_ms
         if late_ms >= STOOD_STILL_TICKS * tick_ms:
             number = 1 if self.stood_still is None else self.stood_still.number + 1
             self.stood_still = Standstill(now_ms, late_ms, number)

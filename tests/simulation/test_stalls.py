@@ -249,3 +249,19 @@ def test_software_that_is_too_old(n: int, q: int) -> None:
 def _says(machine: Machine, code: str, words: str) -> bool:
     """Whether a machine finds this, in these words."""
     return any(item.code == code and words in item.sentence for item in findings_of(machine.running, machine))
+
+
+@pytest.mark.parametrize(("n", "q"), [(2, 2), (3, 2), (4, 3)])
+def test_disks_that_are_slow(n: int, q: int) -> None:
+    """Their nodes say that they stood still; whatever others find, they find of them."""
+    with started(n + 130, n, q) as stall:
+        for machine in stall.faulty:
+            machine.sync_ms = 1_000
+        stall.run(2 * LONG_MS)
+        for machine in stall.faulty:
+            assert ("stood_still", names([machine])) in stall.faults(machine)
+        for machine in stall.others:
+            found = stall.faults(machine)
+            assert "stood_still" not in dict(found)
+            blamed = frozenset[str]().union(*(about for code, about in found if code != "isolated"))
+            assert blamed <= names(stall.faulty)

@@ -31,7 +31,7 @@ I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 
 A machine whose disk is damaged may have lost what it had: it is not held to what is on its disk, nor to going on where
 it was (I8, I11, I12, I14); but to all that it says.
 
-I1, I9, I10 and I13 hold while no more validators sign two different things than the quorum bears; all others always.
+I1, I9 and I10 hold while no more validators sign two different things than the quorum bears; all others always.
 """
 
 from __future__ import annotations
