@@ -1,7 +1,8 @@
 """Bit rot: one byte of a node's directory is flipped, and the node reads, serves and signs nothing wrong. [safety]
 
-Here are all bytes of the small files and a stated part of tables and log: every TABLE_EVERY-th byte of those. All of
-them are a campaign: `scripts/simulate --campaign bit-rot`.
+Here is a part: all bytes of CURRENT and MANIFEST, every third of guard and log, every TABLE_EVERY-th of the tables, and
+every HOME_EVERY-th of the files beside the data. All bytes of the data directory are a campaign:
+`scripts/simulate --campaign bit-rot`.
 """
 
 from __future__ import annotations
