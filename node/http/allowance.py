@@ -33,12 +33,16 @@ class Allowance:
         self._by_address: dict[str, int] = {}
         self.total = 0
 
+    def has_room(self, address: str, amount: int = 1) -> bool:
+        """Whether both bounds leave `amount` for `address`."""
+        taken = self._by_address.get(address, 0)
+        return self.total + amount <= self._total_max and taken + amount <= self._per_address_max
+
     def take(self, address: str, amount: int = 1) -> bool:
         """Take `amount` for `address`, or nothing and return False when that is more than either bound leaves."""
-        taken = self._by_address.get(address, 0)
-        if self.total + amount > self._total_max or taken + amount > self._per_address_max:
+        if not self.has_room(address, amount):
             return False
-        self._by_address[address] = taken + amount
+        self._by_address[address] = self._by_address.get(address, 0) + amount
         self.total += amount
         return True
 

@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from ledger.limits import HTTP_BODY_BYTES_MAX
+from ledger.limits import HTTP_BODY_BYTES_MAX, HTTP_UNREAD_ROOM_BYTES_MIN
 from node.http import render
 from node.http.access import OPEN, Access
+from node.http.allowance import client_address
 from node.http.call import JSON, NDJSON, PROBLEM_JSON, SECURITY_HEADERS, Answer, Caching, Call, Context
 from node.http.face import NodeFace
 from node.http.log import log_failure
@@ -66,6 +67,9 @@ def _handler(context: Context, route: Route, access: Access) -> _Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         if needs_token:
             access.check(request.headers.get("Authorization"))
+        address = client_address(request.remote)
+        if route.makes_answers and not context.unread.has_room(address, HTTP_UNREAD_ROOM_BYTES_MIN):
+            raise ProblemError(Problem(HttpCode.ANSWERS_UNREAD, "no other is made meanwhile"))
         check_query(request.query, declared)
         _check_accepted(request.headers.get("Accept", "*/*"), route.media_type)
         outcome = route.handler(Call(context, request))

@@ -16,6 +16,7 @@ from ledger.limits import (
     HTTP_BODIES_BYTES_MAX,
     HTTP_STREAMS_MAX,
     HTTP_STREAMS_PER_ADDRESS_MAX,
+    HTTP_UNREAD_BYTES_MAX,
     HTTP_WAITERS_MAX,
     HTTP_WAITERS_PER_ADDRESS_MAX,
 )
@@ -88,6 +89,7 @@ class Context:
         self.waits = Allowance(total_max=HTTP_WAITERS_MAX, per_address_max=HTTP_WAITERS_PER_ADDRESS_MAX)
         self.streams = Allowance(total_max=HTTP_STREAMS_MAX, per_address_max=HTTP_STREAMS_PER_ADDRESS_MAX)
         self.body_bytes = Allowance(total_max=HTTP_BODIES_BYTES_MAX, per_address_max=HTTP_BODIES_BYTES_MAX // 2)
+        self.unread = Allowance(total_max=HTTP_UNREAD_BYTES_MAX, per_address_max=HTTP_UNREAD_BYTES_MAX // 2)
         self.metrics = Metrics(node, streams=self.streams, waits=self.waits)
         self.newest_events: dict[bool, tuple[int, bytes]] = {}  # without and with its proof
         self.closing = False

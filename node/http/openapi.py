@@ -135,6 +135,8 @@ def problem_codes(route: Route) -> tuple[Code | HttpCode, ...]:
     """Every code that the route may answer with: its own, and those that follow from what it declares."""
     codes: list[Code | HttpCode] = [*route.problems, *_CODES_OF_ALL]
     names = route.query_names
+    if route.makes_answers:
+        codes.append(HttpCode.ANSWERS_UNREAD)
     if route.path_parameters or names or route.waits:
         codes.append(HttpCode.PARAMETER_INVALID)
     if "cursor" in names:

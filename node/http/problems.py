@@ -51,6 +51,7 @@ class HttpCode(StrEnum):
     BODIES_EXHAUSTED = "bodies_exhausted"
     STREAMS_EXHAUSTED = "streams_exhausted"
     CONNECTIONS_EXHAUSTED = "connections_exhausted"
+    ANSWERS_UNREAD = "answers_unread"
     CLOSING = "closing"
     HALTED = "halted"
     INTERNAL_ERROR = "internal_error"
@@ -209,6 +210,11 @@ HTTP_TABLE: dict[HttpCode, Row] = {
         "As many connections as are allowed are open, from this address or in all.",
         "Reuse connections, or try again after the time in Retry-After.",
     ),
+    HttpCode.ANSWERS_UNREAD: Row(
+        503,
+        "The answers that wait for their readers, at this address or in all, have as many bytes as they may.",
+        "Read what was asked for before, and ask again after the time in Retry-After.",
+    ),
     HttpCode.CLOSING: Row(
         503, "The node is shutting down.", "Ask another node, or this one after the time in Retry-After."
     ),
@@ -315,6 +321,7 @@ _RETRY_AFTER_SECONDS: dict[Code | HttpCode, int] = {
     HttpCode.BODIES_EXHAUSTED: 1,
     HttpCode.STREAMS_EXHAUSTED: 5,
     HttpCode.CONNECTIONS_EXHAUSTED: 1,
+    HttpCode.ANSWERS_UNREAD: 5,
     HttpCode.CLOSING: 5,
 }
 

@@ -41,6 +41,12 @@ class Route:
         return tuple(PATH_PARAMETERS[name] for name in _BRACES.findall(self.path))
 
     @property
+    def makes_answers(self) -> bool:
+        """Whether an answer may be large and is made for this request alone: of submissions they are small, and what is
+        for everybody is there already."""
+        return self.method == "GET" and self.audience is not Audience.EVERYBODY
+
+    @property
     def pattern(self) -> str:
         """The path as the router matches it."""
         slashed = [parameter.name for parameter in self.path_parameters if parameter.has_slashes]

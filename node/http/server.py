@@ -1,13 +1,18 @@
 """Sockets: the application's connections, bounded in number, in time, and in what one request line may be.
 
 aiohttp reads requests, writes answers, and closes connections that send nothing. Around it stand what it does not have:
-a bound on connections, in all and for each address, and problem details for what its parser refuses.
+a bound on connections, in all and for each address, one on answers that nobody reads, in bytes and in time, and problem
+details for what its parser refuses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import ssl
+import sys
+import termios
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -19,10 +24,13 @@ from ledger.limits import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_IDLE_SECONDS_MAX,
     HTTP_LINE_BYTES_MAX,
+    HTTP_UNREAD_ANSWER_BYTES,
+    HTTP_UNREAD_SECONDS_MAX,
+    HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
 from node.http import render
 from node.http.allowance import Allowance, client_address
-from node.http.application import problem_response
+from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
@@ -39,6 +47,7 @@ class HttpServer:
             shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
         )
         self._connections = Allowance(total_max=HTTP_CONNECTIONS_MAX, per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX)
+        self._unread = application[CONTEXT].unread
         self._listeners: list[asyncio.Server] = []
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
@@ -48,11 +57,21 @@ class HttpServer:
         server = self._runner.server
         assert server is not None, "set up"
         listener = await asyncio.get_running_loop().create_server(
-            lambda: _Gate(server, self._connections), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
+            lambda: _Gate(server, self._connections, self._unread), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
         )
         self._listeners.append(listener)
         bound: tuple[str, int] = listener.sockets[0].getsockname()[:2]
         return bound
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._connections.total
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much of answers waits for readers, as of when each began to."""
+        return self._unread.total
 
     async def close(self) -> None:
         """Stop accepting, let waits and streams end, give requests a moment to finish, and close all connections."""
@@ -64,9 +83,10 @@ class HttpServer:
 class _Gate(asyncio.Protocol):
     """The first protocol of every connection: lets it in, or turns it away."""
 
-    def __init__(self, server: web.Server, connections: Allowance) -> None:
+    def __init__(self, server: web.Server, connections: Allowance, unread: Allowance) -> None:
         self._server = server
         self._connections = connections
+        self._unread = unread
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand the connection over to aiohttp if it may be open."""
@@ -77,17 +97,18 @@ class _Gate(asyncio.Protocol):
             transport.write(_turned_away())
             transport.close()
             return
-        connection = _Connection(self._server, self._connections, address)
+        connection = _Connection(self._server, self._connections, self._unread, address)
         transport.set_protocol(connection)
         connection.connection_made(transport)
 
 
 class _Connection(RequestHandler):
-    """An aiohttp connection that gives its share back, and says in problem details what its parser refuses."""
+    """An aiohttp connection that gives its shares back, waits for its reader only so long, and says in problem details
+    what its parser refuses."""
 
-    __slots__ = ("_address", "_connections")
+    __slots__ = ("_address", "_connections", "_patience", "_unread", "_waiting_bytes")
 
-    def __init__(self, server: web.Server, connections: Allowance, address: str) -> None:
+    def __init__(self, server: web.Server, connections: Allowance, unread: Allowance, address: str) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -98,12 +119,70 @@ class _Connection(RequestHandler):
             auto_decompress=False,  # nothing that is sent compressed is taken, so nothing can swell
         )
         self._connections = connections
+        self._unread = unread
         self._address = address
+        self._waiting_bytes = 0  # of `unread`, as long as the transport has paused writing
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give the share back."""
+        """Give the shares back."""
         self._connections.give_back(self._address)
+        self._was_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte. (Requests
+        are refused before that, so that nothing is made for nobody.)"""
+        super().pause_writing()
+        waiting = self._unsent_bytes() + HTTP_UNREAD_ANSWER_BYTES
+        if self._unread.take(self._address, waiting):
+            self._waiting_bytes = waiting
+            self._expect_reading()
+        else:
+            self._break_off()
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        self._was_read()
+        super().resume_writing()
+
+    def _expect_reading(self) -> None:
+        loop = asyncio.get_running_loop()
+        unread = self._unsent_bytes() + self._bytes_in_kernel()
+        self._patience = loop.call_later(HTTP_UNREAD_SECONDS_MAX, self._see_reading, unread)
+
+    def _see_reading(self, unread_before: int) -> None:
+        """Its time is over: has the reader taken enough to be given as much again?"""
+        if unread_before - self._unsent_bytes() - self._bytes_in_kernel() >= HTTP_UNREAD_TAKEN_BYTES_MIN:
+            self._expect_reading()
+        else:
+            self._break_off()
+
+    def _was_read(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._waiting_bytes:
+            self._unread.give_back(self._address, self._waiting_bytes)
+            self._waiting_bytes = 0
+
+    def _unsent_bytes(self) -> int:
+        assert isinstance(self.transport, asyncio.Transport), "it is connected"
+        return self.transport.get_write_buffer_size()
+
+    def _bytes_in_kernel(self) -> int:
+        """How much the other end has not acknowledged (tcp(7), SIOCOUTQ), where the system says so: of a slow reader
+        the kernel takes megabytes at once, and then nothing for minutes."""
+        assert self.transport is not None, "it is connected"
+        connection = self.transport.get_extra_info("socket")
+        count = bytearray(4)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, count)
+        return int.from_bytes(count, sys.byteorder)
+
+    def _break_off(self) -> None:
+        assert isinstance(self.transport, asyncio.Transport), "it is connected"
+        self.transport.abort()  # to close would be to wait for the reader
 
     def handle_error(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.simulation.mutants import MUTANTS, Change, Mutant, mutated
 
 from node.replica import voice
 from node.storage import chain_store
@@ -10,7 +11,6 @@ from tests.crash_points.histories import HISTORIES
 from tests.crash_points.operations import Restart
 from tests.crash_points.recording import recording
 from tests.crash_points.running import run
-from tests.simulation.mutants import MUTANTS, Change, Mutant, mutated
 from tests.simulation.violation import Violation
 
 _NAMES = ("the guard is not brought up to date at start", "a restarted node does not remember its votes")

@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     which.add_argument("--seed", type=int, help="replay this one")
     which.add_argument("--seeds", metavar="A:B", help="run all from A to B - 1, until one fails")
     which.add_argument("--campaign", metavar="NAME", help="run what the record of this campaign lacks")
+    which.add_argument("--mutants", action="store_true", help="kill every mutant, and write the table of who did")
     parser.add_argument("--n", type=int, help="validators, instead of a draw; with --q")
     parser.add_argument("--q", type=int, help="quorum, instead of a draw; with --n")
     parser.add_argument("--changes", action="store_true", help="change the validator set while it runs")
@@ -55,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"a quorum of {given.q} of {given.n} breaks n/2 < q <= n")
     if given.campaign is not None:
         return run_campaign(given.campaign, jobs=given.jobs)
+    if given.mutants:
+        from tests.mutants.command import kill_all
+
+        return kill_all(given.jobs)
     if given.seed is not None:
         return _replay(Task(given.seed, given.n, given.q, given.changes), trace=given.trace)
     first, separator, last = given.seeds.partition(":")

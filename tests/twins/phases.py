@@ -63,6 +63,7 @@ from tests.twins.instance import STARTS_AT_MS, TIMING, Instance, Setting, now
 PHASE_MS = 100_000
 assert TIMING.tick_ms < TIMING.base_timeout_ms < TIMING.timeout_ms_max < PHASE_MS
 _DELIVERIES_MAX = 20_000
+_INPUTS_AT_ONCE_MAX = 100
 
 Omits = Callable[[int, type[ConsensusMessage]], bool]
 """Whether a message of this type to this instance is lost."""
@@ -153,8 +154,12 @@ class Group:
 
     def _feed(self, member: Instance, given: Input) -> None:
         """An input and all that follows from it at once."""
-        inbox = deque([given])
+        inbox, taken = deque([given]), 0
         while inbox and member.decided is None:
+            taken += 1
+            demand(
+                taken < _INPUTS_AT_ONCE_MAX, "step", f"{member.number} never comes to an end with what it tells itself"
+            )
             for effect in member.engine.handle(inbox.popleft(), now(self._at_ms)):
                 self._perform(member, effect, inbox)
             if member.state.contradicted and not self._setting.honest(member.number):

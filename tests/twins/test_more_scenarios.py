@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.twins.exhaustive import FOUR
+from tests.twins.exhaustive import FOUR, sequences
 from tests.twins.sampling import run_samples
-from tests.twins.test_scenarios import check_led_by
+from tests.twins.test_scenarios import HALF, PHASES, check_led_by
 
 CHUNK = 500
 
 
-@pytest.mark.parametrize("second", range(FOUR.n))
-@pytest.mark.parametrize("first", [2, 3])
-def test_nothing_is_violated_whoever_leads_and_whoever_hears_whom(first: int, second: int) -> None:
-    check_led_by(first, second)
+@pytest.mark.parametrize("leaders", sequences(FOUR, PHASES)[HALF:])
+def test_nothing_is_violated_whoever_leads_and_whoever_hears_whom(leaders: tuple[int, ...]) -> None:
+    check_led_by(leaders)
 
 
 @pytest.mark.parametrize("first", range(0, 3_000, CHUNK))

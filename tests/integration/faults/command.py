@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.integration.faults.run import ViolationError, run
 @click.option("--minutes", type=click.FloatRange(0.1), default=10.0)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None)
 def _soak(seed: int | None, minutes: float, out: Path | None) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: processes and disks are cleared away
     plan = draw_plan(secrets.randbelow(1_000_000) if seed is None else seed, round(60 * minutes, 1))
     click.echo(f"scripts/soak --seed {plan.seed} --minutes {minutes}    commit {commit_here()}")
     begun = time.monotonic()

@@ -17,6 +17,7 @@ from tests.integration.processes.network import ProcessNetwork
 
 _RESTART_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_DISK_FULL = ("No space left on device", "File too large")
 
 
 class Machines:
@@ -31,6 +32,7 @@ class Machines:
         self.kind = "a tmpfs each" if small_disks is not None else "RLIMIT_FSIZE, since nothing may be mounted here"
         self._down: set[int] = set()  # killed by a fault, and not to be started by the supervisor
         self._full: set[int] = set()
+        self._excused: set[int] = set()  # whose process began, or was there, when its disk was full
         self._restart_at: dict[int, float] = {}
         self.restarts = 0
         self.unexplained: list[str] = []
@@ -43,6 +45,8 @@ class Machines:
             self._down.discard(index)
             self._restart_at.pop(index, None)
             if index not in self._network.running:
+                if index not in self._full:
+                    self._excused.discard(index)
                 self._network.start(index, program=("-P", shifted_clock.__file__, str(self._clock(index))))
                 if self._disks is None and index in self._full:
                     disks.limit_files(self._network.process_id(index), limited=True)
@@ -58,7 +62,7 @@ class Machines:
         if index in self._network.running:
             code = await asyncio.to_thread(self._network.stop, index)
             # One that is just starting, and has said nothing yet, ends by the signal itself.
-            if code not in (0, -signal.SIGTERM) and index not in self._full:
+            if code not in (0, -signal.SIGTERM) and index not in self._excused:
                 self.unexplained.append(f"v{index} ended with code {code} when it was asked to stop")
 
     def pause(self, index: int, *, paused: bool) -> None:
@@ -69,6 +73,7 @@ class Machines:
     def fill_disk(self, index: int, *, nearly: bool) -> None:
         """Leave no room, or nearly none."""
         self._full.add(index)
+        self._excused.add(index)
         if self._disks is not None:
             self._disks[index].fill(nearly=nearly)
         elif not nearly and index in self._network.running:
@@ -80,8 +85,7 @@ class Machines:
             self._disks[index].free()
         elif index in self._network.running:
             disks.limit_files(self._network.process_id(index), limited=False)
-        # What it ran into before is noticed by the supervisor within a moment.
-        asyncio.get_running_loop().call_later(1.0, self._full.discard, index)
+        self._full.discard(index)
 
     def set_clock(self, index: int, *, ahead_ms: int, rate: float = 1.0) -> None:
         """Set the wall clock, while the node runs or before it does."""
@@ -94,8 +98,9 @@ class Machines:
                 code = self._network.poll(index)
                 if code is None:
                     continue
-                if index not in self._full or code == 0:
-                    self.unexplained.append(f"v{index} ended with code {code}: {self._last_words(index)}")
+                words = self._last_words(index)
+                if index not in self._excused or code == 0 or not any(reason in words for reason in _DISK_FULL):
+                    self.unexplained.append(f"v{index} ended with code {code}: {words}")
                 self.restarts += 1
                 self._restart_at[index] = time.monotonic() + _RESTART_SECONDS
             for index in [index for index, due in self._restart_at.items() if due <= time.monotonic()]:

@@ -161,10 +161,13 @@ class _Run:
                 machines.kill(*indices)
             case Roll(indices):
                 for index in indices:
-                    if time.monotonic() < until:  # a slow machine gets through fewer of them
-                        await machines.stop(index)
-                        machines.start(index)
-                        await self._network.until_ready(index, peers=0)
+                    if (left := until - time.monotonic()) <= 0:
+                        return  # a slow machine gets through fewer of them
+                    await machines.stop(index)
+                    machines.start(index)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(left):
+                            await self._network.until_ready(index, peers=0)
             case Pause(indices):
                 for index in indices:
                     machines.pause(index, paused=True)

@@ -15,7 +15,11 @@ from ledger.consensus.messages import CommitRecord
 from ledger.encoding import encode_trusted
 from ledger.errors import LedgerError, VerificationError
 from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
+from ledger.operations.fields import Content
+from ledger.operations.streams import RecordAppend
+from ledger.refusals import Refusal
 from ledger.rows.assets import Balance, balance_key
+from ledger.transaction import parse_transaction
 from tests.unit.ledger.audited import MemoryAuditedChain, audit_in_memory
 from tests.unit.ledger.exporting import eventful_chain
 from tests.unit.ledger.founders import founders, genesis_of, signing_key
@@ -103,6 +107,22 @@ def test_a_quorum_cannot_certify_what_execution_does_not_give() -> None:
     envelopes = [transaction.envelope for transaction in block.transactions]
     with pytest.raises(VerificationError, match="state_root"):
         audit_in_memory(chain.genesis).append(encode_commit_record(record), envelopes)
+
+
+def test_a_quorum_cannot_certify_what_nobody_signed() -> None:
+    """All validators together put a transaction into a block that its sender did not sign: everything else is good."""
+    chain = sample_chain()
+    key = signing_key("alice")
+    true = chain.sign("alice", [key], RecordAppend("alice", "notes", Content("mine")))
+    signature = true.signatures[0].signature
+    forged = parse_transaction(true.envelope.replace(signature.hex().encode(), key.sign(b"another").hex().encode()))
+    assert not isinstance(forged, Refusal)
+    chain.append(true)
+    assert audit(chain, blocks_of(chain)).tip == chain.tip
+    chain = sample_chain()
+    chain.append(forged)
+    with pytest.raises(FlawError, match=r"transaction 0: .*does not verify"):
+        audit(chain, blocks_of(chain))
 
 
 @pytest.mark.parametrize("signers", [(0, 1), (0,), (1, 2, 3, 3), (2, 1, 0)])

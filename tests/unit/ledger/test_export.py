@@ -17,7 +17,7 @@ from ledger.consensus.statements import CommitStatement, SigningContext, signed_
 from ledger.crypto import Verify
 from ledger.errors import LedgerError, MalformedError
 from ledger.export import first_line
-from ledger.export_reading import open_exported_block, split_blocks, split_lines
+from ledger.export_reading import LinkedBlocks, open_exported_block, split_blocks, split_lines
 from ledger.genesis import Genesis
 from ledger.limits import BLOCK_TRANSACTIONS_MAX, ENVELOPE_BYTES_MAX, RECORD_BYTES_MAX
 from ledger.operations.fields import Content
@@ -224,6 +224,24 @@ def test_blocks_and_lines_that_are_swapped_left_out_or_repeated_are_named(eventf
         (3, [line.replace(b'{"block_hash"', b' {"block_hash"') for line in third]),
     ):
         assert first_flaw([*blocks[:2], b"".join(lines), *blocks[3:]]) == height
+
+
+def test_blocks_are_linked_without_a_signature_or_a_state(eventful: MemoryChain) -> None:
+    """What a copy is held to while it is made; a block of another chain with the same log has another parent."""
+    linked = LinkedBlocks(eventful.genesis)
+    texts = list(split_blocks(split_lines(b"".join(lines_of(eventful, height) for height in (1, 2, 3))), 1))
+    for text in texts:
+        linked.take(text)
+    assert linked.block_hash == eventful.blocks[2][1].block_hash
+    record, block = eventful.blocks[3]
+    header = encode_header(replace(block.header, parent_hash=eventful.blocks[1][1].block_hash))
+    forged = lines_of_block(replace(record, header=header), replace(block, block_hash=block_hash(header)))
+    for lines, item in ((forged, "its header"), (lines_of(eventful, 3), "its header")):
+        with pytest.raises(FlawError) as caught:
+            linked.take(next(split_blocks(split_lines(lines), 4)))
+        assert (caught.value.height, caught.value.item) == (4, item)
+    linked.take(next(split_blocks(split_lines(lines_of(eventful, 4)), 4)))
+    assert linked.block_hash == block.block_hash
 
 
 def test_no_line_is_read_beyond_what_it_may_be(chain: MemoryChain) -> None:

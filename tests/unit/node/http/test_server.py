@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
-from node.http import HttpServer, create_application, server
+from ledger.limits import HTTP_UNREAD_BYTES_MAX, MIB
+from node.http import HttpServer, call, create_application, render, server
 from node.http.call import Context
+from node.http.openapi import build_document
+from node.http.routes import ROUTES
 from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, transaction
@@ -49,6 +55,92 @@ async def test_connections_beyond_the_share_are_turned_away(node: FakeNode, monk
     for _, each in (retried, open_ones[1]):
         each.close()
     await served.close()
+
+
+DOCUMENT = render.to_bytes(build_document(ROUTES))
+LARGE = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def unread_answers(address: tuple[str, int], count: int) -> AsyncIterator[list[socket.socket]]:
+    """Connections on which far more was asked for than the kernel holds, and nothing is read."""
+    loop = asyncio.get_running_loop()
+    connections = [socket.socket() for _ in range(count)]
+    for connection in connections:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.setblocking(False)
+        await loop.sock_connect(connection, address)
+        await loop.sock_sendall(connection, LARGE * 100)
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+async def rest_of(connection: socket.socket) -> int:
+    """How many bytes still come until the connection ends."""
+    loop, count = asyncio.get_running_loop(), 0
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := await loop.sock_recv(connection, 65_536):
+            count += len(chunk)
+    return count
+
+
+async def test_who_reads_no_answer_is_disconnected(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_UNREAD_SECONDS_MAX", 0.05)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    async with unread_answers(address, 3) as connections:
+        await until(lambda: served.connections == 3)
+        await until(lambda: served.connections == 0)
+        assert served.unread_bytes == 0
+        assert await rest_of(connections[0]) < 100 * len(DOCUMENT), "it ended in the middle"
+    await served.close()
+
+
+async def test_who_reads_slowly_is_waited_for(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_UNREAD_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(server, "HTTP_UNREAD_TAKEN_BYTES_MIN", 1)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    async with unread_answers(address, 1) as (connection,):
+        await until(lambda: served.unread_bytes)
+        started, taken = loop.time(), 0
+        while loop.time() - started < 1.0:
+            taken += len(await loop.sock_recv(connection, 32_768))
+            await asyncio.sleep(0.01)
+        assert served.connections == 1
+        assert taken > 0
+    await until(lambda: not served.connections)
+    await served.close()
+
+
+async def test_answers_that_nobody_reads_take_bounded_memory(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "HTTP_UNREAD_BYTES_MAX", 20 * MIB)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    async with unread_answers(address, 60):
+        await until(lambda: 0 < served.connections < 10)
+        assert 0 < served.unread_bytes <= 10 * MIB, "half of it, since all are of one address"
+        connection = await asyncio.open_connection(*address)
+        assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
+        connection[1].close()
+    await until(lambda: not served.connections)
+    assert served.unread_bytes == 0
+    await served.close()
+
+
+async def test_nothing_is_made_for_an_address_that_reads_nothing(api: Api, context: Context) -> None:
+    assert context.unread.take("127.0.0.1", HTTP_UNREAD_BYTES_MAX // 2)
+    reply = await api.refused("answers_unread", 503, "/v1/status")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert await api.ok("/livez") == {"alive": True}, "no supervisor restarts the node for it"
+    sent = await api.post(transaction(create_stream()).envelope)
+    assert sent.status == 202, "answers to submissions are small"
+    context.unread.give_back("127.0.0.1", HTTP_UNREAD_BYTES_MAX // 2)
+    await api.ok("/v1/status")
 
 
 async def test_a_wait_is_answered_when_the_node_closes(

@@ -1,0 +1,13 @@
+"""All mutants."""
+
+from __future__ import annotations
+
+from tests.mutants import consensus, replica, sets, storage, verification
+
+MUTANTS = (
+    *consensus.MUTANTS,
+    *replica.MUTANTS,
+    *storage.MUTANTS,
+    *sets.MUTANTS,
+    *verification.MUTANTS,
+)

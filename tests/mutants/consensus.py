@@ -1,0 +1,463 @@
+"""The rules of the engine and its door, each broken."""
+
+from __future__ import annotations
+
+from ledger import chain
+from ledger.consensus import (
+    engine,
+    evidence,
+    justification,
+    learning,
+    pacemaker,
+    proposing,
+    state,
+    verification,
+    votes,
+    voting,
+)
+from tests.mutants.killers import Drawn, Simulated, Story, Suite, Twins, with_drawn
+from tests.mutants.mutant import Change, Mutant
+
+NO_GATE = Change(  # the engine's own last assertion, which would see some mutants before any checker
+    state,
+    "HeightState.promise",
+    "assert contradiction(earlier, statement) is None",
+    "assert True or contradiction(earlier, statement) is None",
+)
+
+MUTANTS = (
+    Mutant(
+        "A2: the entry certificate is not durable",
+        (Change(state, "HeightState.durable", "[self.entry] if self.entry is not None else []", "[]"),),
+        (Simulated(("durability",)),),
+        rows=(25, 12),
+    ),
+    Mutant(
+        "commit after timeout",
+        (
+            Change(voting, "_gave_up", "return any(", "return False and any("),
+            NO_GATE,
+        ),
+        (Simulated(("statements", "reputation")),),
+        rows=(21,),
+    ),
+    Mutant(
+        "the high round is forgotten",
+        (
+            Change(
+                pacemaker,
+                "give_up",
+                "prepared = state.prepare_certificates.get(high_round)",
+                "high_round = NO_ROUND; prepared = None",
+            ),
+            NO_GATE,
+        ),
+        (Simulated(("statements", "reputation", "agreement", "certificates")),),
+    ),
+    Mutant(
+        "A5: an older certificate is named than the newest",
+        (
+            Change(
+                pacemaker,
+                "give_up",
+                "max((round for round in state.prepare_certificates if round <= state.round), default=NO_ROUND)",
+                "min((round for round in state.prepare_certificates if round <= state.round), default=NO_ROUND)",
+            ),
+            NO_GATE,
+        ),
+        (Simulated(("statements", "reputation", "agreement", "certificates"), quorum=(4, 3), seeds=200),),
+    ),
+    Mutant(
+        "A1: prepare another block than the one committed",
+        (
+            Change(voting, "prepare", "committed.block_hash != statement.block_hash", "False"),
+            Change(voting, "braked", "return state", "return False and state"),
+            NO_GATE,
+        ),
+        (
+            Simulated(
+                ("statements", "reputation"),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=((2, "framer"),), dead=(), lively=True, loss=0.1, step_ms=0),
+                seeds=200,
+            ),
+        ),
+        rows=(24,),
+    ),
+    Mutant(
+        "A3: a timeout certificate may name what nobody has",
+        (
+            Change(
+                verification,
+                "verify_timeout_certificate",
+                (
+                    "_check_named(prepared, high_round, certificate.round)  # amendment A3\n"
+                    "        assert prepared is not None"
+                ),
+                "if prepared is None:\n            return",
+            ),
+        ),
+        (
+            Simulated(
+                ("certificates", "progress"),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
+                seeds=100,
+            ),
+        ),
+        rows=(26,),
+    ),
+    Mutant(
+        "A7: a clock that is wrong keeps its leader from ever being heard",
+        (Change(voting, "_timely", "facts.time_ms == state.context.parent_time_ms + 1", "False"),),
+        (Simulated(("progress",), adjust=with_drawn(clocks="jumping"), seeds=100),),
+        rows=(15,),
+    ),
+    Mutant(
+        "A8: another justification is kept than the one that the prepare vote binds",
+        (Change(voting, "prepare", "state.entry = proposal.justification", "pass"),),
+        (Simulated(("durability", "assertion"), quorum=(4, 3), seeds=150),),
+    ),
+    Mutant(
+        "A4c: what others say starts no timer, and what was said before a restart neither",
+        (
+            Change(engine, "_take", "state.heard = True", "state.heard = False"),
+            Change(engine, "_restore", "state.heard = bool(messages)", "state.heard = False"),
+        ),
+        (Simulated(("progress",), adjust=with_drawn(quiet=True, heartbeat_ms=60000), seeds=100),),
+        rows=(27,),
+    ),
+    Mutant(
+        "leaders and voters choose freely",
+        (
+            Change(justification, "allows", "return fresh_round == round if prepared is None", "return True if True"),
+            Change(proposing, "propose", "None if state.entry is None", "None if True"),
+        ),
+        (Simulated(("agreement", "certificates", "statements", "progress", "model"), seeds=100),),
+        rows=(21,),
+    ),
+    Mutant(
+        "one vote less is a quorum",
+        (Change(votes, "VoteBook._quorum_for", "len(signers) < self.quorum", "len(signers) < self.quorum - 1"),),
+        (Simulated(("step", "reputation", "certificates")),),
+        rows=(20,),
+    ),
+    Mutant(
+        "one vote less is a quorum everywhere",
+        (
+            Change(votes, "VoteBook._quorum_for", "len(signers) < self.quorum", "len(signers) < self.quorum - 1"),
+            Change(
+                votes, "VoteBook.timeout_certificate", "len(entries) < self.quorum", "len(entries) < self.quorum - 1"
+            ),
+            Change(verification, "_check_quorum", "keys.validators.quorum:", "keys.validators.quorum - 1:"),
+        ),
+        (Simulated(("agreement", "certificates", "audit")),),
+    ),
+    Mutant(
+        "nothing is ever sent again",
+        (Change(pacemaker, "_resend", "if state.votes:", "return\n    if state.votes:"),),
+        (Simulated(("progress",)),),
+        rows=(12,),
+    ),
+    Mutant(
+        "a third proposal of a round is kept",
+        (Change(learning, "_learn_proposal", "if len(proposals) < PROPOSALS_PER_ROUND_MAX:", "if True:"),),
+        (
+            Simulated(
+                ("bounds",),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
+                seeds=100,
+            ),
+        ),
+    ),
+    Mutant(
+        "off by one: commit in the round that was given up",
+        (
+            Change(voting, "_gave_up", "round >= state.round", "round > state.round"),
+            NO_GATE,
+        ),
+        (
+            Suite(
+                "unit/ledger/consensus/test_engine.py::test_a_restart_after_a_timeout_never_votes_in_that_round_again"
+            ),
+            Drawn(("statements",)),
+        ),
+        rows=(20,),
+    ),
+    Mutant(
+        "two prepare votes in a round",
+        (
+            Change(voting, "prepare", "state.promised(StatementType.PREPARE) is not None or ", ""),
+            Change(
+                state,
+                "HeightState.promise",
+                "assert place not in self.promises",
+                "assert True or place not in self.promises",
+            ),
+            NO_GATE,
+        ),
+        (Twins(("step", "statements")),),
+    ),
+    Mutant(
+        "the timer of a round goes on in the next",
+        (Change(pacemaker, "enter", "state.round_ends_at_ms = None\n", "pass\n"),),
+        (Story("leader_crash_in_every_round"),),
+        rows=(5,),
+    ),
+    Mutant(
+        "a timer that is over gives up a height that is decided",
+        (
+            Change(
+                engine,
+                "HeightEngine.handle",
+                "if state.decided:\n        return ()",
+                ("if state.decided:\n        pacemaker.give_up(state)\n        return tuple(state.effects)"),
+            ),
+        ),
+        (Suite("unit/ledger/consensus/test_engine.py::test_after_the_commit_nothing_means_anything"),),
+        rows=(5,),
+    ),
+    Mutant(
+        "a round is left by the timer alone",
+        (
+            Change(
+                pacemaker,
+                "wake",
+                "        give_up(state)\n",
+                (
+                    "        give_up(state)\n"
+                    "        state.round, state.entry, state.round_ends_at_ms = state.round + 1, None, None\n"
+                    "        start_timer(state)\n"
+                ),
+            ),
+        ),
+        (Story("row_06_quorum_lost_for_a_day"),),
+        rows=(6,),
+    ),
+    Mutant(
+        "only the next round can be entered",
+        (
+            Change(
+                learning,
+                "learn_timeout_certificate",
+                "if certificate.round >= state.round:",
+                "if certificate.round == state.round:",
+            ),
+        ),
+        (Story("row_07_two_hundred_rounds_behind"),),
+        rows=(7,),
+    ),
+    Mutant(
+        "something of a height is left for the next",
+        (
+            Change(
+                engine,
+                "HeightEngine.__init__",
+                "    self.state.tick_at_ms = context.tick_at_ms\n",
+                (
+                    "    self.state.tick_at_ms = context.tick_at_ms\n"
+                    '    kept = globals().setdefault("_kept", {})\n'
+                    "    self.state.heard = kept.get(context.me, False)\n"
+                    "    kept[context.me] = True\n"
+                ),
+            ),
+        ),
+        (Story("row_09_nothing_survives_a_height"),),
+        rows=(9,),
+    ),
+    Mutant(
+        "of two votes of an equivocator the first alone counts",
+        (Change(votes, "VoteBook.add", "len(same_place) >= VOTES_PER_VALIDATOR_MAX", "len(same_place) >= 1"),),
+        (Story("row_10_equivocated_votes_hide_no_quorum"),),
+        rows=(10,),
+    ),
+    Mutant(
+        "who prepared a block prepares no other in later rounds",
+        (
+            Change(
+                voting,
+                "prepare",
+                "        facts = state.blocks.get(statement.block_hash)\n",
+                (
+                    "        facts = state.blocks.get(statement.block_hash)\n"
+                    "        mine = [item for item in state.promises.values() if isinstance(item, PrepareStatement)]\n"
+                    "        if any(item.block_hash != statement.block_hash for item in mine):\n"
+                    "            continue\n"
+                ),
+            ),
+        ),
+        (Story("row_11_split_prepares_and_partial_commits"),),
+        rows=(11,),
+    ),
+    Mutant(
+        "the entry certificate is not sent again",
+        (Change(pacemaker, "_resend", "if state.entry is not None:", "if False:"),),
+        (Story("amendment_A2_the_entry_certificate_is_durable"),),
+        rows=(12,),
+    ),
+    Mutant(
+        "a certificate is as good as the block",
+        (Change(voting, "commit", "if state.blocks.get(certificate.block_hash) is None:", "if False:"),),
+        (Story("row_13_prepared_is_not_stored"),),
+        rows=(13,),
+    ),
+    Mutant(
+        "a leader proposes what its own check refuses",
+        (
+            Change(proposing, "take_built", " or built.facts is None", ""),
+            Change(
+                proposing,
+                "take_built",
+                ("assert built.facts.round == state.round\n    assert built.facts.proposer == state.context.me\n"),
+                "",
+            ),
+        ),
+        (Story("row_17_a_leader_checks_its_own_block"),),
+        rows=(17,),
+    ),
+    Mutant(
+        "a restarted node repeats nothing",
+        (Change(engine, "_restore", "if message.statement.round == state.round:", "if False:"),),
+        (Story("row_02_restart_with_exactly_a_quorum_alive"),),
+        rows=(2,),
+    ),
+    Mutant(
+        "A9: own votes are not counted after a restart",
+        (
+            Change(
+                engine, "_restore", ("    for message in messages:\n        learning.learn(state, message)"), "    pass"
+            ),
+        ),
+        (Story("amendment_A9_a_restart_counts_its_own_votes"),),
+    ),
+    Mutant(
+        "a timeout is repeated with the newest certificate instead of the one it names",
+        (
+            Change(
+                pacemaker,
+                "_resend",
+                "                state.effects.append(Broadcast(message))",
+                (
+                    "                if kind is StatementType.TIMEOUT:\n"
+                    "                    newest = max(state.prepare_certificates, default=NO_ROUND)\n"
+                    "                    signed = message.statement, message.validator, message.signature\n"
+                    "                    message = type(message)(*signed, state.prepare_certificates.get(newest))\n"
+                    "                state.effects.append(Broadcast(message))"
+                ),
+            ),
+        ),
+        (Drawn(("reputation",)),),
+        rows=(2,),
+    ),
+    Mutant(
+        "a timeout may name a round above its own",
+        (Change(verification, "_check_high", "statement.high_round > statement.round", "False"),),
+        (Story("hq_is_not_above_the_round_others"),),
+    ),
+    Mutant(
+        "a timeout names a certificate of a later round",
+        (
+            Change(
+                pacemaker,
+                "give_up",
+                "(round for round in state.prepare_certificates if round <= state.round)",
+                "state.prepare_certificates",
+            ),
+        ),
+        (Story("hq_is_not_above_the_round_own"),),
+    ),
+    Mutant(
+        "the index of a voter is not checked",
+        (Change(verification, "HeightKeys.check", "0 <= validator < len(self.validators)", "0 <= validator"),),
+        (Suite("unit/ledger/consensus/test_verification.py::test_what_does_not_prove_itself_is_refused"),),
+        rows=(18,),
+    ),
+    Mutant(
+        "a voter may sign a certificate twice",
+        (Change(verification, "_check_quorum", "left >= right", "left > right"),),
+        (Suite("verifier/test_forgeries.py::test_a_forged_receipt_proves_nothing"),),
+        rows=(20,),
+    ),
+    Mutant(
+        "votes to prepare count as votes to commit",
+        (
+            Change(
+                verification,
+                "verify_commit_certificate",
+                "CommitStatement(certificate.height, certificate.round, certificate.block_hash)",
+                "PrepareStatement(certificate.height, certificate.round, certificate.block_hash, ZERO_DIGEST)",
+            ),
+        ),
+        (Suite("unit/ledger/consensus/test_verification.py::test_certificates"),),
+    ),
+    Mutant(
+        "a proposal is justified by any round",
+        (Change(verification, "_verify_proposal", "justification.round != statement.round - 1", "False"),),
+        (Suite("unit/ledger/consensus/test_verification.py::test_what_does_not_prove_itself_is_refused"),),
+    ),
+    Mutant(
+        "A3: entries of the highest round may name any block",
+        (Change(verification, "verify_timeout_certificate", "entry.high_hash != prepared.block_hash", "False"),),
+        (Story("amendment_A3_the_highest_entries_name_its_block"),),
+        rows=(26,),
+    ),
+    Mutant(
+        "A8: a record need not show what its votes bound",
+        (Change(justification, "flaw_in_chain", "bound is not None and ", "False and "),),
+        (
+            Suite(
+                "unit/ledger/consensus/test_records_and_evidence.py::test_a_record_that_does_not_prove_its_block_is_refused"
+            ),
+        ),
+    ),
+    Mutant(
+        "a bound leader may choose",
+        (Change(justification, "allows", "prepared.block_hash == block_hash", "True"),),
+        (Story("a_leader_has_no_choice"),),
+        rows=(21,),
+    ),
+    Mutant(
+        "A4b: who must not vote votes",
+        (Change(state, "HeightState.votes", " and self.context.may_vote", ""),),
+        (Story("amendment_A4b_an_observer_casts_nothing"),),
+        rows=(8,),
+    ),
+    Mutant(
+        "A6: who led a failed round leads again at once",
+        (Change(chain, "leader_order", "height - failed_height <= demotion_heights", "False"),),
+        (Story("amendment_A6_a_dead_leader_costs_its_timeout_once"),),
+    ),
+    Mutant(
+        "A7: a later round has a time of its own",
+        (Change(voting, "_timely", "facts.round == 0 and ", ""),),
+        (Suite("unit/ledger/consensus/test_engine.py::test_in_later_rounds_time_moves_by_one_ms"),),
+        rows=(15,),
+    ),
+    Mutant(
+        "A10: empty blocks follow at once",
+        (Change(proposing, "_empty_may_be_proposed", "return ", "return True or "),),
+        (Story("amendment_A10_one_timeout_makes_no_idle_network_busy"),),
+    ),
+    Mutant(
+        "a leader that proposes twice is not given up",
+        (Change(voting, "braked", "return state", "return False and state"),),
+        (Story("equivocating_leader_brake"),),
+    ),
+    Mutant(
+        "whoever is behind is answered every time",
+        (Change(engine, "_answer", " and peer not in state.answered", ""),),
+        (Story("lower_rounds_are_answered_once"),),
+    ),
+    Mutant(
+        "votes of its own that it does not know disturb nobody",
+        (Change(learning, "witness", "state.contradicted = True", "state.contradicted = False"),),
+        (Story("amnesia_is_noticed"),),
+        rows=(3,),
+    ),
+    Mutant(
+        "who forgot what it committed is not accused",
+        (Change(evidence, "contradiction", "timeout.high_round < commit.round <= timeout.round", "False"),),
+        (Suite("unit/ledger/consensus/test_records_and_evidence.py::test_which_pairs_are_evidence"),),
+    ),
+)

@@ -1,0 +1,14 @@
+"""Every mutant of replica and storage is seen by each of its killers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutants import replica, storage
+from tests.mutants.mutant import Mutant
+from tests.mutants.test_consensus import check_killed
+
+
+@pytest.mark.parametrize("mutant", [*replica.MUTANTS, *storage.MUTANTS], ids=lambda mutant: mutant.name)
+def test_a_mutant_is_killed(mutant: Mutant) -> None:
+    check_killed(mutant)
