@@ -32,6 +32,7 @@ from node.http.call import EVENT_STREAM, SECURITY_HEADERS, Caching, Call
 from node.http.log import log_failure
 from node.http.parameters import ACCOUNT, ASSET, BLOCK_PROOF, FROM_HEIGHT, OPERATION_TYPE, STREAM, parse_integer
 from node.http.problems import HttpCode, Problem, ProblemError
+from node.http.slices import slices
 from node.storage.errors import DamagedError
 from node.storage.paging import PageRequest
 
@@ -143,7 +144,8 @@ async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:
     """Write, and give up the connection when the client does not read. Raises `ConnectionResetError`."""
     try:
         async with asyncio.timeout(HTTP_STREAM_WRITE_SECONDS_MAX):
-            await response.write(data)
+            for each in slices(data):
+                await response.write(each)
     except TimeoutError:
         _abort(call)
         raise ConnectionResetError("the client reads too slowly") from None

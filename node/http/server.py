@@ -1,8 +1,8 @@
 """Sockets: the application's connections, bounded in number, in time, and in what one request line may be.
 
 aiohttp reads requests, writes answers, and closes connections that send nothing. Around it stand what it does not have:
-a bound on connections, in all and for each address, one on answers that nobody reads, in bytes and in time, and problem
-details for what its parser refuses.
+a bound on connections, in all and for each address, one on the time that the head of a request takes, one on answers
+that nobody reads, in bytes and in time, and problem details for what its parser refuses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from ledger.limits import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_IDLE_SECONDS_MAX,
     HTTP_LINE_BYTES_MAX,
-    HTTP_UNREAD_ANSWER_BYTES,
+    HTTP_READ_SECONDS_MAX,
+    HTTP_SLICE_BYTES,
+    HTTP_UNREAD_CONNECTION_BYTES,
     HTTP_UNREAD_SECONDS_MAX,
     HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
@@ -34,6 +36,7 @@ from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
+from node.net.links import shape
 
 
 class HttpServer:
@@ -103,10 +106,10 @@ class _Gate(asyncio.Protocol):
 
 
 class _Connection(RequestHandler):
-    """An aiohttp connection that gives its shares back, waits for its reader only so long, and says in problem details
-    what its parser refuses."""
+    """An aiohttp connection that gives its shares back, waits only so long for the rest of a request and for its
+    reader, and says in problem details what its parser refuses."""
 
-    __slots__ = ("_address", "_connections", "_patience", "_unread", "_waiting_bytes")
+    __slots__ = ("_address", "_connections", "_head", "_patience", "_unread", "_waiting_bytes")
 
     def __init__(self, server: web.Server, connections: Allowance, unread: Allowance, address: str) -> None:
         super().__init__(
@@ -123,18 +126,46 @@ class _Connection(RequestHandler):
         self._address = address
         self._waiting_bytes = 0  # of `unread`, as long as the transport has paused writing
         self._patience: asyncio.TimerHandle | None = None
+        self._head: asyncio.TimerHandle | None = None  # as long as a request's head has begun and not ended
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have little wait here and in the kernel, in front of a reader who may never come."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=HTTP_SLICE_BYTES)
+        shape(transport.get_extra_info("socket"))
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A request comes, or some of one: what begins while none is waited for is the head of the next."""
+        idle = self._waits_for_request()
+        super().data_received(data)
+        if not self._waits_for_request():
+            self._head_is_whole()
+        elif idle and data and self._head is None:
+            loop = asyncio.get_running_loop()
+            self._head = loop.call_later(HTTP_READ_SECONDS_MAX, self.force_close)
+
+    def _waits_for_request(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    def _head_is_whole(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the shares back."""
         self._connections.give_back(self._address)
+        self._head_is_whole()
         self._was_read()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte. (Requests
-        are refused before that, so that nothing is made for nobody.)"""
+        are refused before that, so that nothing is made for nobody. A large answer counts for itself, see
+        `node.http.slices`.)"""
         super().pause_writing()
-        waiting = self._unsent_bytes() + HTTP_UNREAD_ANSWER_BYTES
+        waiting = self._unsent_bytes() + HTTP_UNREAD_CONNECTION_BYTES
         if self._unread.take(self._address, waiting):
             self._waiting_bytes = waiting
             self._expect_reading()

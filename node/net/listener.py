@@ -4,6 +4,10 @@ Connections are accepted one by one here rather than by `asyncio.start_server`, 
 TLS handshake failed, wait a minute for one that never starts, and let any number of them begin. A stranger costs a
 handshake; what it gets to see is a TLS alert. aiohttp's low-level server does HTTP and WebSocket behind that.
 
+Strangers who say nothing must not keep peers out, from however many addresses. When all places are taken, the address
+that has most gives up its oldest to an address that has fewer. So who comes from few addresses is kept to a share, and
+who comes from as many as there are places is the sooner out: a peer needs some hundredths of its five seconds.
+
 Until `Arrival.admitted` is called the connection belongs to the deadline; afterwards it is the link's.
 """
 
@@ -12,9 +16,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 from ssl import SSLContext, SSLError
 
 from aiohttp import web
@@ -32,6 +37,7 @@ from node.net.handshake import PATH
 from node.net.links import Channel, shape
 
 _BACKLOG = 128
+_ACCEPTED_IN_A_ROW_MAX = 16  # then everything else that the node does has its turn
 _REFUSALS_LOGGED_PER_MINUTE = 60
 
 
@@ -48,6 +54,24 @@ Serve = Callable[[Arrival], Awaitable[None]]
 """Lives as long as the connection: it is closed when this returns."""
 
 
+class _Handshake:
+    """One that is under way, from accepting its connection to its hello."""
+
+    __slots__ = ("deadline", "gave_way", "host", "port")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.deadline: asyncio.Timeout | None = None  # once it has begun
+        self.gave_way = False
+
+    def give_way(self) -> None:
+        """End now."""
+        self.gave_way = True
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
 class Listener:
     """Listens at one address. `tls` gives the context of the moment, `serve` takes over each WebSocket."""
 
@@ -58,7 +82,7 @@ class Listener:
         self._serve = serve
         self._log = log
         self._refusals = Throttle(per_window=_REFUSALS_LOGGED_PER_MINUTE, window_ms=60_000)
-        self._handshakes: Counter[str] = Counter()
+        self._handshakes: dict[str, deque[_Handshake]] = {}  # by host, the oldest first
         self._serving: set[asyncio.Task[None]] = set()
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
 
@@ -69,22 +93,47 @@ class Listener:
         with await self._bind() as listener:
             listening(listener.getsockname()[1])
             try:
-                async with asyncio.TaskGroup() as handshakes:
-                    while True:
+                async with asyncio.TaskGroup() as group:
+                    for number in count():
                         connection, address = await self._accept(loop, listener)
                         host = str(address[0])
-                        crowded = self._handshakes[host] >= PEER_HANDSHAKES_PER_ADDRESS_MAX
-                        if crowded or self._handshakes.total() >= PEER_HANDSHAKES_MAX:
+                        if self._make_room(host):
+                            handshake = _Handshake(host, int(address[1]))
+                            self._handshakes.setdefault(host, deque()).append(handshake)
+                            group.create_task(self._shake_hands(server, connection, handshake))
+                        else:
                             connection.close()
                             self._refused(f"{host}:{address[1]}", "too many handshakes at once")
-                            continue
-                        self._handshakes[host] += 1
-                        handshakes.create_task(self._shake_hands(server, connection, host, int(address[1])))
+                        if number % _ACCEPTED_IN_A_ROW_MAX == 0:
+                            await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
             finally:
                 for task in self._serving:
                     task.cancel()
                 await asyncio.gather(*self._serving, return_exceptions=True)
                 await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
+
+    def _make_room(self, host: str) -> bool:
+        """Whether another handshake with `host` may begin; if all places are taken, whoever has most gives one up."""
+        own = len(self._handshakes.get(host, ()))
+        if own >= PEER_HANDSHAKES_PER_ADDRESS_MAX:
+            return False
+        if sum(len(handshakes) for handshakes in self._handshakes.values()) < PEER_HANDSHAKES_MAX:
+            return True
+        most = max(self._handshakes.values(), key=len)
+        if len(most) <= own:
+            return False
+        oldest = most[0]
+        self._ended(oldest)
+        oldest.give_way()
+        return True
+
+    def _ended(self, handshake: _Handshake) -> None:
+        """Its place is free, unless it was before."""
+        handshakes = self._handshakes.get(handshake.host, deque())
+        if handshake in handshakes:
+            handshakes.remove(handshake)
+            if not handshakes:
+                del self._handshakes[handshake.host]
 
     async def _bind(self) -> socket.socket:
         loop = asyncio.get_running_loop()
@@ -108,15 +157,18 @@ class Listener:
                 shape(connection)
                 return connection, address
 
-    async def _shake_hands(self, server: web.Server, connection: socket.socket, host: str, port: int) -> None:
+    async def _shake_hands(self, server: web.Server, connection: socket.socket, handshake: _Handshake) -> None:
         """See one connection through to its link, or close it."""
         loop = asyncio.get_running_loop()
         handler = server()
         self._admitted[handler] = admitted = loop.create_future()
         transport: asyncio.BaseTransport | None = None
-        address = f"{host}:{port}"
+        address = f"{handshake.host}:{handshake.port}"
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000):
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
+                if handshake.gave_way:
+                    connection.close()
+                    raise TimeoutError  # noqa: TRY301  # before it could begin
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: handler,
                     connection,
@@ -128,16 +180,14 @@ class Listener:
         except TimeoutError:
             if transport is not None:
                 transport.abort()  # type: ignore[attr-defined]  # every stream transport has it (asyncio.Transport)
-            self._refused(address, "handshake timed out")
+            self._refused(address, "too many handshakes at once" if handshake.gave_way else "handshake timed out")
         except SSLError as error:
             self._refused(address, f"TLS: {error.reason or error}")
         except OSError as error:
-            self._refused(address, f"connection lost: {error}")
+            self._refused(address, f"connection lost: {error}" if str(error) else "connection lost")
         finally:
             del self._admitted[handler]
-            self._handshakes[host] -= 1
-            if not self._handshakes[host]:
-                del self._handshakes[host]
+            self._ended(handshake)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request of a listed peer: the WebSocket, and nothing else."""
