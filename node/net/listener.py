@@ -4,9 +4,8 @@ Connections are accepted one by one here rather than by `asyncio.start_server`, 
 TLS handshake failed, wait a minute for one that never starts, and let any number of them begin. A stranger costs a
 handshake; what it gets to see is a TLS alert. aiohttp's low-level server does HTTP and WebSocket behind that.
 
-Strangers who say nothing must not keep peers out, from however many addresses. When all places are taken, the address
-that has most gives up its oldest to an address that has fewer. So who comes from few addresses is kept to a share, and
-who comes from as many as there are places is the sooner out: a peer needs some hundredths of its five seconds.
+Strangers who say nothing do not keep peers out, from however many addresses (`node.places`): a peer needs some
+hundredths of its five seconds.
 
 Until `Arrival.admitted` is called the connection belongs to the deadline; afterwards it is the link's.
 """
@@ -16,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
@@ -35,6 +33,7 @@ from ledger.limits import (
 from node.log import EventLog, Throttle
 from node.net.handshake import PATH
 from node.net.links import Channel, shape
+from node.places import Places
 
 _BACKLOG = 128
 _ACCEPTED_IN_A_ROW_MAX = 16  # then everything else that the node does has its turn
@@ -57,11 +56,11 @@ Serve = Callable[[Arrival], Awaitable[None]]
 class _Handshake:
     """One that is under way, from accepting its connection to its hello."""
 
-    __slots__ = ("deadline", "gave_way", "host", "port")
+    __slots__ = ("address", "deadline", "gave_way", "host")
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
-        self.port = port
+        self.address = f"{host}:{port}"
         self.deadline: asyncio.Timeout | None = None  # once it has begun
         self.gave_way = False
 
@@ -82,7 +81,9 @@ class Listener:
         self._serve = serve
         self._log = log
         self._refusals = Throttle(per_window=_REFUSALS_LOGGED_PER_MINUTE, window_ms=60_000)
-        self._handshakes: dict[str, deque[_Handshake]] = {}  # by host, the oldest first
+        self._handshakes = Places(
+            total_max=PEER_HANDSHAKES_MAX, per_address_max=PEER_HANDSHAKES_PER_ADDRESS_MAX, oust=_Handshake.give_way
+        )
         self._serving: set[asyncio.Task[None]] = set()
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
 
@@ -96,14 +97,12 @@ class Listener:
                 async with asyncio.TaskGroup() as group:
                     for number in count():
                         connection, address = await self._accept(loop, listener)
-                        host = str(address[0])
-                        if self._make_room(host):
-                            handshake = _Handshake(host, int(address[1]))
-                            self._handshakes.setdefault(host, deque()).append(handshake)
+                        handshake = _Handshake(str(address[0]), int(address[1]))
+                        if self._handshakes.take(handshake.host, handshake):
                             group.create_task(self._shake_hands(server, connection, handshake))
                         else:
                             connection.close()
-                            self._refused(f"{host}:{address[1]}", "too many handshakes at once")
+                            self._refused(handshake.address, "too many handshakes at once")
                         if number % _ACCEPTED_IN_A_ROW_MAX == 0:
                             await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
             finally:
@@ -111,29 +110,6 @@ class Listener:
                     task.cancel()
                 await asyncio.gather(*self._serving, return_exceptions=True)
                 await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
-
-    def _make_room(self, host: str) -> bool:
-        """Whether another handshake with `host` may begin; if all places are taken, whoever has most gives one up."""
-        own = len(self._handshakes.get(host, ()))
-        if own >= PEER_HANDSHAKES_PER_ADDRESS_MAX:
-            return False
-        if sum(len(handshakes) for handshakes in self._handshakes.values()) < PEER_HANDSHAKES_MAX:
-            return True
-        most = max(self._handshakes.values(), key=len)
-        if len(most) <= own:
-            return False
-        oldest = most[0]
-        self._ended(oldest)
-        oldest.give_way()
-        return True
-
-    def _ended(self, handshake: _Handshake) -> None:
-        """Its place is free, unless it was before."""
-        handshakes = self._handshakes.get(handshake.host, deque())
-        if handshake in handshakes:
-            handshakes.remove(handshake)
-            if not handshakes:
-                del self._handshakes[handshake.host]
 
     async def _bind(self) -> socket.socket:
         loop = asyncio.get_running_loop()
@@ -163,12 +139,12 @@ class Listener:
         handler = server()
         self._admitted[handler] = admitted = loop.create_future()
         transport: asyncio.BaseTransport | None = None
-        address = f"{handshake.host}:{handshake.port}"
+        address = handshake.address
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
                 if handshake.gave_way:
                     connection.close()
-                    raise TimeoutError  # noqa: TRY301  # before it could begin
+                    raise TimeoutError  # before it could begin
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: handler,
                     connection,
@@ -187,7 +163,7 @@ class Listener:
             self._refused(address, f"connection lost: {error}" if str(error) else "connection lost")
         finally:
             del self._admitted[handler]
-            self._ended(handshake)
+            self._handshakes.give_back(handshake.host, handshake)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request of a listed peer: the WebSocket, and nothing else."""

@@ -57,6 +57,27 @@ async def test_connections_beyond_the_share_are_turned_away(node: FakeNode, monk
     await served.close()
 
 
+async def test_an_address_that_has_most_connections_makes_room(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_CONNECTIONS_MAX", 4)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    crowd = [await asyncio.open_connection(*address, local_addr=("127.0.1.1", 0)) for _ in range(4)]
+    for connection in crowd:
+        assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
+    assert (await answer_on(await asyncio.open_connection(*address, local_addr=("127.0.1.1", 0)))).startswith(
+        b"HTTP/1.1 503 "
+    )
+    newcomer = await asyncio.open_connection(*address)
+    assert (await answer_on(newcomer)).startswith(b"HTTP/1.1 200 ")
+    assert served.connections == 4
+    assert (await answer_on(crowd[1])).endswith(b"\r\n\r\n")
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await answer_on(crowd[0])
+    for _, writer in (*crowd, newcomer):
+        writer.close()
+    await served.close()
+
+
 DOCUMENT = render.to_bytes(build_document(ROUTES))
 LARGE = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 
