@@ -94,6 +94,8 @@ class _Outermost:
             response = await handler(request)
         except ProblemError as error:
             response = problem_response(error.problem, self._context)
+            if error.problem.code is HttpCode.ANSWERS_UNREAD:
+                response.force_close()  # and what was asked for behind this is not even looked at
         except web.HTTPException as error:
             response = self._refused_by_aiohttp(request, error)
         except ConnectionError:

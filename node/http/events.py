@@ -21,6 +21,7 @@ from aiohttp import web
 from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
+    HTTP_SLICE_BYTES,
     HTTP_STREAM_BLOCKS_PER_WRITE_MAX,
     HTTP_STREAM_BYTES_PER_WRITE_MAX,
     HTTP_STREAM_KEEP_ALIVE_SECONDS,
@@ -32,7 +33,6 @@ from node.http.call import EVENT_STREAM, SECURITY_HEADERS, Caching, Call
 from node.http.log import log_failure
 from node.http.parameters import ACCOUNT, ASSET, BLOCK_PROOF, FROM_HEIGHT, OPERATION_TYPE, STREAM, parse_integer
 from node.http.problems import HttpCode, Problem, ProblemError
-from node.http.slices import slices
 from node.storage.errors import DamagedError
 from node.storage.paging import PageRequest
 
@@ -144,8 +144,8 @@ async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:
     """Write, and give up the connection when the client does not read. Raises `ConnectionResetError`."""
     try:
         async with asyncio.timeout(HTTP_STREAM_WRITE_SECONDS_MAX):
-            for each in slices(data):
-                await response.write(each)
+            for start in range(0, len(data), HTTP_SLICE_BYTES):
+                await response.write(data[start : start + HTTP_SLICE_BYTES])
     except TimeoutError:
         _abort(call)
         raise ConnectionResetError("the client reads too slowly") from None

@@ -6,19 +6,11 @@ the next slice when it has sent the last, and the answer itself is counted, by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
 from ledger.limits import HTTP_SLICE_BYTES
 from node.http.allowance import Allowance
-
-
-def slices(data: bytes) -> Iterator[memoryview]:
-    """What to write of `data` at a time, none of it copied."""
-    whole = memoryview(data)
-    return (whole[start : start + HTTP_SLICE_BYTES] for start in range(0, len(data), HTTP_SLICE_BYTES))
 
 
 class SlicedBody(Payload):
@@ -37,10 +29,13 @@ class SlicedBody(Payload):
         if not self._unread.take(self._address, size):
             raise ConnectionAbortedError("too much waits for the readers of this address")
         try:
-            for each in slices(self._body):
-                await writer.write(each)
+            for start in range(0, size, HTTP_SLICE_BYTES):
+                await writer.write(self._body[start : start + HTTP_SLICE_BYTES])
                 await writer.drain()
         finally:
+            # When the connection was lost, exceptions and the frames that they passed hold each other, and this object,
+            # until the collector comes by: that was hundreds of megabytes.
+            self._body = self._value = b""
             self._unread.give_back(self._address, size)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:

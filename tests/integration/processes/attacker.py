@@ -35,7 +35,7 @@ from node.net.links import Channel, LinkClosedError
 
 _MOMENT_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
-_UNREAD_SECONDS = 3.0
+_UNREAD_SECONDS = 5.0
 _TROUBLE = (OSError, ClientError, LinkClosedError, TimeoutError, asyncio.IncompleteReadError)
 
 
