@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from node.http import HttpServer, call, create_application, render, server
 from node.http.call import Context
 from node.http.openapi import build_document
 from node.http.routes import ROUTES
+from node.http.slices import SlicedBody
 from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, transaction
@@ -154,6 +156,21 @@ async def test_answers_that_nobody_reads_take_bounded_memory(node: FakeNode, mon
         connection[1].close()
     await until(lambda: not served.connections)
     await until(lambda: not served.unread_bytes)
+    await served.close()
+
+
+async def test_nothing_is_kept_of_an_answer_whose_connection_is_lost(node: FakeNode) -> None:
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    gc.disable()
+    try:
+        async with unread_answers(address, 3):
+            await until(lambda: served.unread_bytes >= 3 * len(DOCUMENT))
+        await until(lambda: not served.unread_bytes)
+        left = [item for item in gc.get_objects() if isinstance(item, SlicedBody)]
+        assert [item.decode() for item in left] == [""] * len(left)
+    finally:
+        gc.enable()
     await served.close()
 
 
