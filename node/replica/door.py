@@ -75,39 +75,37 @@ class Door:
         sender wait there, itself included.
         """
         outcomes: dict[int, Outcome] = {}
-        unknown: dict[Digest, int] = {}
-        again: list[int] = []  # an envelope or an id that came before in this very batch, and is judged after it
-        for index, (name, _) in enumerate(named):
-            if name in unknown:
-                again.append(index)
-            elif outcome := self._known(name):
+        unknown: dict[Digest, bytes] = {}
+        left: list[int] = []
+        for index, (name, envelope) in enumerate(named):
+            if name not in unknown and (outcome := self._known(name)):
                 outcomes[index] = outcome
             else:
-                unknown[name] = index
-        entering: dict[Digest, tuple[int, Transaction]] = {}
-        parsed = [(index, parse_transaction(named[index][1], name)) for name, index in unknown.items()]
-        for index, item in parsed:
-            if isinstance(item, Refusal):
-                outcomes[index] = item
-            elif item.id in entering:
-                again.append(index)
-            elif outcome := self._known_by_id(item.id):
-                outcomes[index] = outcome
-            else:
-                entering[item.id] = index, item
+                unknown[name] = envelope
+                left.append(index)
+        parsed = {name: parse_transaction(envelope, name) for name, envelope in unknown.items()}
         admitted: list[tuple[Transaction, int]] = []
-        entered = self._enter([item for _, item in entering.values()], deciding)
-        for (index, item), found in zip(entering.values(), entered, strict=True):
-            if isinstance(found, Refusal):
-                outcomes[index] = found
-            else:
-                outcomes[index] = Pending(item.id)
-                admitted.append((item, found))
-        if again:
-            again.sort()
-            later, more = self.admit([named[index] for index in again], deciding)
-            outcomes.update(zip(again, later, strict=True))
-            admitted += more
+        while left:
+            entering: dict[Digest, tuple[int, Transaction]] = {}
+            again: list[int] = []  # of an id that comes before in this very batch: judged after that
+            for index in left:
+                item = parsed[named[index][0]]
+                if isinstance(item, Refusal):
+                    outcomes[index] = item
+                elif item.id in entering:
+                    again.append(index)
+                elif outcome := self._known_by_id(item.id):
+                    outcomes[index] = outcome
+                else:
+                    entering[item.id] = index, item
+            entered = self._enter([item for _, item in entering.values()], deciding)
+            for (index, item), found in zip(entering.values(), entered, strict=True):
+                if isinstance(found, Refusal):
+                    outcomes[index] = found
+                else:
+                    outcomes[index] = Pending(item.id)
+                    admitted.append((item, found))
+            left = again
         return tuple([outcomes[index] for index in range(len(named))]), tuple(admitted)
 
     def judge(self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding) -> list[Transaction | Refusal]:
