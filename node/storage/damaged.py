@@ -34,8 +34,13 @@ class Damaged:
         return self._blocks.get(height)
 
     def note_block(self, height: int, reason: str) -> None:
-        """Note a damaged block. Those beyond DAMAGED_BLOCKS_MAX are forgotten, and found again once there is room."""
-        if height in self._blocks or len(self._blocks) < DAMAGED_BLOCKS_MAX:
+        """Note a damaged block. Those beyond DAMAGED_BLOCKS_MAX are forgotten, and found again once there is room.
+
+        Block 0 is damage elsewhere: it has no certificate, so no peer could prove it, and is made from genesis.
+        """
+        if height == 0:
+            self.note_elsewhere(reason)
+        elif height in self._blocks or len(self._blocks) < DAMAGED_BLOCKS_MAX:
             self._blocks[height] = reason
 
     def note_elsewhere(self, reason: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.rows.settings import VALIDATORS_KEY
 from node.replica import Elapsed, Halted, PeerMessageReceived, Role
 from node.storage import keys
@@ -139,6 +140,28 @@ def test_what_was_not_asked_for_is_not_put_back() -> None:
 
 
 # ---- damage that no block puts right
+
+
+def test_a_damaged_genesis_that_a_reader_finds_is_no_block_that_peers_could_give() -> None:
+    cluster = Cluster(4)
+    _grow(cluster, 3)
+    node, peer = cluster.nodes[3], cluster.nodes[0]
+    cluster.stop(cluster.nodes[1])  # without this node the others are no quorum
+    cluster.run_until(lambda: node.running._parts.repairs.scrubber._height > 1, within_ms=20 * BASE_TIMEOUT_MS)
+    node.store.damage(keys.header(0))
+    with pytest.raises(DamagedError):
+        node.running._parts.chain.header(0)
+    cluster.run(4 * BASE_TIMEOUT_MS)
+    chain = open_chain(peer.disk)
+    record = replace(decode_commit_record(chain.record(1)), header=chain.stored_header(0).header_bytes)
+    cluster.step(node, PeerMessageReceived(peer.peer, Records((CertifiedBlock(encode_commit_record(record), ()),))))
+    damage = node.running.status().damage
+    assert damage.blocks == ()
+    assert damage.elsewhere is not None
+    cluster.start(cluster.nodes[1])
+    cluster.run_until(lambda: node.halted, within_ms=20 * BASE_TIMEOUT_MS)
+    (halted,) = [action for action in node.actions if isinstance(action, Halted)]
+    assert halted.rebuild
 
 
 def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
