@@ -179,6 +179,31 @@ def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
     assert halted.rebuild
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_two_damaged_nodes_do_not_leave_in_the_same_moment(closed: bool) -> None:
+    """Both have waited for the same third one to come back: who goes first must be seen to be gone by the other."""
+    cluster = Cluster(4)
+    _grow(cluster, 3)
+    waiting = cluster.nodes[2:]
+    cluster.stop(cluster.nodes[0])
+    for node in waiting:
+        node.store.damage(next(key for key in node.store.image() if key.startswith(b"i")))
+    for node in waiting:
+        cluster.run_until(
+            lambda n=node: n.running.status().damage.elsewhere is not None,  # type: ignore[misc]
+            within_ms=100 * BASE_TIMEOUT_MS,
+        )
+    cluster.start(cluster.nodes[0])
+    cluster.run_until(lambda: any(node.halted for node in waiting), within_ms=40 * BASE_TIMEOUT_MS)
+    if not closed:  # the link of a machine that is gone is taken for alive for a while
+        cluster.run(40 * BASE_TIMEOUT_MS)
+    assert [node.halted for node in waiting].count(True) == 1
+    cluster.stop(next(node for node in waiting if node.halted))
+    cluster.run(40 * BASE_TIMEOUT_MS)
+    assert [node.halted for node in waiting].count(True) == 1
+    _grow(cluster, 1)
+
+
 def test_a_node_goes_on_when_what_nobody_else_has_is_damaged() -> None:
     """What it cosigned last cannot be read: nothing could be made anew, and it votes as before."""
     cluster = Cluster(4)
