@@ -55,6 +55,7 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         stood_still_times=0 if still is None else still.number,
         mempool_transactions=len(mempool),
         mempool_bytes=mempool.bytes,
+        mempool_full=mempool.is_full,
         evidence_count=len(parts.findings.evidence()),
         conflict_height=parts.findings.first_conflict,
         unfit=unfit(parts) if role is Role.FOLLOWING else None,
