@@ -4,7 +4,7 @@ Judged from what the node itself knows: its own standing, its links, its disk, a
 finding about others says what this node sees of them, and asking several nodes tells more. `examine` is a function of
 its inputs; the HTTP API and `quorum-node doctor` show what it finds.
 
-    itself     its seat and vote state, its software, its clock, its pace
+    itself     its seat and vote state, its software, its disk, its clock, its pace
     others     each other validator: linked, heard, level, in the round, voting
     progress   the quorum, the height and its round: what keeps a block from being appended
 """
@@ -22,7 +22,7 @@ from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.state import State
 from ledger.validators import Tolerance
 from node.doctor.findings import TABLE, Finding, FindingCode, Severity, healthy
-from node.doctor.itself import clocks, own_standing
+from node.doctor.itself import clocks, damage, own_standing
 from node.doctor.others import Missing, describe_missing, missing_validators
 from node.doctor.progress import BLOCKS_BEHIND_MAX_DEFAULT, Claim, claimed_height, links, progress, reachable, waiting
 from node.replica import ReplicaStatus
@@ -60,6 +60,7 @@ def examine(
         *progress(status, missing),
         *describe_missing(missing),
         *waiting(status),
+        *damage(status),
         *_set_change(status, state, missing),
         *_accused(state, accusations),
         *clocks(status),

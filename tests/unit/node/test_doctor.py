@@ -14,7 +14,7 @@ from ledger.primitives import Digest
 from ledger.validators import Validator, parse_quorum
 from node.doctor import TABLE, Accusation, Finding, FindingCode, Severity, claimed_height, examine, healthy
 from node.replica import PeerStatus, ReplicaStatus, Role
-from node.replica.status import BlockVotes, ClockReading, RefusedBlock, Unlinked
+from node.replica.status import UNDAMAGED, BlockVotes, ClockReading, RefusedBlock, Unlinked
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.http.proposing import Proposing, entry
 
@@ -211,6 +211,26 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             {"stood_still_ms": 7_000, "stood_still_ago_ms": 600_000, "stood_still_times": 2},
             "stood_still",
             "this node stood still for 7 s, 10 min ago; it was time number 2 since its start",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, blocks=(7,))},
+            "blocks_damaged",
+            "block 7 is damaged on the disk of this node",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, blocks=(7, 9))},
+            "blocks_damaged",
+            "2 blocks are, the first of them 7, damaged on the disk of this node",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, elsewhere="the row of the tip")},
+            "database_damaged",
+            "the database of this node is damaged: the row of the tip",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, archived_height=12)},
+            "database_rebuilding",
+            "the database of this node was damaged up to height 12, and is being made anew",
         ),
         (
             {"clock_set_back_ms": 3_600_000},
