@@ -11,9 +11,10 @@ its inputs; the HTTP API and `quorum-node doctor` show what it finds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from ledger.consensus.inputs import PeerId
 from ledger.errors import MalformedError
 from ledger.governance.impact import impact
 from ledger.governance.proposals import decided_set_change
@@ -50,13 +51,21 @@ class Accusation:
 
 
 def examine(
-    status: ReplicaStatus, state: State, *, accusations: Collection[Accusation], storage_low: bool
+    status: ReplicaStatus,
+    state: State,
+    *,
+    accusations: Collection[Accusation],
+    storage_low: bool,
+    dial_faults: Mapping[PeerId, str],
 ) -> tuple[Finding, ...]:
-    """What is wrong, the worst first. `state` is that of the newest block."""
-    missing = missing_validators(status)
+    """What is wrong, the worst first. `state` is that of the newest block; `dial_faults` says why the last attempts to
+    dial nodes failed, by node key in hex."""
+    nodes = {item.name: PeerId(item.node_key.hex()) for item in state.validators().validators}
+    why = {name: dial_faults[node] for name, node in nodes.items() if node in dial_faults}
+    missing = missing_validators(status, why)
     found = [
         *own_standing(status, state),
-        *links(status, missing),
+        *links(status, missing, why),
         *progress(status, missing),
         *describe_missing(missing),
         *waiting(status),
