@@ -166,6 +166,7 @@ GOSSIP_FRAME_BYTES_MAX = 1 * MIB
 GOSSIP_TRANSACTIONS_PER_FRAME_MAX = 1_000
 PEER_OUTBOX_FRAMES_MAX = 4_096  # beyond, gossip is dropped first, then the link is closed
 PEER_OUTBOX_BYTES_MAX = 64 * MIB
+DIAL_FAULT_CHARACTERS_MAX = 200  # of why a peer could not be dialed, which may be in its own words
 PEER_LINKS_MAX = 256
 HANDSHAKE_TIMEOUT_MS = 5_000  # from accepting or dialling a connection to both hellos
 PEER_HANDSHAKES_MAX = 64  # inbound at once; a connection beyond is closed unread

@@ -22,6 +22,7 @@ from node.wire import FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
+from tests.simulation.hindering import Dividing, Hindering, KeepingBody, KeepingContent, Unproposing
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.plan import BASE_TIMEOUT_MS, Plan, draw
@@ -38,16 +39,19 @@ _SUBMIT_EVERY_MS = 400
 
 
 class Links(Network):
-    """A network on which every frame takes equally long, and some links carry nothing."""
+    """A network on which every frame takes equally long; some links carry nothing, and none a frame that is larger than
+    `frame_bytes_max`, if there is one (as behind a router that drops large packets and does not say so)."""
 
     def __init__(self, rng: random.Random, plan: Plan, machines: int) -> None:
         super().__init__(rng, plan, machines, Counter())
         self.delay_ms = _DELAY_MS
         self.closed: set[tuple[int, int]] = set()
+        self.frame_bytes_max: int | None = None
 
     def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
         """See `Network.fate`."""
-        return [] if (sender, receiver) in self.closed else [self.delay_ms]
+        is_too_large = self.frame_bytes_max is not None and size > self.frame_bytes_max
+        return [] if is_too_large or (sender, receiver) in self.closed else [self.delay_ms]
 
 
 class Damaged(Machine):
@@ -99,7 +103,15 @@ def _find_fault(*_: object) -> str:
     return "its state root is not that of the state"
 
 
-_KINDS: dict[str | None, type[Machine]] = {"damaged": Damaged, "divergent": Divergent, "outdated": Outdated}
+_KINDS: dict[str | None, type[Machine]] = {
+    "damaged": Damaged,
+    "divergent": Divergent,
+    "outdated": Outdated,
+    "dividing": Dividing,
+    "unproposing": Unproposing,
+    "keeping content": KeepingContent,
+    "keeping a body": KeepingBody,
+}
 
 
 class Stall:
@@ -170,6 +182,11 @@ class Stall:
         for machine in machines:
             self.world.cut(machine)
 
+    def power_on(self, machines: Iterable[Machine]) -> None:
+        """They start again."""
+        for machine in machines:
+            machine.boot()
+
     def close(self, senders: Iterable[Machine], receivers: Iterable[Machine]) -> None:
         """Nothing gets from the ones to the others any more, though all links stay up."""
         to = [machine.identity.index for machine in receivers]
@@ -179,6 +196,35 @@ class Stall:
         """Their processes stand still for so long."""
         for machine in machines:
             machine.paused_until_ms = self.world.now_ms + for_ms
+
+    @property
+    def hindering(self) -> list[Hindering]:
+        """Those that are faulty, if that is their fault."""
+        return [machine for machine in self.faulty if isinstance(machine, Hindering)]
+
+    def hinder(self) -> Hindering:
+        """They hinder, from the height on that one of them leads, which is returned."""
+
+        def leaders() -> list[Hindering]:
+            return [machine for machine in self.hindering if machine.hindered is not None]
+
+        for machine in self.hindering:
+            machine.hinders = True
+        self.world.run_until(self.world.now_ms + LONG_MS, lambda: bool(leaders()))
+        (leader,) = leaders()
+        return leader
+
+    def relent(self) -> None:
+        """They do their part again."""
+        for machine in self.hindering:
+            machine.hinders = False
+
+    def flood(self, transactions: int) -> None:
+        """Clients submit so many transactions at once, each to everybody that runs."""
+        for _ in range(transactions):
+            number = self.world.submitted
+            for machine in self.world.machines:
+                self.world.submit(machine, number)
 
     def lose_vote_state(self, machines: Iterable[Machine]) -> None:
         """Their guard files are gone, and they start again."""
