@@ -35,6 +35,7 @@ from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
+from node.storage.errors import DamagedError
 from node.wire import Haste, Transactions, split_transactions
 
 
@@ -202,14 +203,20 @@ class Door:
         """What is known of an envelope without parsing it again, from its hash."""
         if (known := self.mempool.get(name)) is not None:
             return Pending(known.id)
-        if (verified := self._verified.get(name)) is not None and self._committed(verified):
-            return Committed(verified)  # gossip that comes after the block
-        return None
+        verified = self._verified.get(name)
+        return None if verified is None else self._found(verified)  # gossip that comes after the block
 
     def _known_by_id(self, transaction_id: Digest) -> Outcome | None:
-        if self.mempool.pending(transaction_id):
-            return Pending(transaction_id)
-        return Committed(transaction_id) if self._committed(transaction_id) else None
+        return Pending(transaction_id) if self.mempool.pending(transaction_id) else self._found(transaction_id)
+
+    def _found(self, transaction_id: Digest) -> Outcome | None:
+        """What a block of the chain makes of it. Where that is damaged, nobody is to stop this node by asking."""
+        try:
+            return Committed(transaction_id) if self._committed(transaction_id) else None
+        except DamagedError as error:
+            return Refusal(
+                Code.NOT_READY, f"whether a block has it cannot be read here until that is repaired: {error}"
+            )
 
     def _enter(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | int]:
         """Put transactions, no two with one id and none pending, into the mempool.

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from ledger.consensus.codec import decode_commit_record, encode_commit_record
+from ledger.refusals import Code, Refusal
 from ledger.rows.settings import VALIDATORS_KEY
 from node.replica import Elapsed, Halted, PeerMessageReceived, Role
+from node.replica.actions import Committed
 from node.storage import keys
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.chain_store import ChainStore
@@ -18,7 +20,7 @@ from node.storage.errors import DamagedError
 from node.storage.guard import SILENCED, MemoryGuard
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
-from node.wire import CertifiedBlock, FetchRecords, PeerMessage, Records
+from node.wire import CertifiedBlock, FetchRecords, PeerMessage, Records, Transactions
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, Cluster, Node
 
 DAMAGED: dict[str, Callable[[ChainStore], bytes]] = {
@@ -79,6 +81,26 @@ def test_blocks_whose_headers_are_damaged_one_above_the_other_are_put_back_from_
         node.store.damage(keys.header(height))
     cluster.run_until(lambda: _is_whole(node), within_ms=100 * BASE_TIMEOUT_MS)
     assert node.running.status().damage.elsewhere is None
+
+
+def test_nobody_can_stop_damaged_nodes_by_submitting_again_what_is_committed() -> None:
+    cluster = Cluster(4)
+    made = cluster.submit_one(cluster.nodes[0])
+    cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
+    _grow(cluster, 2)
+    damaged = cluster.nodes[2:]
+    for node in damaged:
+        cluster.restart(node)  # it remembers nothing that it verified
+        node.store.damage(keys.transaction(made.id))
+    for node in damaged:
+        (outcome,) = cluster.submit(node, made)
+        assert isinstance(outcome, Refusal)
+        assert outcome.code is Code.NOT_READY
+        cluster.step(node, PeerMessageReceived(cluster.nodes[0].peer, Transactions((made.envelope,))))
+        assert not node.halted
+    _grow(cluster, 1)
+    cluster.run_until(lambda: all(map(_is_whole, damaged)), within_ms=60 * BASE_TIMEOUT_MS)
+    assert [cluster.submit(node, made) for node in damaged] == [(Committed(made.id),)] * 2
 
 
 def test_two_nodes_put_each_other_right() -> None:
