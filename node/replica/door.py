@@ -210,7 +210,7 @@ class Door:
         return Pending(transaction_id) if self.mempool.pending(transaction_id) else self._found(transaction_id)
 
     def _found(self, transaction_id: Digest) -> Outcome | None:
-        """What a block of the chain makes of it. Where that is damaged, nobody is to stop this node by asking."""
+        """What is known of it from the chain."""
         try:
             return Committed(transaction_id) if self._committed(transaction_id) else None
         except DamagedError as error:
@@ -229,7 +229,12 @@ class Door:
                 return [refusal]
         elif not self.mempool.has_ample_room(transactions):
             return [found for item in transactions for found in self._enter([item], deciding)]
-        refusals = self._refusals(transactions, deciding)
+        try:
+            refusals = self._refusals(transactions, deciding)
+        except DamagedError as error:
+            if len(transactions) == 1:
+                return [_unreadable("whether it may be in a block", error)]
+            return [found for item in transactions for found in self._enter([item], deciding)]
         return [refusal or self.mempool.put(item) for item, refusal in zip(transactions, refusals, strict=True)]
 
     def _refusals(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | None]:
@@ -244,3 +249,9 @@ class Door:
         while len(self._verified) > VERIFIED_ENVELOPES_MAX:
             self._verified.popitem(last=False)
         return refusals
+
+
+def _unreadable(what: str, error: DamagedError) -> Refusal:
+    """Nobody is to stop this node by sending what leads to damage of its disk: that is found by who looks for it, and
+    put right when the others can spare this node."""
+    return Refusal(Code.NOT_READY, f"{what} cannot be read on this node's disk until that is put right: {error}")

@@ -9,9 +9,10 @@ import pytest
 
 from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.refusals import Code, Refusal
+from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.settings import VALIDATORS_KEY
 from node.replica import Elapsed, Halted, PeerMessageReceived, Role
-from node.replica.actions import Committed
+from node.replica.actions import Committed, Pending
 from node.storage import keys
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.chain_store import ChainStore
@@ -101,6 +102,25 @@ def test_nobody_can_stop_damaged_nodes_by_submitting_again_what_is_committed() -
     _grow(cluster, 1)
     cluster.run_until(lambda: all(map(_is_whole, damaged)), within_ms=60 * BASE_TIMEOUT_MS)
     assert [cluster.submit(node, made) for node in damaged] == [(Committed(made.id),)] * 2
+
+
+def test_nobody_can_stop_damaged_nodes_by_naming_an_account() -> None:
+    """A stranger may name any sender; who cannot read its row says so, and leaves when the others can spare it."""
+    cluster = Cluster(4)
+    _grow(cluster, 2)
+    made, other = cluster.transaction(sender=2), cluster.transaction(sender=1)
+    damaged = cluster.nodes[2:]
+    for node in damaged:
+        cluster.restart(node)
+        node.store.damage(keys.state(ACCOUNT_PREFIX + made.body.sender.encode()))
+    for node in damaged:
+        refused, accepted = cluster.submit(node, made, other)
+        assert isinstance(refused, Refusal)
+        assert refused.code is Code.NOT_READY
+        assert accepted == Pending(other.id)
+        cluster.step(node, PeerMessageReceived(cluster.nodes[0].peer, Transactions((made.envelope,))))
+        assert not node.halted
+    _grow(cluster, 1)
 
 
 def test_two_nodes_put_each_other_right() -> None:
