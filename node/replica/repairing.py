@@ -112,8 +112,8 @@ def _can_be_made_anew(parts: Parts) -> bool:
     try:
         rows_to_take_over(parts.chain.store)
     except DamagedError as error:
-        damaged.hopeless = True
         parts.out.log("database_not_made_anew", reason=str(error), damage=str(damaged.elsewhere))
+        damaged.give_up(f"it cannot be made anew by itself, because what nobody else has is damaged, too: {error}")
         return False
     return True
 

@@ -48,6 +48,11 @@ class Damaged:
         if self.elsewhere is None:
             self.elsewhere = reason
 
+    def give_up(self, reason: str) -> None:
+        """The database cannot be made anew by itself: who is told of the damage is told why."""
+        self.hopeless = True
+        self.elsewhere = reason if self.elsewhere is None else f"{self.elsewhere}; {reason}"
+
     def note_replaced(self, height: int) -> None:
         """The block was put back, and all of it can be read."""
         if self._blocks.pop(height, None) is not None:
