@@ -99,7 +99,7 @@ def _judge(status: ReplicaStatus, peer: PeerStatus, name: str) -> Missing | None
     elif stays and peer.round == status.round and name not in status.timed_out and is_overdue(status):
         assert status.round_ms is not None
         lasts = span(status.round_ms)
-        voted = f"it voted, and does not give up the round, which has lasted {lasts}"
+        voted = f"it voted, and no timeout vote comes, though the round has lasted {lasts}"
         words = f"no vote for {lasts}" if name in status.missing else voted
         return Missing(name, FindingCode.VALIDATORS_NOT_VOTING, words, status.round_ms)
     return None

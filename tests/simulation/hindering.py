@@ -77,15 +77,16 @@ class Hindering(Shameless):
             transactions=[workload.transaction(self.world.genesis, number) for number in numbers],
         ).block
 
-    def propose(self, block: CandidateBlock, receivers: list[Machine]) -> None:
-        """Propose a block to some, whole, and prepare it."""
+    def propose(self, block: CandidateBlock, receivers: list[Machine], *, prepares: bool = True) -> None:
+        """Propose a block to some, whole, and prepare it before them."""
         deciding, bound = self.running._parts.deciding, justification_digest(None)
         assert deciding.me is not None
         content = ProposedBlock(block.header_bytes, tuple(item.envelope_hash for item in block.transactions))
         proposal = ProposalStatement(deciding.height, 0, block.block_hash, bound)
         vote = PrepareStatement(deciding.height, 0, block.block_hash, bound)
         self.tell(Proposal(proposal, deciding.me, self._sign(proposal), None, content), receivers)
-        self.tell(PrepareVote(vote, deciding.me, self._sign(vote)), receivers)
+        if prepares:
+            self.tell(PrepareVote(vote, deciding.me, self._sign(vote)), receivers)
 
     def tell(self, message: ConsensusMessage, receivers: list[Machine]) -> None:
         """Send a message of consensus to some."""
@@ -97,7 +98,8 @@ class Hindering(Shameless):
 
 
 class Dividing(Hindering):
-    """Proposes two blocks, each to one half of the honest validators, and prepares each before that half alone."""
+    """Proposes two blocks, each to one half of the honest validators, and prepares each before that half alone, unless
+    its vote would make a quorum."""
 
     _rival: CandidateBlock | None = None
     sides: tuple[list[Machine], list[Machine]] = ([], [])
@@ -111,8 +113,14 @@ class Dividing(Hindering):
             self.sides, self._rival = (honest[::2], honest[1::2]), self.another_block()
         first, second = self.sides
         if isinstance(said, Proposal):
-            self.propose(self._rival, second)
+            self.propose(self._rival, second, prepares=self.prepares(second))
+        elif not self.prepares(first):
+            return []
         return [machine for machine in receivers if machine in first]
+
+    def prepares(self, side: list[Machine]) -> bool:
+        """Whether it votes for what it proposed to this side."""
+        return len(side) + 1 < self.running._parts.deciding.validators.quorum
 
 
 class Unproposing(Hindering):

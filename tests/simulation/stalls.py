@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
+from ledger.consensus.messages import ConsensusMessage
 from ledger.governance.activation import UnknownRules
 from node.doctor import Severity, itself
 from node.replica import Replica, ReplicaInput, blocks, deciding, driving, syncing
 from node.storage.guard import MemoryGuard
-from node.wire import FetchRecords, PeerMessage
+from node.wire import Consensus, FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
@@ -40,18 +41,31 @@ _SUBMIT_EVERY_MS = 400
 
 class Links(Network):
     """A network on which every frame takes equally long; some links carry nothing, and none a frame that is larger than
-    `frame_bytes_max`, if there is one (as behind a router that drops large packets and does not say so)."""
+    `frame_bytes_max`, if there is one (as behind a router that drops large packets and does not say so). Of honest
+    machines it loses the messages of consensus that are of the kinds in `lost`."""
 
     def __init__(self, rng: random.Random, plan: Plan, machines: int) -> None:
         super().__init__(rng, plan, machines, Counter())
         self.delay_ms = _DELAY_MS
         self.closed: set[tuple[int, int]] = set()
         self.frame_bytes_max: int | None = None
+        self.lost: tuple[type[ConsensusMessage], ...] = ()
 
     def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
         """See `Network.fate`."""
         is_too_large = self.frame_bytes_max is not None and size > self.frame_bytes_max
         return [] if is_too_large or (sender, receiver) in self.closed else [self.delay_ms]
+
+
+class Unheard(Machine):
+    """An honest one, of whose messages the network loses what it loses."""
+
+    def receivers(self, message: PeerMessage, receivers: list[Machine]) -> list[Machine]:
+        """See `Machine.receivers`."""
+        links = self.world.network
+        if isinstance(links, Links) and links.lost and isinstance(message, Consensus):
+            return [] if isinstance(self.world.memory.decode(message.payload), links.lost) else receivers
+        return receivers
 
 
 class Damaged(Machine):
@@ -104,6 +118,7 @@ def _find_fault(*_: object) -> str:
 
 
 _KINDS: dict[str | None, type[Machine]] = {
+    None: Unheard,
     "damaged": Damaged,
     "divergent": Divergent,
     "outdated": Outdated,

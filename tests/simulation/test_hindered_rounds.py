@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from ledger.consensus.messages import TimeoutVote
 from ledger.mempool import Mempool
 from node.replica import door
 from tests.simulation.checkers.explanations import findings_of
@@ -76,6 +77,31 @@ def test_a_leader_that_divides_the_votes(n: int, q: int) -> None:
         assert stall.reaches(stall.height + 3)
         accused = ("evidence_found", names([leader]))
         assert [stall.faults(machine) for machine in stall.others] == [{accused}] * len(stall.others)
+
+
+def test_votes_that_are_divided_while_the_network_loses_timeouts() -> None:
+    """One liar alone, whom the quorum can do without: it takes a network that keeps honest validators from giving up.
+    Each says of whom no timeout vote comes, and nothing that it cannot know."""
+    with started(225, 4, 3, bad=1, byzantine="dividing") as stall:
+        stall.links.lost = (TimeoutVote,)
+        leader = stall.hinder()
+        assert isinstance(leader, Dividing)
+        stall.stall()
+        for machine in stall.others:
+            unheard = names([leader, *(other for other in stall.others if other is not machine)])
+            assert stall.faults(machine) == {
+                ("votes_differ", frozenset()),
+                ("stalled", unheard),
+                ("validators_not_voting", unheard),
+            }
+            (side,) = (side for side in leader.sides if machine in side)
+            voted = sentence(machine, "validators_not_voting").count("it voted, and no timeout vote comes")
+            assert voted == (len(unheard) if leader.prepares(side) else len(unheard) - 1)
+        stall.links.lost = ()
+        height = stall.height
+        assert stall.reaches(height + 1), "though the liar goes on"
+        accused = {("evidence_found", names([leader]))}
+        assert all(stall.faults(machine) <= accused for machine in stall.others)
 
 
 @pytest.mark.parametrize(("n", "q"), [(4, 3), (5, 4)])

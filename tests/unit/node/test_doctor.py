@@ -176,7 +176,7 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
                 "round_ms": 13_000,
             },
             "validators_not_voting",
-            "which waits for votes of v3 (it voted, and does not give up the round, which has lasted 13 s)",
+            "which waits for votes of v3 (it voted, and no timeout vote comes, though the round has lasted 13 s)",
         ),
         (
             {"peers": peers("v1", "v2", "v3", height=2), "waiting_ms": 13_000},
