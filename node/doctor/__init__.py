@@ -105,9 +105,11 @@ def _set_change(status: ReplicaStatus, state: State, missing: tuple[Missing, ...
     if status.validator is None:
         yield Finding(FindingCode.SET_CHANGE_DECIDED, sentence)
     elif reached.spare < 0:
-        yield Finding(FindingCode.SET_CHANGE_UNREACHABLE, f"{sentence}; now {reached.sentence()}")
+        yield Finding(FindingCode.SET_CHANGE_UNREACHABLE, f"{sentence}; now {reached.sentence()}", reached.unreachable)
     elif reached.spare == 0 and reached.unreachable:
-        yield Finding(FindingCode.SET_CHANGE_WITHOUT_SPARE, f"{sentence}; now {reached.sentence()}")
+        yield Finding(
+            FindingCode.SET_CHANGE_WITHOUT_SPARE, f"{sentence}; now {reached.sentence()}", reached.unreachable
+        )
     else:
         yield Finding(FindingCode.SET_CHANGE_DECIDED, f"{sentence}; now {reached.sentence()}")
 

@@ -147,10 +147,11 @@ def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
     absent = tuple(name for name in status.validators if name in why or (late and name in status.missing))
     for_ms = status.waiting_ms if status.busy_ms is None else status.busy_ms
     too_few = len(status.validators) - len(absent) < status.quorum
+    explanation = status.explanation.removeprefix(f"height {status.deciding}, round {status.round}: ")
     return Finding(
         FindingCode.STALLED,
         f"nothing was appended for {span(for_ms)}: height {status.deciding} is in round {status.round}, "
-        f"{status.explanation}{votes}{failed}{waits}",
+        f"{explanation}{votes}{failed}{waits}",
         absent if too_few else (),
         for_ms,
     )

@@ -23,6 +23,7 @@ from node.wire import Consensus, FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
+from tests.simulation.eras import Era, first_era
 from tests.simulation.hindering import Dividing, Hindering, KeepingBody, KeepingContent, Unproposing
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
@@ -37,6 +38,7 @@ TICK_MS = BASE_TIMEOUT_MS // 2
 _DELAY_MS = 3
 _WARM_UP_MS = 600
 _SUBMIT_EVERY_MS = 400
+_JOINING_HEIGHTS = 24  # about half of them pass before a test begins
 
 
 class Links(Network):
@@ -131,14 +133,28 @@ _KINDS: dict[str | None, type[Machine]] = {
 
 class Stall:
     """One network, drawn from a seed. `faulty` are the machines that the drawn fault is to hit: more than the quorum
-    can do without, and not all, if there are others."""
+    can do without, and not all, if there are others. With `joining`, a quorum, it is decided that one more comes into
+    the set, which has that quorum then; the one that joins is the one that is faulty."""
 
-    def __init__(self, seed: int, n: int, q: int, *, bad: int | None = None, byzantine: str | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        n: int,
+        q: int,
+        *,
+        bad: int | None = None,
+        byzantine: str | None = None,
+        joining: int | None = None,
+    ) -> None:
         self.rng = random.Random(seed)
+        eras = (first_era(n, q),)
         drawn = n - q + 1 if bad is None else bad
         self.faulty_numbers = tuple(sorted(self.rng.sample(range(n), drawn)))
+        if joining is not None:
+            eras = (*eras, Era((*eras[0].seats, (n, n)), joining, _JOINING_HEIGHTS))
+            self.faulty_numbers = (n,)
         kinds = () if byzantine is None else tuple((number, byzantine) for number in self.faulty_numbers)
-        plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers)
+        plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers, eras=eras)
         with patch.dict(KINDS, _KINDS):
             self.world = World(self.rng, plan, Trace(None))
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
@@ -166,6 +182,8 @@ class Stall:
         for machine in self.world.machines:
             self.world.at(0, machine.boot)
         self.world.at(1, self._submit)
+        if len(self.world.plan.eras) > 1:
+            self.world.at(1, self.world.council.meet)
         self.run(_WARM_UP_MS + self.rng.randrange(200))
 
     def run(self, for_ms: int) -> None:
@@ -278,8 +296,15 @@ def names(machines: Iterable[Machine]) -> frozenset[str]:
 
 
 def _quiet(
-    rng: random.Random, n: int, q: int, *, byzantine: tuple[tuple[int, str], ...], dead: tuple[int, ...]
+    rng: random.Random,
+    n: int,
+    q: int,
+    *,
+    byzantine: tuple[tuple[int, str], ...],
+    dead: tuple[int, ...],
+    eras: tuple[Era, ...],
 ) -> Plan:
     """A plan in which nothing goes wrong by itself; who is cut off stays so if it is to be dead."""
     drawn = draw(rng, n=n, q=q).calm()
-    return replace(drawn, byzantine=byzantine, dead=dead, followers=0, heartbeat_ms=rng.choice((300, 60_000)))
+    heartbeat_ms = rng.choice((300, 60_000))
+    return replace(drawn, byzantine=byzantine, dead=dead, eras=eras, followers=0, heartbeat_ms=heartbeat_ms)

@@ -104,7 +104,12 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "2 of 3 connected validators are at height 9, this node is at 1: 8 blocks behind",
         ),
         (
-            {"round": 3, "waiting_ms": 5_000, "explanation": "waiting for v1", "missing": ("v1", "v2")},
+            {
+                "round": 3,
+                "waiting_ms": 5_000,
+                "explanation": "height 1, round 3: waiting for v1",
+                "missing": ("v1", "v2"),
+            },
             "stalled",
             "nothing was appended for 5 s: height 1 is in round 3, waiting for v1; no vote seen from: v1, v2",
         ),
