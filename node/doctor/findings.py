@@ -186,7 +186,7 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
     FindingCode.DATABASE_DAMAGED: (
         Severity.ERROR,
         "See to it that the others are a quorum without this node: then it makes its database anew by itself, from its "
-        "own blocks and theirs; unless its log says that it cannot. Look at the disk.",
+        "own blocks and theirs. If it says that it cannot: move data/database aside and start it. Look at the disk.",
     ),
     FindingCode.DATABASE_REBUILDING: (
         Severity.WARNING,
