@@ -11,7 +11,7 @@
 
 After a power cut in step 1, `database` is still there, and `database.new` is thrown away; between the two renames,
 `database` is not there, so `database.new` is complete. As long as there is a `database.damaged`, no other is set aside:
-a disk that damages two databases in a row is for a person to look at.
+a disk that damages two databases in a row is for a person to look at. Nor is any when the disk has no room for both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from pathlib import Path
 from threading import Thread
 
 from ledger.genesis import Genesis
+from ledger.limits import DISK_FREE_BYTES_MIN
 from node.storage.archive import Archive, rows_to_take_over
-from node.storage.durable import sync_directory
+from node.storage.durable import free_disk_bytes, sync_directory
 from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError, StoreMissingError
 from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
@@ -60,6 +61,12 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
             f"{database} is damaged ({reason}), and so is what nobody else has, as the votes of this node are "
             f"({error}): {DAMAGE_REMEDY}"
         ) from error
+    needed = sum(path.stat().st_size for path in database.iterdir()) + DISK_FREE_BYTES_MIN
+    if (free := free_disk_bytes(database.parent)) < needed:
+        raise CannotRebuildError(
+            f"{database} is damaged ({reason}), and the disk has no room for another beside it until that one has its "
+            f"blocks: {free} bytes are free, and it takes about {needed}; make room and start"
+        )
     draft = _draft_path(database)
     shutil.rmtree(draft, ignore_errors=True)
     with closing(create_database(draft)) as store:

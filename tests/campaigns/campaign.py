@@ -32,12 +32,16 @@ NOTHING = Outcome({}, {}, ())
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """`units` pieces of work, numbered from 0. `run(first, last)`, a function of a module, runs those from `first` to
-    `last` - 1; `chunk` units are run, and recorded, at once: choose them to take about a minute."""
+    """`units` pieces of work, numbered from 0, each of which is a `unit` (in the plural).
+
+    `run(first, last)`, a function of a module, runs those from `first` to `last` - 1; `chunk` units are run, and
+    recorded, at once: choose them to take about a minute.
+    """
 
     name: str
     about: str
     units: int
+    unit: str
     chunk: int
     run: Callable[[int, int], Outcome]
 

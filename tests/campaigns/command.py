@@ -15,15 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.campaigns.campaign import Campaign, Outcome
 from tests.campaigns.catalogue import CAMPAIGNS
+from tests.campaigns.readme import write_table
 from tests.campaigns.record import RESULTS, Range, Record, read_record, write_record
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_NO_RECORDS = ":(exclude)tests/campaigns/results"
+_NO_RECORDS = (":(exclude)tests/campaigns/results", ":(exclude)README.md")
 
 
 def commit_here(*, without_records: bool = False) -> str:
     """The git commit of this checkout, with "-dirty" behind it when files were changed since."""
-    where = ["--", ".", _NO_RECORDS] if without_records else []
+    where = ["--", ".", *_NO_RECORDS] if without_records else []
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", *where)
@@ -77,6 +78,8 @@ def run_campaign(
     record = read_record(path)
     missing = [chunk for chunk in campaign.chunks() if not record.has(*chunk)][:chunks_max]
     record = _run_chunks(campaign, record, missing, commit=commit, jobs=jobs, path=path)
+    if directory == RESULTS:
+        write_table(_CHECKOUT / "README.md")
     echo("\n".join(lines_of(campaign, record)))
     return 1 if record.outcome.violations else 0
 

@@ -12,9 +12,12 @@ from tests.campaigns import command
 from tests.campaigns.campaign import Campaign, Outcome
 from tests.campaigns.catalogue import CAMPAIGNS
 from tests.campaigns.command import commit_here, lines_of, run_campaign
+from tests.campaigns.readme import HEADER, table_lines, write_table
 from tests.campaigns.record import RESULTS, Range, Record, read_record
 from tests.simulation.__main__ import main
 from tests.simulation.seeds import run_seeds
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 _run: list[tuple[int, int]] = []
 
@@ -28,7 +31,7 @@ def run(first: int, last: int) -> Outcome:
 @pytest.fixture
 def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
     _run.clear()
-    made = Campaign("counting", "counts", units=10, chunk=3, run=run)
+    made = Campaign("counting", "counts", units=10, unit="units", chunk=3, run=run)
     monkeypatch.setitem(CAMPAIGNS, "counting", made)
     return made
 
@@ -55,7 +58,7 @@ def test_an_end_in_the_middle_of_a_chunk_loses_that_chunk_alone(campaign: Campai
             raise KeyboardInterrupt
         return run(first, last)
 
-    CAMPAIGNS["counting"] = Campaign("counting", "counts", units=10, chunk=3, run=ends)
+    CAMPAIGNS["counting"] = Campaign("counting", "counts", units=10, unit="units", chunk=3, run=ends)
     with pytest.raises(KeyboardInterrupt):
         run_campaign("counting", jobs=1, directory=tmp_path, clean=False)
     CAMPAIGNS["counting"] = campaign
@@ -123,3 +126,14 @@ def test_a_record_in_the_repository_is_one_of_a_campaign_and_names_clean_commits
     assert 0 < record.units <= campaign.units
     assert not [known.commit for known in record.ranges if not known.commit.isalnum() or len(known.commit) != 12]
     assert record.outcome.violations == ()
+
+
+def test_the_table_of_the_readme_is_that_of_the_records() -> None:
+    assert "\n".join(table_lines()) in (CHECKOUT / "README.md").read_text()
+
+
+def test_a_table_is_put_where_the_one_before_stood(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{HEADER}\n| --- | --- | --- | --- |\n| old | - | - | - |\n\nafter\n")
+    write_table(readme)
+    assert readme.read_text() == "before\n\n" + "\n".join(table_lines()) + "\n\nafter\n"

@@ -254,7 +254,7 @@ def test_one_adoption_at_a_time(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "home", os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with pytest.raises(HomeError, match="another genesis adopt is at work"):
+        with pytest.raises(HomeError, match="another process is at work"):
             adopt(config, genesis.document, expected=None)
     finally:
         os.close(descriptor)

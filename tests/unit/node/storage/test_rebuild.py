@@ -88,6 +88,21 @@ def test_nothing_is_touched_when_the_votes_cannot_be_read(database: Path) -> Non
     assert sorted(path.name for path in database.parent.iterdir()) == before
 
 
+def test_nothing_is_touched_when_there_is_no_room_for_both(database: Path) -> None:
+    """Else the new one fills the disk, and the old one, which could have gone on, is not used any more."""
+    damage_table(database)
+    before = sorted(path.name for path in database.parent.iterdir())
+    size = sum(path.stat().st_size for path in database.iterdir())
+    with (
+        patch.object(rebuild, "free_disk_bytes", return_value=size),
+        pytest.raises(CannotRebuildError, match="make room"),
+    ):
+        set_aside(database, genesis(), "a test")
+    assert sorted(path.name for path in database.parent.iterdir()) == before
+    set_aside(database, genesis(), "there is room")
+    assert contents(database) == (0, Promises(6, (VOTE,)), 5)
+
+
 class PowerCut(Exception):  # noqa: N818 - it is no error
     """The power is gone."""
 
