@@ -171,6 +171,7 @@ PEER_LINKS_MAX = 256
 HANDSHAKE_TIMEOUT_MS = 5_000  # from accepting or dialling a connection to both hellos
 PEER_HANDSHAKES_MAX = 64  # inbound at once; one beyond takes the place of an address that has more, or is closed unread
 PEER_HANDSHAKES_PER_ADDRESS_MAX = 16
+PEER_ACCEPTED_IN_A_ROW_MAX = 16  # connections; then everything else that the node does has its turn
 PEER_HEARTBEAT_MS = 20_000  # a ping after so much silence; the link is closed after half as much more
 PEER_CLOSE_TIMEOUT_MS = 1_000
 RECONNECT_DELAY_MS_MIN = 100

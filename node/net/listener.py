@@ -25,6 +25,7 @@ from aiohttp import web
 from ledger.limits import (
     FRAME_BYTES_MAX,
     HANDSHAKE_TIMEOUT_MS,
+    PEER_ACCEPTED_IN_A_ROW_MAX,
     PEER_CLOSE_TIMEOUT_MS,
     PEER_HANDSHAKES_MAX,
     PEER_HANDSHAKES_PER_ADDRESS_MAX,
@@ -36,7 +37,6 @@ from node.net.links import Channel, shape
 from node.places import Places
 
 _BACKLOG = 128
-_ACCEPTED_IN_A_ROW_MAX = 16  # then everything else that the node does has its turn
 _REFUSALS_LOGGED_PER_MINUTE = 60
 
 
@@ -103,7 +103,7 @@ class Listener:
                         else:
                             connection.close()
                             self._refused(handshake.address, "too many handshakes at once")
-                        if number % _ACCEPTED_IN_A_ROW_MAX == 0:
+                        if number % PEER_ACCEPTED_IN_A_ROW_MAX == 0:
                             await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
             finally:
                 for task in self._serving:
