@@ -17,7 +17,7 @@ from node.replica import (
     syncing,
     voice,
 )
-from tests.mutants.killers import Simulated, Suite, with_drawn
+from tests.mutants.killers import CrashPoints, Simulated, Suite, with_drawn
 from tests.mutants.mutant import Change, Mutant
 
 MUTANTS = (
@@ -41,7 +41,26 @@ MUTANTS = (
     Mutant(
         "the guard is not brought up to date at start",
         (Change(opening, "renew_guard", "if guard.read() != record:", "if False:"),),
-        (Simulated(("durability", "assertion"), seeds=200),),
+        (Simulated(("durability", "assertion"), seeds=200), CrashPoints(("durability", "assertion"))),
+    ),
+    Mutant(
+        "the guard is written before the batch",
+        (
+            Change(
+                voice,
+                "speak",
+                (
+                    "    chain.promise(_promises(casts, own, deciding))\n    last = own[-1]\n"
+                    "    guard.write(promise(deciding.height, last.round, last.type, last.payload))\n"
+                ),
+                (
+                    "    last = own[-1]\n"
+                    "    guard.write(promise(deciding.height, last.round, last.type, last.payload))\n"
+                    "    chain.promise(_promises(casts, own, deciding))\n"
+                ),
+            ),
+        ),
+        (CrashPoints(("durability", "reputation", "standing")),),
     ),
     Mutant(
         "cosignatures are written and not synced",
@@ -92,7 +111,10 @@ MUTANTS = (
     Mutant(
         "a restarted node does not remember its votes",
         (Change(replica, "Replica._restored", "return promises, restored", "return Promises(height), None"),),
-        (Simulated(("assertion", "statements", "reputation")),),
+        (
+            Simulated(("assertion", "statements", "reputation")),
+            CrashPoints(("assertion", "statements", "reputation", "standing")),
+        ),
         rows=(2, 3),
     ),
     Mutant(
