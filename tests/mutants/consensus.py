@@ -554,4 +554,26 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        "prepare votes count for a block, whatever justifies it",
+        (
+            Change(
+                votes,
+                "VoteBook._quorum_for",
+                "    signers = self._signers.get(place, {}).get(statement, {})\n",
+                (
+                    "    signers = {}\n"
+                    "    for other, also in self._signers.get(place, {}).items():\n"
+                    "        if other.block_hash == statement.block_hash:\n"
+                    "            signers.update(also)\n"
+                ),
+            ),
+        ),
+        (
+            Suite(
+                "unit/ledger/consensus/test_votes.py::"
+                "test_votes_for_one_block_that_bind_two_justifications_are_no_quorum"
+            ),
+        ),
+    ),
 )

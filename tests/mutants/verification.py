@@ -291,4 +291,17 @@ MUTANTS = (
         (Suite("unit/ledger/test_chain.py::test_a_later_failure_replaces_an_earlier_one_and_is_forgiven_in_time"),),
         rows=(20,),
     ),
+    Mutant(
+        "who was removed is not accused any more",
+        (
+            Change(
+                evidence_admission,
+                "_check_evidence",
+                "owner is None\n",
+                "owner is None\n        or all(item.name != accused for item in state.validators().validators)\n",
+            ),
+        ),
+        (Suite("unit/ledger/test_evidence_admission.py::test_what_may_be_accused"),),
+        rows=(16,),
+    ),
 )

@@ -40,7 +40,7 @@ class Pace:
         if before != place:
             self._since[index] = place, machine.now.monotonic_ms
         if before[:2] != place[:2]:
-            self._signed[index] = frozenset(deciding.statements)
+            self._signed[index] = frozenset(deciding.engine.state.promises.values())
 
     def spoken(self, machine: Machine, message: SignedMessage) -> None:
         """A message leaves for the first time, in the middle of a step."""
