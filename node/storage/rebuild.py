@@ -96,16 +96,20 @@ class SetAside:
         self._path = set_aside_path(database)
         self._store: LevelDBStore | None = None
         self.archive: Archive | None = None
-        """Its blocks; None when there is no such database."""
+        """Its blocks; None when there is no such database, or nothing can be read of it."""
+        self.unreadable: str | None = None
+        """Why nothing can be read of it, or None."""
         if not self._path.exists():
             return
         try:
             self._store = open_database(self._path)
             self.archive = Archive(self._store)
-        except (DamagedError, StoreMissingError):
-            self.remove()  # nothing can be read of it any more: peers have all of it
-        except StorageError:
-            self.close()  # now it cannot: another process has it open, for one
+        except (DamagedError, StoreMissingError) as error:
+            self.unreadable = f"{error}; it is removed"
+            self.remove()  # peers have all of it
+        except StorageError as error:
+            self.unreadable = f"{error}; the next start tries again"  # another process has it open, for one
+            self.close()
 
     def close(self) -> None:
         """Close it."""
