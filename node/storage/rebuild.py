@@ -80,13 +80,18 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
 def resume(database: Path) -> None:
     """End what a power cut in `set_aside` left, before anything else looks at `database`."""
     draft = _draft_path(database)
-    if not draft.exists():
-        return
-    if database.exists():
+    if is_between_names(database):
+        draft.rename(database)
+    elif draft.exists():
         shutil.rmtree(draft)
     else:
-        draft.rename(database)
+        return
     sync_directory(database.parent)
+
+
+def is_between_names(database: Path) -> bool:
+    """Whether the new database is complete, and only has not got its name yet."""
+    return not database.exists() and _draft_path(database).exists()
 
 
 class SetAside:
