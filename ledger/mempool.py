@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from ledger.limits import (
+    ENVELOPE_BYTES_MAX,
     MEMPOOL_BYTES_MAX,
     MEMPOOL_MEMBER_BYTES_MAX,
     MEMPOOL_MEMBER_TRANSACTIONS_MAX,
@@ -88,6 +89,11 @@ class Mempool:
     def bytes(self) -> int:
         """Bytes of all pending envelopes together."""
         return self._bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for every transaction, whoever sends it: large ones are refused first."""
+        return len(self._by_id) >= self._transactions_max or self._bytes + ENVELOPE_BYTES_MAX > self._bytes_max
 
     def pending(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id waits."""

@@ -22,7 +22,7 @@ from ledger.crypto import SigningKey
 from ledger.genesis import parse_genesis
 from node.api_tokens import load_access
 from node.config import Config, ConfigError
-from node.home import data_paths, open_home
+from node.home import alone_in, data_paths, open_home
 from node.http.application import create_application
 from node.http.server import HttpServer
 from node.identity import load_passphrase, load_seed, load_signing_key
@@ -57,7 +57,7 @@ class _Keys:
 def run(config: Config) -> int:
     """Run the node until SIGTERM or SIGINT (0) or a failure (1). Blocks.
 
-    Raises `ConfigError`, `IdentityError`, `StorageError` or `OSError` when it cannot even start.
+    Raises `ConfigError`, `HomeError`, `IdentityError`, `StorageError` or `OSError` when it cannot even start.
     """
     if not __debug__:
         raise ConfigError("assertions are off (python -O), and they guard the node's safety: run it without -O")
@@ -68,16 +68,17 @@ def run(config: Config) -> int:
     gc.set_threshold(_GARBAGE_THRESHOLD)
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
-    while True:
-        try:
-            code = asyncio.run(_run(config))
-        except DamagedError as error:
-            reason = str(error)
-        else:
-            if code is not None:
-                return code
-            reason = "it was met while the node ran"
-        _make_database_anew(config, reason)
+    with alone_in(config.path.parent):  # also while nobody has the database
+        while True:
+            try:
+                code = asyncio.run(_run(config))
+            except DamagedError as error:
+                reason = str(error)
+            else:
+                if code is not None:
+                    return code
+                reason = "it was met while the node ran"
+            _make_database_anew(config, reason)
 
 
 def _make_database_anew(config: Config, reason: str) -> None:
@@ -107,6 +108,8 @@ async def _run(config: Config) -> int | None:
     try:
         guard = FileGuard(data_paths(config).guard, None if keys.consensus is None else keys.consensus.public_key)
         with closing(guard), closing(SetAside(data_paths(config).database)) as aside:
+            if aside.unreadable is not None:
+                _LOG.warning("set_aside_unreadable", reason=aside.unreadable, remedy="all blocks are taken from peers")
             return await _run_parts(config, chain=chain, guard=guard, keys=keys, aside=aside)
     finally:
         store.close()

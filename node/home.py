@@ -54,7 +54,7 @@ from node.storage.errors import StoreMissingError
 from node.storage.guard import FileGuard, create_guard
 from node.storage.leveldb import create_database, open_database
 from node.storage.opening import create_chain, open_chain
-from node.storage.rebuild import resume
+from node.storage.rebuild import is_between_names, resume
 
 _LOG = EventLog("home")
 
@@ -90,7 +90,7 @@ class DataPaths:
     @property
     def has_database(self) -> bool:
         """Whether a database was ever finished there."""
-        return (self.database / "CURRENT").exists()
+        return (self.database / "CURRENT").exists() or is_between_names(self.database)
 
 
 def data_paths(config: Config) -> DataPaths:
@@ -189,7 +189,7 @@ def adopt(config: Config, document: bytes, *, expected: Digest | None) -> Genesi
         raise VerificationError(f"the document's hash is {genesis.chain.hex()}, not {expected.hex()}")
     mark = _mark_of(config)
     paths = data_paths(config)
-    with _alone_in(config.path.parent):
+    with alone_in(config.path.parent):
         unfinished = _refuse_adopted(config, mark, paths)
         if mark is not None:
             mark.begin(genesis.chain)
@@ -358,14 +358,22 @@ def _mark_of(config: Config) -> _Mark | None:
 
 
 @contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """Let one adoption at a time happen in `directory`. Raises `HomeError` when there is another."""
+def alone_in(directory: Path) -> Iterator[None]:
+    """Let one adoption at a time happen in the home `directory`, or one node run. Raises `HomeError` when there is
+    another.
+
+    The lock of the database would not do: nobody has it while a damaged database is set aside, and two nodes with one
+    key, one on the old database and one on the new, would sign twice.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HomeError(f"another genesis adopt is at work in {directory}: wait until it has ended") from None
+            raise HomeError(
+                f"another process is at work in {directory}, a genesis adopt or a node that runs already: wait until "
+                "it has ended"
+            ) from None
         yield
     finally:
         os.close(descriptor)

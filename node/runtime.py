@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
@@ -97,6 +97,10 @@ class Sender(Protocol):
 
     def misbehaved(self, peer: PeerId, reason: str) -> None:
         """See `Peers.misbehaved`."""
+        ...
+
+    def dial_faults(self) -> Mapping[PeerId, str]:
+        """See `Peers.dial_faults`."""
         ...
 
 
@@ -247,6 +251,10 @@ class Runtime:
     def status(self) -> ReplicaStatus:
         """What the replica is doing now."""
         return self._replica.status()
+
+    def dial_faults(self) -> Mapping[PeerId, str]:
+        """Why peers that are not linked could not be dialed, by node key in hex."""
+        return self._sender.dial_faults()
 
     # ---- the consumer
 

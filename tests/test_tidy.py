@@ -28,6 +28,7 @@ def test_a_module_can_be_held_in_the_head(path: Path) -> None:
     assert path.name not in BANNED_FILES, "a name that says nothing"
     assert text.count("\n") <= MODULE_LINES_MAX, "split it by reason to exist"
     assert ast.get_docstring(tree), "a module says what it is for"
+    assert not path.with_suffix("").is_dir() or not path.suffix, "a package of the same name hides it"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             lines = node.end_lineno - node.lineno + 1

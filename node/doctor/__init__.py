@@ -4,16 +4,17 @@ Judged from what the node itself knows: its own standing, its links, its disk, a
 finding about others says what this node sees of them, and asking several nodes tells more. `examine` is a function of
 its inputs; the HTTP API and `quorum-node doctor` show what it finds.
 
-    itself     its seat and vote state, its software, its clock, its pace
+    itself     its seat and vote state, its software, its disk, its clock, its pace
     others     each other validator: linked, heard, level, in the round, voting
     progress   the quorum, the height and its round: what keeps a block from being appended
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from ledger.consensus.inputs import PeerId
 from ledger.errors import MalformedError
 from ledger.governance.impact import impact
 from ledger.governance.proposals import decided_set_change
@@ -22,7 +23,7 @@ from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.state import State
 from ledger.validators import Tolerance
 from node.doctor.findings import TABLE, Finding, FindingCode, Severity, healthy
-from node.doctor.itself import clocks, own_standing
+from node.doctor.itself import clocks, damage, own_standing
 from node.doctor.others import Missing, describe_missing, missing_validators
 from node.doctor.progress import BLOCKS_BEHIND_MAX_DEFAULT, Claim, claimed_height, links, progress, reachable, waiting
 from node.replica import ReplicaStatus
@@ -50,16 +51,25 @@ class Accusation:
 
 
 def examine(
-    status: ReplicaStatus, state: State, *, accusations: Collection[Accusation], storage_low: bool
+    status: ReplicaStatus,
+    state: State,
+    *,
+    accusations: Collection[Accusation],
+    storage_low: bool,
+    dial_faults: Mapping[PeerId, str],
 ) -> tuple[Finding, ...]:
-    """What is wrong, the worst first. `state` is that of the newest block."""
-    missing = missing_validators(status)
+    """What is wrong, the worst first. `state` is that of the newest block; `dial_faults` says why the last attempts to
+    dial nodes failed, by node key in hex."""
+    nodes = {item.name: PeerId(item.node_key.hex()) for item in state.validators().validators}
+    why = {name: dial_faults[node] for name, node in nodes.items() if node in dial_faults}
+    missing = missing_validators(status, why)
     found = [
         *own_standing(status, state),
-        *links(status, missing),
+        *links(status, missing, why),
         *progress(status, missing),
         *describe_missing(missing),
         *waiting(status),
+        *damage(status),
         *_set_change(status, state, missing),
         *_accused(state, accusations),
         *clocks(status),
@@ -95,9 +105,11 @@ def _set_change(status: ReplicaStatus, state: State, missing: tuple[Missing, ...
     if status.validator is None:
         yield Finding(FindingCode.SET_CHANGE_DECIDED, sentence)
     elif reached.spare < 0:
-        yield Finding(FindingCode.SET_CHANGE_UNREACHABLE, f"{sentence}; now {reached.sentence()}")
+        yield Finding(FindingCode.SET_CHANGE_UNREACHABLE, f"{sentence}; now {reached.sentence()}", reached.unreachable)
     elif reached.spare == 0 and reached.unreachable:
-        yield Finding(FindingCode.SET_CHANGE_WITHOUT_SPARE, f"{sentence}; now {reached.sentence()}")
+        yield Finding(
+            FindingCode.SET_CHANGE_WITHOUT_SPARE, f"{sentence}; now {reached.sentence()}", reached.unreachable
+        )
     else:
         yield Finding(FindingCode.SET_CHANGE_DECIDED, f"{sentence}; now {reached.sentence()}")
 

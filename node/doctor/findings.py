@@ -58,6 +58,9 @@ class FindingCode(StrEnum):
     STOOD_STILL = "stood_still"
     MEMPOOL_FULL = "mempool_full"
     STORAGE_LOW = "storage_low"
+    BLOCKS_DAMAGED = "blocks_damaged"
+    DATABASE_DAMAGED = "database_damaged"
+    DATABASE_REBUILDING = "database_rebuilding"
     TOLERANCE_STOPPED_NONE = "tolerance_stopped_none"
     TOLERANCE_DOUBLE_SIGNING_NONE = "tolerance_double_signing_none"
 
@@ -176,6 +179,19 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
         "the submitters down.",
     ),
     FindingCode.STORAGE_LOW: (Severity.ERROR, "Make room on the disk of its data directory; submissions are refused."),
+    FindingCode.BLOCKS_DAMAGED: (
+        Severity.WARNING,
+        "Wait: they are fetched again from peers and put back. Then look at the disk, for it may damage more.",
+    ),
+    FindingCode.DATABASE_DAMAGED: (
+        Severity.ERROR,
+        "See to it that the others are a quorum without this node: then it makes its database anew by itself, from its "
+        "own blocks and theirs. If it says that it cannot: move data/database aside and start it. Look at the disk.",
+    ),
+    FindingCode.DATABASE_REBUILDING: (
+        Severity.WARNING,
+        "Wait: it votes again once it has all of its blocks. Look at the disk, for it may damage more.",
+    ),
     FindingCode.TOLERANCE_STOPPED_NONE: (Severity.NOTICE, "Add validators, or lower the quorum, by a proposal."),
     FindingCode.TOLERANCE_DOUBLE_SIGNING_NONE: (
         Severity.NOTICE,

@@ -47,6 +47,23 @@ def own_standing(status: ReplicaStatus, state: State) -> Iterator[Finding]:
         )
 
 
+def damage(status: ReplicaStatus) -> Iterator[Finding]:
+    """What the disk of this node has damaged."""
+    found, me = status.damage, () if status.validator is None else (status.validator,)
+    if found.elsewhere is not None:
+        yield Finding(FindingCode.DATABASE_DAMAGED, f"the database of this node is damaged: {found.elsewhere}", me)
+    if found.blocks:
+        count, first = len(found.blocks), found.blocks[0]
+        what = f"block {first} is" if count == 1 else f"{count} blocks are, the first of them {first},"
+        yield Finding(FindingCode.BLOCKS_DAMAGED, f"{what} damaged on the disk of this node", me)
+    if found.archived_height is not None:
+        yield Finding(
+            FindingCode.DATABASE_REBUILDING,
+            f"the database of this node was damaged up to height {found.archived_height}, and is being made anew",
+            me,
+        )
+
+
 def clocks(status: ReplicaStatus) -> Iterator[Finding]:
     """Whose clock is wrong, by what validators cosigned at what time.
 

@@ -1,13 +1,15 @@
 """What this node sees of the other validators: which of them does not do its part, and how.
 
 Each is judged by the first thing that is wrong with it: it is not linked; it is linked and nothing comes from it; it is
-at a lower height, or in an earlier round, and stays there; it is where this node is, and no vote of it comes.
+at a lower height, or in an earlier round, and stays there; it is where this node is, and no vote of it comes, or none
+that ends a round which takes too long: each gives such a round up, whatever it voted for before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from node.doctor.findings import Finding, FindingCode, span
@@ -15,6 +17,8 @@ from node.replica import PeerStatus, ReplicaStatus
 
 SILENT_TICKS: Final = 8
 """A node says where it is at every tick; one of whom nothing came for so many says nothing."""
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +42,20 @@ def is_overdue(status: ReplicaStatus) -> bool:
     return status.round_ms is not None and status.round_ms > patience_ms(status)
 
 
-def missing_validators(status: ReplicaStatus) -> tuple[Missing, ...]:
-    """The other validators that do not do their part, in the order of the set. A follower is linked to few."""
+def missing_validators(status: ReplicaStatus, dial_faults: Mapping[str, str] = _NONE) -> tuple[Missing, ...]:
+    """The other validators that do not do their part, in the order of the set. A follower is linked to few.
+
+    `dial_faults` says, by name, why this node's last attempt to dial one of them failed."""
     if status.validator is None:
         return ()
-    found = {
-        item.validator: Missing(
-            item.validator, FindingCode.VALIDATORS_UNREACHABLE, f"not linked for {span(item.for_ms)}", item.for_ms
-        )
-        for item in status.unlinked
-    }
+    found = {}
+    for item in status.unlinked:
+        why = f", last dial: {dial_faults[item.validator]}" if item.validator in dial_faults else ""
+        words = f"not linked for {span(item.for_ms)}{why}"
+        found[item.validator] = Missing(item.validator, FindingCode.VALIDATORS_UNREACHABLE, words, item.for_ms)
     for peer in status.peers:
-        if peer.validator is not None and (item := _judge(status, peer, peer.validator)) is not None:
-            found[peer.validator] = item
+        if peer.validator is not None and (judged := _judge(status, peer, peer.validator)) is not None:
+            found[peer.validator] = judged
     return tuple(found[name] for name in status.validators if name in found)
 
 
@@ -60,7 +65,7 @@ def describe_missing(missing: tuple[Missing, ...]) -> Iterator[Finding]:
         FindingCode.VALIDATORS_SILENT: "the link is up and nothing comes from",
         FindingCode.VALIDATORS_BEHIND: "at a lower height than this node:",
         FindingCode.VALIDATORS_LAGGING: "at the height of this node, and they stay in an earlier round:",
-        FindingCode.VALIDATORS_NOT_VOTING: "in the round of this node, and no vote comes from",
+        FindingCode.VALIDATORS_NOT_VOTING: "in the round of this node, which waits for votes of",
     }
     for code, words in sentences.items():
         those = [item for item in missing if item.code is code]
@@ -91,7 +96,10 @@ def _judge(status: ReplicaStatus, peer: PeerStatus, name: str) -> Missing | None
     elif stays and peer.round < status.round:
         words = f"in round {peer.round} for {span(peer.standing_ms)}"
         return Missing(name, FindingCode.VALIDATORS_LAGGING, words, peer.standing_ms)
-    elif stays and peer.round == status.round and name in status.missing and is_overdue(status):
+    elif stays and peer.round == status.round and name not in status.timed_out and is_overdue(status):
         assert status.round_ms is not None
-        return Missing(name, FindingCode.VALIDATORS_NOT_VOTING, f"no vote for {span(status.round_ms)}", status.round_ms)
+        lasts = span(status.round_ms)
+        voted = f"it voted, and no timeout vote comes, though the round has lasted {lasts}"
+        words = f"no vote for {lasts}" if name in status.missing else voted
+        return Missing(name, FindingCode.VALIDATORS_NOT_VOTING, words, status.round_ms)
     return None

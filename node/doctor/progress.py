@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.governance.reach import reach
-from ledger.limits import MEMPOOL_BYTES_MAX, MEMPOOL_TRANSACTIONS_MAX
 from ledger.primitives import Digest
 from ledger.validators import Tolerance
 from node.doctor.findings import Finding, FindingCode, span
@@ -51,12 +50,15 @@ def reachable(status: ReplicaStatus, missing: tuple[Missing, ...]) -> set[str]:
     return names
 
 
-def links(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Iterator[Finding]:
-    """Who cannot be reached, and what that means for the quorum. A follower is linked to few, and needs one."""
+def links(status: ReplicaStatus, missing: tuple[Missing, ...], dial_faults: Mapping[str, str]) -> Iterator[Finding]:
+    """Who cannot be reached, and what that means for the quorum. A follower is linked to few, and needs one.
+
+    `dial_faults` says, by name, why the last attempt to dial a validator failed."""
     tolerance = Tolerance(len(status.validators), status.quorum)
     if status.validator is None:
         if not status.peers:
-            yield Finding(FindingCode.ISOLATED, "this node is linked to nobody, so it gets no blocks")
+            why = "".join(f"; last dial of {name}: {dial_faults[name]}" for name in sorted(dial_faults))
+            yield Finding(FindingCode.ISOLATED, f"this node is linked to nobody, so it gets no blocks{why}")
         return
     reached = reach(tolerance, status.validators, reachable(status, missing))
     if not reached.unreachable:
@@ -114,11 +116,11 @@ def progress(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Iterator[Fi
 
 def waiting(status: ReplicaStatus) -> Iterator[Finding]:
     """Whether submissions are refused because too many wait."""
-    if status.mempool_transactions >= MEMPOOL_TRANSACTIONS_MAX or status.mempool_bytes >= MEMPOOL_BYTES_MAX:
+    if status.mempool_full:
         yield Finding(
             FindingCode.MEMPOOL_FULL,
-            f"{status.mempool_transactions} transactions of {status.mempool_bytes} bytes wait for a block, and no more "
-            "are taken in",
+            f"{status.mempool_transactions} transactions of {status.mempool_bytes} bytes wait for a block, and there "
+            "is no room for more",
             _self(status),
         )
 
@@ -145,10 +147,11 @@ def _stalled(status: ReplicaStatus, missing: tuple[Missing, ...]) -> Finding:
     absent = tuple(name for name in status.validators if name in why or (late and name in status.missing))
     for_ms = status.waiting_ms if status.busy_ms is None else status.busy_ms
     too_few = len(status.validators) - len(absent) < status.quorum
+    explanation = status.explanation.removeprefix(f"height {status.deciding}, round {status.round}: ")
     return Finding(
         FindingCode.STALLED,
         f"nothing was appended for {span(for_ms)}: height {status.deciding} is in round {status.round}, "
-        f"{status.explanation}{votes}{failed}{waits}",
+        f"{explanation}{votes}{failed}{waits}",
         absent if too_few else (),
         for_ms,
     )

@@ -8,9 +8,10 @@ reads the store (design section 9: nothing is lost silently).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ledger.consensus.inputs import PeerId
 from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from node.replica import Outcome, Published, ReplicaStatus
@@ -71,4 +72,9 @@ class NodeFace(Protocol):
 
     def status(self) -> ReplicaStatus:
         """What the replica is doing now."""
+        ...
+
+    def dial_faults(self) -> Mapping[PeerId, str]:
+        """Why peers that are not linked could not be dialed, by node key in hex. Printable, and not to be believed: it
+        may be in the words of whatever answered."""
         ...

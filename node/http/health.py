@@ -74,6 +74,7 @@ def doctor(call: Call) -> Answer:
         state,
         accusations=accusations,
         storage_low=node.storage_low,
+        dial_faults=node.dial_faults(),
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
 

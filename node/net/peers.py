@@ -23,6 +23,7 @@ from ledger.consensus.inputs import PeerId
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError, VerificationError
 from ledger.limits import (
+    DIAL_FAULT_CHARACTERS_MAX,
     HANDSHAKE_TIMEOUT_MS,
     MISBEHAVIOUR_DELAY_MS,
     PEER_LINKS_MAX,
@@ -75,7 +76,7 @@ class Peers:
         self._unlinked: dict[PublicKey, asyncio.Event] = {}
         self._dialers: dict[PublicKey, asyncio.Task[None]] = {}
         self._banned_until: dict[PublicKey, float] = {}
-        self._faults: dict[PublicKey, str] = {}  # why the last dial failed: news only once
+        self._faults: dict[PublicKey, str] = {}  # why the last dial failed, of whom is not linked
         self._running: asyncio.TaskGroup | None = None
         self._dialer: Dialer | None = None
         self._bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -128,6 +129,11 @@ class Peers:
     def status(self) -> tuple[LinkStatus, ...]:
         """The counts of every link, by key."""
         return tuple(self._links[key].status() for key in sorted(self._links))
+
+    def dial_faults(self) -> dict[PeerId, str]:
+        """Why the last attempt to dial a member failed, of those that are not linked. Printable, and may be in the
+        words of whatever answered."""
+        return {PeerId(key.hex()): fault for key, fault in self._faults.items()}
 
     async def bound_port(self) -> int:
         """The port that peers reach us at, as soon as `run` listens."""
@@ -208,19 +214,28 @@ class Peers:
         except (MalformedError, VerificationError, HelloRefusedError) as error:
             self._log.warning("peer_refused", peer=key.hex(), address=address, reason=str(error))
             fault = str(error)
+            self._note_fault(key, f"refused, {fault}")
         except LinkClosedError as error:
             self._log.info("peer_refused_us", peer=key.hex(), address=address, reason=error.closing.reason)
             fault = "closed"
+            self._note_fault(key, f"it refused, {error.closing.reason}")
         except Exception as error:
             # The address is what another validator wrote, and the bytes are whatever answers there: no exception that
             # a library raises about them may end this node.
             fault = explain(error)
-            log = self._log.debug if self._faults.get(key) == fault else self._log.info
+            log = self._log.info if self._note_fault(key, fault) else self._log.debug
             log("peer_unreachable", peer=key.hex(), address=address, reason=fault)
-            self._faults[key] = fault
         if channel is not None:
             await channel.close(CloseCode.REFUSED, fault)
         return None
+
+    def _note_fault(self, key: PublicKey, fault: str) -> bool:
+        """Keep why a dial failed, not all of what is long, and only what can be printed. Returns whether it is news."""
+        kept = "".join(each if each.isprintable() else "?" for each in fault[:DIAL_FAULT_CHARACTERS_MAX])
+        known = self._faults.get(key)
+        if key not in self._links:  # else it dialed us meanwhile
+            self._faults[key] = kept
+        return kept != known
 
     async def _greet(self, channel: Channel, key: PublicKey) -> None:
         """The dialer's part: see that it is `key` that answered, say who we are, and hear the same."""

@@ -40,9 +40,7 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         committed=tuple(map(deciding.name, status.committed)),
         timed_out=tuple(map(deciding.name, status.timed_out)),
         missing=explaining.missing(deciding, status),
-        votes=tuple(
-            BlockVotes(block_hash, tuple(map(deciding.name, voters))) for block_hash, voters in status.prepared_blocks
-        ),
+        votes=_votes(parts, status),
         wanted_blocks=status.waiting_for_blocks,
         refused_block=_refused_block(parts),
         refused_record=_refused_record(parts),
@@ -55,6 +53,7 @@ def describe(parts: Parts, *, halted: str | None) -> ReplicaStatus:
         stood_still_times=0 if still is None else still.number,
         mempool_transactions=len(mempool),
         mempool_bytes=mempool.bytes,
+        mempool_full=mempool.is_full,
         evidence_count=len(parts.findings.evidence()),
         conflict_height=parts.findings.first_conflict,
         unfit=unfit(parts) if role is Role.FOLLOWING else None,
@@ -76,6 +75,12 @@ def _round_ms(status: RoundStatus, timing: Timing, now_ms: int) -> int | None:
     if status.ends_at_ms is None:
         return None
     return max(0, now_ms - status.ends_at_ms + timing.round_timeout_ms(status.round))
+
+
+def _votes(parts: Parts, status: RoundStatus) -> tuple[BlockVotes, ...]:
+    """Who prepared which block in this round."""
+    name = parts.deciding.name
+    return tuple(BlockVotes(block_hash, tuple(map(name, voters))) for block_hash, voters in status.prepared_blocks)
 
 
 def _failed_leaders(parts: Parts, round: int) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
+from node.storage.errors import DamagedError
 from node.wire import Haste, Transactions, split_transactions
 
 
@@ -75,39 +76,37 @@ class Door:
         sender wait there, itself included.
         """
         outcomes: dict[int, Outcome] = {}
-        unknown: dict[Digest, int] = {}
-        again: list[int] = []  # an envelope or an id that came before in this very batch, and is judged after it
-        for index, (name, _) in enumerate(named):
-            if name in unknown:
-                again.append(index)
-            elif outcome := self._known(name):
+        unknown: dict[Digest, bytes] = {}
+        left: list[int] = []
+        for index, (name, envelope) in enumerate(named):
+            if name not in unknown and (outcome := self._known(name)):
                 outcomes[index] = outcome
             else:
-                unknown[name] = index
-        entering: dict[Digest, tuple[int, Transaction]] = {}
-        parsed = [(index, parse_transaction(named[index][1], name)) for name, index in unknown.items()]
-        for index, item in parsed:
-            if isinstance(item, Refusal):
-                outcomes[index] = item
-            elif item.id in entering:
-                again.append(index)
-            elif outcome := self._known_by_id(item.id):
-                outcomes[index] = outcome
-            else:
-                entering[item.id] = index, item
+                unknown[name] = envelope
+                left.append(index)
+        parsed = {name: parse_transaction(envelope, name) for name, envelope in unknown.items()}
         admitted: list[tuple[Transaction, int]] = []
-        entered = self._enter([item for _, item in entering.values()], deciding)
-        for (index, item), found in zip(entering.values(), entered, strict=True):
-            if isinstance(found, Refusal):
-                outcomes[index] = found
-            else:
-                outcomes[index] = Pending(item.id)
-                admitted.append((item, found))
-        if again:
-            again.sort()
-            later, more = self.admit([named[index] for index in again], deciding)
-            outcomes.update(zip(again, later, strict=True))
-            admitted += more
+        while left:
+            entering: dict[Digest, tuple[int, Transaction]] = {}
+            again: list[int] = []  # of an id that comes before in this very batch: judged after that
+            for index in left:
+                item = parsed[named[index][0]]
+                if isinstance(item, Refusal):
+                    outcomes[index] = item
+                elif item.id in entering:
+                    again.append(index)
+                elif outcome := self._known_by_id(item.id):
+                    outcomes[index] = outcome
+                else:
+                    entering[item.id] = index, item
+            entered = self._enter([item for _, item in entering.values()], deciding)
+            for (index, item), found in zip(entering.values(), entered, strict=True):
+                if isinstance(found, Refusal):
+                    outcomes[index] = found
+                else:
+                    outcomes[index] = Pending(item.id)
+                    admitted.append((item, found))
+            left = again
         return tuple([outcomes[index] for index in range(len(named))]), tuple(admitted)
 
     def judge(self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding) -> list[Transaction | Refusal]:
@@ -204,14 +203,20 @@ class Door:
         """What is known of an envelope without parsing it again, from its hash."""
         if (known := self.mempool.get(name)) is not None:
             return Pending(known.id)
-        if (verified := self._verified.get(name)) is not None and self._committed(verified):
-            return Committed(verified)  # gossip that comes after the block
-        return None
+        verified = self._verified.get(name)
+        return None if verified is None else self._found(verified)  # gossip that comes after the block
 
     def _known_by_id(self, transaction_id: Digest) -> Outcome | None:
-        if self.mempool.pending(transaction_id):
-            return Pending(transaction_id)
-        return Committed(transaction_id) if self._committed(transaction_id) else None
+        return Pending(transaction_id) if self.mempool.pending(transaction_id) else self._found(transaction_id)
+
+    def _found(self, transaction_id: Digest) -> Outcome | None:
+        """What is known of it from the chain."""
+        try:
+            return Committed(transaction_id) if self._committed(transaction_id) else None
+        except DamagedError as error:
+            return Refusal(
+                Code.NOT_READY, f"whether a block has it cannot be read here until that is repaired: {error}"
+            )
 
     def _enter(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | int]:
         """Put transactions, no two with one id and none pending, into the mempool.
@@ -224,7 +229,12 @@ class Door:
                 return [refusal]
         elif not self.mempool.has_ample_room(transactions):
             return [found for item in transactions for found in self._enter([item], deciding)]
-        refusals = self._refusals(transactions, deciding)
+        try:
+            refusals = self._refusals(transactions, deciding)
+        except DamagedError as error:
+            if len(transactions) == 1:
+                return [_unreadable("whether it may be in a block", error)]
+            return [found for item in transactions for found in self._enter([item], deciding)]
         return [refusal or self.mempool.put(item) for item, refusal in zip(transactions, refusals, strict=True)]
 
     def _refusals(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | None]:
@@ -239,3 +249,9 @@ class Door:
         while len(self._verified) > VERIFIED_ENVELOPES_MAX:
             self._verified.popitem(last=False)
         return refusals
+
+
+def _unreadable(what: str, error: DamagedError) -> Refusal:
+    """Nobody is to stop this node by sending what leads to damage of its disk: that is found by who looks for it, and
+    put right when the others can spare this node."""
+    return Refusal(Code.NOT_READY, f"{what} cannot be read on this node's disk until that is put right: {error}")

@@ -48,6 +48,11 @@ def explain(
         )
     elif status.waiting_for_blocks:
         sentence = f"{where}: fetching what the proposed block consists of"
+    elif status.timed_out:
+        sentence = (
+            f"{where}: given up by {len(status.timed_out)} of {len(deciding.validators)} validators, and it ends when "
+            f"{quorum} have given it up or a block is decided"
+        )
     else:
         sentence = f"{where}: being decided"
     return sentence + behind

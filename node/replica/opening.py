@@ -79,9 +79,11 @@ def renew_guard(promises: Promises, guard: Guard) -> None:
     """Bring the guard up to the newest stored message, before anything of it is sent again.
 
     The power may have been cut after the batch and before the guard was written: that message never left, but it is
-    about to. Raises `StorageFailedError`.
+    about to. A vote of a height that was decided, where the blocks are fetched again, is not: the guard never goes
+    back. Raises `StorageFailedError`.
     """
-    if promises.messages:
+    noted = guard.read()
+    if promises.messages and (noted is None or noted.height <= promises.height):
         newest = promises.messages[-1]
         record = promise(promises.height, newest.round, newest.type, newest.payload)
         if guard.read() != record:

@@ -7,8 +7,8 @@ that two chains exist. [safety]
 
 Damage that no block puts right means that the database must be made anew. A step that meets such damage ends the
 replica at once (`Halted.rebuild`). Who only found it by looking goes on until the others are a quorum without it, so
-that several damaged nodes do not stop the chain by repairing themselves; and for good where its votes cannot be read
-any more: nothing could be made anew.
+that several damaged nodes do not stop the chain by repairing themselves, and one after the other, by the clock, so that
+each sees that another is gone; and for good where its votes cannot be read any more: nothing could be made anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from ledger.block import parse_header
 from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.inputs import PeerId
 from ledger.errors import LedgerError
-from ledger.limits import REPAIR_REQUESTS_PER_TICK_MAX, SCRUB_TICKS_UNDER_LOAD
+from ledger.limits import (
+    REBUILD_LEVEL_TICKS,
+    REBUILD_TURN_TICKS,
+    REPAIR_REQUESTS_PER_TICK_MAX,
+    SCRUB_TICKS_UNDER_LOAD,
+)
 from node.replica.parts import Parts
 from node.replica.status import DamageStatus
 from node.storage.archive import rows_to_take_over
@@ -107,16 +112,24 @@ def _can_be_made_anew(parts: Parts) -> bool:
     try:
         rows_to_take_over(parts.chain.store)
     except DamagedError as error:
-        damaged.hopeless = True
         parts.out.log("database_not_made_anew", reason=str(error), damage=str(damaged.elsewhere))
+        damaged.give_up(f"it cannot be made anew by itself, because what nobody else has is damaged, too: {error}")
         return False
     return True
 
 
 def _can_be_spared(parts: Parts) -> bool:
-    """Whether others go on without this node, and have its blocks, as far as they say."""
-    deciding = parts.deciding
-    level = [name for name, peer in parts.peers if peer.height >= deciding.height]
+    """Whether others go on without this node, and have its blocks, as far as they say now; and it is its turn."""
+    deciding, now_ms = parts.deciding, parts.now.monotonic_ms
+    tick_ms = deciding.engine.context.timing.tick_ms
+    level = [
+        name
+        for name, peer in parts.peers
+        if peer.height >= deciding.height and now_ms - peer.level_at_ms < REBUILD_LEVEL_TICKS * tick_ms
+    ]
     if deciding.me is None:
         return bool(level)
+    turn, ticks = divmod(parts.now.wall_ms // tick_ms, REBUILD_TURN_TICKS)
+    if turn % len(deciding.validators) != deciding.me or ticks >= REBUILD_TURN_TICKS - REBUILD_LEVEL_TICKS:
+        return False
     return len([name for name in level if deciding.name_of_peer(name) is not None]) >= deciding.validators.quorum

@@ -145,6 +145,7 @@ class ReplicaStatus:
     stood_still_times: int
     mempool_transactions: int
     mempool_bytes: int
+    mempool_full: bool
     evidence_count: int
     conflict_height: int | None
     """The lowest height at which a peer proved another block final than ours, if one did: two chains exist."""

@@ -34,14 +34,24 @@ class Damaged:
         return self._blocks.get(height)
 
     def note_block(self, height: int, reason: str) -> None:
-        """Note a damaged block. Those beyond DAMAGED_BLOCKS_MAX are forgotten, and found again once there is room."""
-        if height in self._blocks or len(self._blocks) < DAMAGED_BLOCKS_MAX:
+        """Note a damaged block. Those beyond DAMAGED_BLOCKS_MAX are forgotten, and found again once there is room.
+
+        Block 0 is damage elsewhere: it has no certificate, so no peer could prove it, and is made from genesis.
+        """
+        if height == 0:
+            self.note_elsewhere(reason)
+        elif height in self._blocks or len(self._blocks) < DAMAGED_BLOCKS_MAX:
             self._blocks[height] = reason
 
     def note_elsewhere(self, reason: str) -> None:
         """Note damage that no block can put right; the first stands."""
         if self.elsewhere is None:
             self.elsewhere = reason
+
+    def give_up(self, reason: str) -> None:
+        """The database cannot be made anew by itself: who is told of the damage is told why."""
+        self.hopeless = True
+        self.elsewhere = reason if self.elsewhere is None else f"{self.elsewhere}; {reason}"
 
     def note_replaced(self, height: int) -> None:
         """The block was put back, and all of it can be read."""

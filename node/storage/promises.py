@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger.block import block_hash as hash_of_header
+from ledger.block import parse_header
 from ledger.consensus.statements import StatementType
+from ledger.errors import MalformedError
 from ledger.primitives import Digest, successor
 from node.ports import Reader
 from node.storage import keys
@@ -99,7 +101,10 @@ def read_promises(reader: Reader, height: int) -> Promises:
             block_hash = Digest(rest)
             if hash_of_header(value) != block_hash:
                 raise DamagedError(f"the header of a candidate at height {height} does not hash to its block hash")
-            candidates.append(StoredCandidate(block_hash, value, read_candidate_body(reader, height, block_hash)))
+            envelopes = read_candidate_body(reader, height, block_hash)
+            if len(envelopes) != _transaction_count(value, height):
+                raise DamagedError(f"a part of the body of a candidate at height {height} is missing")
+            candidates.append(StoredCandidate(block_hash, value, envelopes))
             continue
         round_of_row = int.from_bytes(rest[:4], "big")
         if kind is PromiseKind.MESSAGE:
@@ -113,6 +118,13 @@ def read_promises(reader: Reader, height: int) -> Promises:
         tuple(certificates[PromiseKind.PREPARE_CERTIFICATE]),
         tuple(candidates),
     )
+
+
+def _transaction_count(header_bytes: bytes, height: int) -> int:
+    try:
+        return parse_header(header_bytes).transaction_count
+    except MalformedError as error:
+        raise DamagedError(f"the header of a candidate at height {height} is malformed: {error}") from error
 
 
 def newest_promised_height(reader: Reader) -> int | None:

@@ -11,7 +11,7 @@
 
 After a power cut in step 1, `database` is still there, and `database.new` is thrown away; between the two renames,
 `database` is not there, so `database.new` is complete. As long as there is a `database.damaged`, no other is set aside:
-a disk that damages two databases in a row is for a person to look at.
+a disk that damages two databases in a row is for a person to look at. Nor is any when the disk has no room for both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from pathlib import Path
 from threading import Thread
 
 from ledger.genesis import Genesis
+from ledger.limits import DISK_FREE_BYTES_MIN
 from node.storage.archive import Archive, rows_to_take_over
-from node.storage.durable import sync_directory
+from node.storage.durable import free_disk_bytes, sync_directory
 from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError, StoreMissingError
 from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
@@ -60,6 +61,12 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
             f"{database} is damaged ({reason}), and so is what nobody else has, as the votes of this node are "
             f"({error}): {DAMAGE_REMEDY}"
         ) from error
+    needed = sum(path.stat().st_size for path in database.iterdir()) + DISK_FREE_BYTES_MIN
+    if (free := free_disk_bytes(database.parent)) < needed:
+        raise CannotRebuildError(
+            f"{database} is damaged ({reason}), and the disk has no room for another beside it until that one has its "
+            f"blocks: {free} bytes are free, and it takes about {needed}; make room and start"
+        )
     draft = _draft_path(database)
     shutil.rmtree(draft, ignore_errors=True)
     with closing(create_database(draft)) as store:
@@ -73,13 +80,18 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
 def resume(database: Path) -> None:
     """End what a power cut in `set_aside` left, before anything else looks at `database`."""
     draft = _draft_path(database)
-    if not draft.exists():
-        return
-    if database.exists():
+    if is_between_names(database):
+        draft.rename(database)
+    elif draft.exists():
         shutil.rmtree(draft)
     else:
-        draft.rename(database)
+        return
     sync_directory(database.parent)
+
+
+def is_between_names(database: Path) -> bool:
+    """Whether the new database is complete, and only has not got its name yet."""
+    return not database.exists() and _draft_path(database).exists()
 
 
 class SetAside:
@@ -89,16 +101,20 @@ class SetAside:
         self._path = set_aside_path(database)
         self._store: LevelDBStore | None = None
         self.archive: Archive | None = None
-        """Its blocks; None when there is no such database."""
+        """Its blocks; None when there is no such database, or nothing can be read of it."""
+        self.unreadable: str | None = None
+        """Why nothing can be read of it, or None."""
         if not self._path.exists():
             return
         try:
             self._store = open_database(self._path)
             self.archive = Archive(self._store)
-        except (DamagedError, StoreMissingError):
-            self.remove()  # nothing can be read of it any more: peers have all of it
-        except StorageError:
-            self.close()  # now it cannot: another process has it open, for one
+        except (DamagedError, StoreMissingError) as error:
+            self.unreadable = f"{error}; it is removed"
+            self.remove()  # peers have all of it
+        except StorageError as error:
+            self.unreadable = f"{error}; the next start tries again"  # another process has it open, for one
+            self.close()
 
     def close(self) -> None:
         """Close it."""

@@ -17,7 +17,8 @@ Checkers (`checkers`, one small file for each invariant) watch all of it: what l
 what is on its disk then; and what it says was committed. They raise `Violation`. `python -m tests.simulation` is
 `scripts/simulate`.
 
-Two sorts of runs are besides: those in which more validators lie than the quorum bears, so that the chain may fork, and
-then it must be proved who did it (`beyond`); and those whose machines have LevelDB and guard files, and verify every
-signature themselves, against which the simulated disk is held (`real_disk`).
+Three sorts of runs are besides: those in which more validators lie than the quorum bears, so that the chain may fork,
+and then it must be proved who did it (`beyond`); those whose machines have LevelDB and guard files, and verify every
+signature themselves, against which the simulated disk is held (`real_disk`); and those that are made to stand still by
+something known, which the doctor of every machine must name, and nothing else (`stalls`, `hindering`).
 """

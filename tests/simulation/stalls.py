@@ -14,14 +14,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
+from ledger.consensus.messages import ConsensusMessage
 from ledger.governance.activation import UnknownRules
 from node.doctor import Severity, itself
 from node.replica import Replica, ReplicaInput, blocks, deciding, driving, syncing
 from node.storage.guard import MemoryGuard
-from node.wire import FetchRecords, PeerMessage
+from node.wire import Consensus, FetchRecords, PeerMessage
 from tests.simulation.byzantine import KINDS
 from tests.simulation.checkers.explanations import findings_of
 from tests.simulation.disk import GuardFile
+from tests.simulation.eras import Era, first_era
+from tests.simulation.hindering import Dividing, Hindering, KeepingBody, KeepingContent, Unproposing
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.plan import BASE_TIMEOUT_MS, Plan, draw
@@ -35,19 +38,36 @@ TICK_MS = BASE_TIMEOUT_MS // 2
 _DELAY_MS = 3
 _WARM_UP_MS = 600
 _SUBMIT_EVERY_MS = 400
+_JOINING_HEIGHTS = 24  # about half of them pass before a test begins
 
 
 class Links(Network):
-    """A network on which every frame takes equally long, and some links carry nothing."""
+    """A network on which every frame takes equally long; some links carry nothing, and none a frame that is larger than
+    `frame_bytes_max`, if there is one (as behind a router that drops large packets and does not say so). Of honest
+    machines it loses the messages of consensus that are of the kinds in `lost`."""
 
     def __init__(self, rng: random.Random, plan: Plan, machines: int) -> None:
         super().__init__(rng, plan, machines, Counter())
         self.delay_ms = _DELAY_MS
         self.closed: set[tuple[int, int]] = set()
+        self.frame_bytes_max: int | None = None
+        self.lost: tuple[type[ConsensusMessage], ...] = ()
 
     def fate(self, sender: int, receiver: int, size: int, now_ms: int) -> list[int]:
         """See `Network.fate`."""
-        return [] if (sender, receiver) in self.closed else [self.delay_ms]
+        is_too_large = self.frame_bytes_max is not None and size > self.frame_bytes_max
+        return [] if is_too_large or (sender, receiver) in self.closed else [self.delay_ms]
+
+
+class Unheard(Machine):
+    """An honest one, of whose messages the network loses what it loses."""
+
+    def receivers(self, message: PeerMessage, receivers: list[Machine]) -> list[Machine]:
+        """See `Machine.receivers`."""
+        links = self.world.network
+        if isinstance(links, Links) and links.lost and isinstance(message, Consensus):
+            return [] if isinstance(self.world.memory.decode(message.payload), links.lost) else receivers
+        return receivers
 
 
 class Damaged(Machine):
@@ -99,19 +119,42 @@ def _find_fault(*_: object) -> str:
     return "its state root is not that of the state"
 
 
-_KINDS: dict[str | None, type[Machine]] = {"damaged": Damaged, "divergent": Divergent, "outdated": Outdated}
+_KINDS: dict[str | None, type[Machine]] = {
+    None: Unheard,
+    "damaged": Damaged,
+    "divergent": Divergent,
+    "outdated": Outdated,
+    "dividing": Dividing,
+    "unproposing": Unproposing,
+    "keeping content": KeepingContent,
+    "keeping a body": KeepingBody,
+}
 
 
 class Stall:
     """One network, drawn from a seed. `faulty` are the machines that the drawn fault is to hit: more than the quorum
-    can do without, and not all, if there are others."""
+    can do without, and not all, if there are others. With `joining`, a quorum, it is decided that one more comes into
+    the set, which has that quorum then; the one that joins is the one that is faulty."""
 
-    def __init__(self, seed: int, n: int, q: int, *, bad: int | None = None, byzantine: str | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        n: int,
+        q: int,
+        *,
+        bad: int | None = None,
+        byzantine: str | None = None,
+        joining: int | None = None,
+    ) -> None:
         self.rng = random.Random(seed)
+        eras = (first_era(n, q),)
         drawn = n - q + 1 if bad is None else bad
         self.faulty_numbers = tuple(sorted(self.rng.sample(range(n), drawn)))
+        if joining is not None:
+            eras = (*eras, Era((*eras[0].seats, (n, n)), joining, _JOINING_HEIGHTS))
+            self.faulty_numbers = (n,)
         kinds = () if byzantine is None else tuple((number, byzantine) for number in self.faulty_numbers)
-        plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers)
+        plan = _quiet(self.rng, n, q, byzantine=kinds, dead=self.faulty_numbers, eras=eras)
         with patch.dict(KINDS, _KINDS):
             self.world = World(self.rng, plan, Trace(None))
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
@@ -139,6 +182,8 @@ class Stall:
         for machine in self.world.machines:
             self.world.at(0, machine.boot)
         self.world.at(1, self._submit)
+        if len(self.world.plan.eras) > 1:
+            self.world.at(1, self.world.council.meet)
         self.run(_WARM_UP_MS + self.rng.randrange(200))
 
     def run(self, for_ms: int) -> None:
@@ -170,6 +215,11 @@ class Stall:
         for machine in machines:
             self.world.cut(machine)
 
+    def power_on(self, machines: Iterable[Machine]) -> None:
+        """They start again."""
+        for machine in machines:
+            machine.boot()
+
     def close(self, senders: Iterable[Machine], receivers: Iterable[Machine]) -> None:
         """Nothing gets from the ones to the others any more, though all links stay up."""
         to = [machine.identity.index for machine in receivers]
@@ -179,6 +229,35 @@ class Stall:
         """Their processes stand still for so long."""
         for machine in machines:
             machine.paused_until_ms = self.world.now_ms + for_ms
+
+    @property
+    def hindering(self) -> list[Hindering]:
+        """Those that are faulty, if that is their fault."""
+        return [machine for machine in self.faulty if isinstance(machine, Hindering)]
+
+    def hinder(self) -> Hindering:
+        """They hinder, from the height on that one of them leads, which is returned."""
+
+        def leaders() -> list[Hindering]:
+            return [machine for machine in self.hindering if machine.hindered is not None]
+
+        for machine in self.hindering:
+            machine.hinders = True
+        self.world.run_until(self.world.now_ms + LONG_MS, lambda: bool(leaders()))
+        (leader,) = leaders()
+        return leader
+
+    def relent(self) -> None:
+        """They do their part again."""
+        for machine in self.hindering:
+            machine.hinders = False
+
+    def flood(self, transactions: int) -> None:
+        """Clients submit so many transactions at once, each to everybody that runs."""
+        for _ in range(transactions):
+            number = self.world.submitted
+            for machine in self.world.machines:
+                self.world.submit(machine, number)
 
     def lose_vote_state(self, machines: Iterable[Machine]) -> None:
         """Their guard files are gone, and they start again."""
@@ -217,8 +296,15 @@ def names(machines: Iterable[Machine]) -> frozenset[str]:
 
 
 def _quiet(
-    rng: random.Random, n: int, q: int, *, byzantine: tuple[tuple[int, str], ...], dead: tuple[int, ...]
+    rng: random.Random,
+    n: int,
+    q: int,
+    *,
+    byzantine: tuple[tuple[int, str], ...],
+    dead: tuple[int, ...],
+    eras: tuple[Era, ...],
 ) -> Plan:
     """A plan in which nothing goes wrong by itself; who is cut off stays so if it is to be dead."""
     drawn = draw(rng, n=n, q=q).calm()
-    return replace(drawn, byzantine=byzantine, dead=dead, followers=0, heartbeat_ms=rng.choice((300, 60_000)))
+    heartbeat_ms = rng.choice((300, 60_000))
+    return replace(drawn, byzantine=byzantine, dead=dead, eras=eras, followers=0, heartbeat_ms=heartbeat_ms)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from tests.simulation.incidents import Incident
+from tests.simulation.incidents import Incident, disks
 from tests.simulation.plan import Plan
+from tests.simulation.remembering import shared
 from tests.simulation.run import run
+from tests.simulation.stalls import LONG_MS, Stall, names
 
 SEEDS = range(6)
 DAMAGED = 2
@@ -49,3 +51,19 @@ def test_a_database_that_is_damaged_anywhere_is_made_anew() -> None:
     assert events["damaged database made anew"]
     assert events["database_rebuilt"]
     assert events["damaged machine goes on"]
+
+
+def test_the_doctor_tells_of_a_damaged_block_until_it_is_put_back() -> None:
+    stall = Stall(7, 4, 3, bad=1)
+    with shared(stall.world.memory):
+        stall.start()
+        (machine,) = stall.faulty
+        disks.flip_bit_of_block(stall.world, machine, 0)
+        damaged = ("blocks_damaged", names([machine]))
+        for is_told in (True, False):  # it is put back soon after it was found
+            stall.world.run_until(
+                stall.world.now_ms + LONG_MS, lambda is_told=is_told: (damaged in stall.faults(machine)) is is_told
+            )
+            assert stall.faults(machine) == ({damaged} if is_told else set())
+            assert all(stall.faults(other) == set() for other in stall.others), "its disk is its own"
+        assert machine.running.status().damage.replaced == 1

@@ -21,9 +21,11 @@ SIZES = ((2, 2), (3, 2), (4, 3), (5, 3), (7, 5))
 
 
 @contextmanager
-def started(seed: int, n: int, q: int, *, bad: int | None = None, byzantine: str | None = None) -> Iterator[Stall]:
+def started(
+    seed: int, n: int, q: int, *, bad: int | None = None, byzantine: str | None = None, joining: int | None = None
+) -> Iterator[Stall]:
     """A network with some blocks."""
-    stall = Stall(seed, n, q, bad=bad, byzantine=byzantine)
+    stall = Stall(seed, n, q, bad=bad, byzantine=byzantine, joining=joining)
     with shared(stall.world.memory):
         stall.start()
         yield stall
@@ -265,3 +267,22 @@ def test_disks_that_are_slow(n: int, q: int) -> None:
             assert "stood_still" not in dict(found)
             blamed = frozenset[str]().union(*(about for code, about in found if code != "isolated"))
             assert blamed <= names(stall.faulty)
+
+
+@pytest.mark.parametrize(("n", "q", "joining"), [(2, 2, 3), (3, 2, 4)])
+def test_a_validator_that_is_away_when_it_comes_into_the_set(n: int, q: int, joining: int) -> None:
+    """It is said before that the quorum of the set that comes cannot be reached, for want of whom; and when it has
+    come, who keeps the chain from going on."""
+    with started(n + 140, n, q, joining=joining) as stall:
+        height = stall.height
+        stall.power_off(stall.faulty)
+        stall.run(100)
+        assert stall.height > height
+        away = names(stall.faulty)
+        assert all(stall.faults(machine) == {("set_change_unreachable", away)} for machine in stall.others)
+        stall.stall()
+        for machine in stall.others:
+            assert stall.faults(machine) == {("quorum_unreachable", away), ("stalled", away)}
+        stall.power_on(stall.faulty)
+        assert stall.reaches(stall.height + 3)
+        assert all(stall.faults(machine) == set() for machine in stall.world.machines)

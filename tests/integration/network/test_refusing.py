@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType
 
-from ledger.limits import FRAME_BYTES_MAX
+from ledger.consensus.inputs import PeerId
+from ledger.limits import DIAL_FAULT_CHARACTERS_MAX, FRAME_BYTES_MAX
 from ledger.primitives import PublicKey
 from node import wire
 from node.config import Endpoint
@@ -195,6 +196,7 @@ async def test_a_server_whose_key_is_not_listed(events: Events) -> None:
         honest.peers.set_members({key_of("friend"): Member(Endpoint("127.0.0.1", stranger.port), is_validator=True)})
         await until(lambda: reasons(events, "peer_unreachable"))
         assert "certificate verify failed" in reasons(events, "peer_unreachable")[0].lower()
+        assert honest.peers.dial_faults() == {PeerId(key_of("friend").hex()): reasons(events, "peer_unreachable")[0]}
         assert not honest.links()
         assert not stranger.links()
 
@@ -210,6 +212,8 @@ async def test_a_listed_server_at_the_address_of_another(events: Events) -> None
         )
         await until(lambda: refusals(events))
         assert refusals(events)[0] == f"another node answers: {insider.key.hex()}"
+        fault = honest.peers.dial_faults()[PeerId(key_of("friend").hex())]
+        assert fault == f"refused, another node answers: {insider.key.hex()}"
         assert not honest.links()
 
 
@@ -250,6 +254,13 @@ async def test_an_address_that_makes_no_sense(events: Events, host: str) -> None
         assert not honest.task.done()
 
 
+async def test_what_is_kept_of_a_strangers_words_is_short_and_printable() -> None:
+    async with running("honest") as honest:
+        honest.peers._note_fault(key_of("friend"), "\x1b[2J\n" + "x" * 10_000)
+        (fault,) = honest.peers.dial_faults().values()
+        assert fault == ("?[2J?" + "x" * DIAL_FAULT_CHARACTERS_MAX)[:DIAL_FAULT_CHARACTERS_MAX]
+
+
 # ---- what is said first
 
 
@@ -261,6 +272,8 @@ async def test_the_wrong_chain_is_refused_and_both_operators_are_told(events: Ev
         expected = f"wrong chain: the dialer is of {OTHER_CHAIN.hex()[:16]}, the listener of {CHAIN.hex()[:16]}"
         assert refusals(events)[0] == expected
         assert reasons(events, "peer_refused_us")[0] == expected
+        assert a.peers.dial_faults() == {target.peer: f"it refused, {expected}"}
+        assert target.peers.dial_faults().keys() <= {PeerId(key_of("friend").hex())}, "it does not know where to dial"
         assert not a.links()
         assert not target.links()
 

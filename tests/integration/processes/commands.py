@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 
-async def quorum_node(*words: str) -> str:
-    """Run a command of `quorum-node`, which must succeed; what it prints."""
-    return await _run("quorum-node", *words)
+async def quorum_node(*words: str, exit_code: int = 0) -> str:
+    """Run a command of `quorum-node`, which must end with `exit_code`; what it prints."""
+    return await _run("quorum-node", *words, exit_code=exit_code)
 
 
 async def quorum_audit(*words: str, exit_code: int = 0) -> str:

@@ -11,10 +11,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.state import State
 from node.doctor import Accusation, Finding, FindingCode, Severity, examine
 from node.doctor.others import Missing, missing_validators
 from node.replica import Replica, ReplicaStatus, Role
+from node.storage.paging import PageRequest
+from node.storage.queries import Queries
 from tests.simulation.violation import demand
 
 if TYPE_CHECKING:
@@ -156,6 +159,10 @@ class Explanations:
 def findings_of(replica: Replica, machine: Machine) -> tuple[Finding, ...]:
     """What `/v1/doctor` of a replica would say, but for its disk, which has room. It may have halted; `machine` is one
     that runs, and whose state can be read."""
+    chain = machine.running._parts.chain
+    state, newest = State(chain.state), PageRequest(EVIDENCE_PER_VALIDATOR_MAX)
     accusations = {Accusation(item.validator, item.height) for item in replica.evidence()}
-    state = State(machine.running._parts.chain.state)
-    return examine(replica.status(), state, accusations=accusations, storage_low=False)
+    for validator in state.validators().validators:
+        recorded = Queries(chain).recorded_evidence(validator.name, newest).items
+        accusations |= {Accusation(item.validator, item.height) for item in recorded}
+    return examine(replica.status(), state, accusations=accusations, storage_low=False, dial_faults={})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.mempool import Mempool
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
@@ -230,6 +231,26 @@ def test_a_member_does_not_fill_it_with_accounts_of_its_own() -> None:
     for room, refused in ((0, False), (-1, True)):
         pool = Mempool(member_bytes_max=sum(len(item.envelope) for item in items[:2]) + room)
         assert (add_all(pool, items[:2])[1] is not None) == refused
+
+
+def test_a_pool_is_full_when_there_is_not_room_for_every_transaction() -> None:
+    first, second = transaction("a", 1), transaction("b", 1)
+    pool = Mempool(transactions_max=2)
+    fullness = []
+    for item in (first, second):
+        fullness.append(pool.is_full)
+        pool.put(item)
+    assert [*fullness, pool.is_full] == [False, False, True]
+    pool.remove([first.id])
+    assert not pool.is_full
+
+    pool = Mempool(bytes_max=len(first.envelope) + ENVELOPE_BYTES_MAX)
+    assert not pool.is_full
+    pool.put(first)
+    assert not pool.is_full, "the largest one that there may be still fits"
+    pool.put(second)
+    assert pool.is_full
+    assert add(pool, transaction("c", 1)) is None, "small ones fit"
 
 
 def test_ample_room_is_room_for_all_whoever_they_are_by() -> None:

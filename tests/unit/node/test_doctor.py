@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from ledger.consensus.inputs import PeerId
 from ledger.governance.changes import Change, ParameterSet, QuorumSet, ValidatorAdd, ValidatorRekey, ValidatorRemove
-from ledger.limits import MEMPOOL_TRANSACTIONS_MAX, PROTOCOL_DELAY_HEIGHTS_MIN
+from ledger.limits import PROTOCOL_DELAY_HEIGHTS_MIN
 from ledger.primitives import Digest
 from ledger.validators import Validator, parse_quorum
 from node.doctor import TABLE, Accusation, Finding, FindingCode, Severity, claimed_height, examine, healthy
 from node.replica import PeerStatus, ReplicaStatus, Role
-from node.replica.status import BlockVotes, ClockReading, RefusedBlock, Unlinked
+from node.replica.status import UNDAMAGED, BlockVotes, ClockReading, RefusedBlock, Unlinked
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.http.proposing import Proposing, entry
 
@@ -43,6 +45,7 @@ def found(
     *,
     accusations: tuple[Accusation, ...] = (),
     storage_low: bool = False,
+    dial_faults: Mapping[PeerId, str] = MappingProxyType({}),
     **changes: Any,
 ) -> dict[FindingCode, Finding]:
     status = status_of(node, **changes)
@@ -51,6 +54,7 @@ def found(
         node.chain_state(),
         accusations=accusations,
         storage_low=storage_low,
+        dial_faults=dial_faults,
     )
     order = list(Severity)
     assert [order.index(item.severity) for item in findings] == sorted(order.index(item.severity) for item in findings)
@@ -100,7 +104,12 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "2 of 3 connected validators are at height 9, this node is at 1: 8 blocks behind",
         ),
         (
-            {"round": 3, "waiting_ms": 5_000, "explanation": "waiting for v1", "missing": ("v1", "v2")},
+            {
+                "round": 3,
+                "waiting_ms": 5_000,
+                "explanation": "height 1, round 3: waiting for v1",
+                "missing": ("v1", "v2"),
+            },
             "stalled",
             "nothing was appended for 5 s: height 1 is in round 3, waiting for v1; no vote seen from: v1, v2",
         ),
@@ -161,7 +170,18 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
         (
             {"peers": (*peers("v1", "v2"), peer("v3", standing_ms=60_000)), "missing": ("v3",), "round_ms": 13_000},
             "validators_not_voting",
-            "in the round of this node, and no vote comes from v3 (no vote for 13 s)",
+            "in the round of this node, which waits for votes of v3 (no vote for 13 s)",
+        ),
+        (
+            {
+                "peers": (*peers("v1", "v2"), peer("v3", standing_ms=60_000)),
+                "prepared": ("v0", "v1", "v3"),
+                "timed_out": ("v0", "v1"),
+                "missing": ("v2",),
+                "round_ms": 13_000,
+            },
+            "validators_not_voting",
+            "which waits for votes of v3 (it voted, and no timeout vote comes, though the round has lasted 13 s)",
         ),
         (
             {"peers": peers("v1", "v2", "v3", height=2), "waiting_ms": 13_000},
@@ -213,6 +233,26 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "this node stood still for 7 s, 10 min ago; it was time number 2 since its start",
         ),
         (
+            {"damage": replace(UNDAMAGED, blocks=(7,))},
+            "blocks_damaged",
+            "block 7 is damaged on the disk of this node",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, blocks=(7, 9))},
+            "blocks_damaged",
+            "2 blocks are, the first of them 7, damaged on the disk of this node",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, elsewhere="the row of the tip")},
+            "database_damaged",
+            "the database of this node is damaged: the row of the tip",
+        ),
+        (
+            {"damage": replace(UNDAMAGED, archived_height=12)},
+            "database_rebuilding",
+            "the database of this node was damaged up to height 12, and is being made anew",
+        ),
+        (
             {"clock_set_back_ms": 3_600_000},
             "clock_wrong",
             "the clock of this node is 60 min behind the time at which it cosigned last",
@@ -238,9 +278,9 @@ def test_a_network_in_which_everything_works_has_no_findings() -> None:
             "no more than half of 2 clocks agree, so some are wrong; against this node's: v1 20 s behind",
         ),
         (
-            {"mempool_transactions": MEMPOOL_TRANSACTIONS_MAX},
+            {"mempool_transactions": 9_000, "mempool_bytes": 268_400_000, "mempool_full": True},
             "mempool_full",
-            "50000 transactions of 0 bytes wait for a block, and no more are taken in",
+            "9000 transactions of 268400000 bytes wait for a block, and there is no room for more",
         ),
         ({"quorum": 4}, "tolerance_stopped_none", "the quorum is all 4 validators"),
         (
@@ -353,6 +393,24 @@ def test_a_finding_says_whom_it_is_about_and_for_how_long() -> None:
     assert of_itself[FindingCode.NOT_VOTING].validators == ("v0",)
     silent = found(FakeNode(), peers=(*peers("v1", "v2"), peer("v3", silent_ms=9_000)))
     assert silent[FindingCode.VALIDATORS_SILENT].validators == ("v3",)
+
+
+def test_why_a_node_could_not_be_dialed_is_said_of_whoever_is_not_linked() -> None:
+    node = FakeNode()
+    faults = {
+        PeerId(item.node_key.hex()): f"nobody listens at {item.name}"
+        for item in node.chain_state().validators().validators
+        if item.name != "v2"
+    }
+    away = (Unlinked("v2", 90_000), Unlinked("v3", 40_000))
+    findings = found(node, peers=peers("v1"), unlinked=away, dial_faults=faults, round=3)
+    for code in (FindingCode.QUORUM_UNREACHABLE, FindingCode.STALLED):
+        sentence = findings[code].sentence
+        assert "not linked for 40 s, last dial: nobody listens at v3)" in sentence
+        assert "not linked for 90 s" in sentence
+        assert sentence.count("last dial") == 1, "v1 is linked, and of v2 nothing is known"
+    alone = found(node, role=Role.FOLLOWING, validator=None, peers=(), dial_faults=faults)[FindingCode.ISOLATED]
+    assert "so it gets no blocks; last dial of v0: nobody listens at v0; last dial of v1:" in alone.sentence
 
 
 def test_clocks_that_differ_by_little_are_right() -> None:

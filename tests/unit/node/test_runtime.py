@@ -101,6 +101,9 @@ class Sender:
     def misbehaved(self, peer: PeerId, reason: str) -> None:
         self.sent.append(("misbehaved", peer, reason))
 
+    def dial_faults(self) -> dict[PeerId, str]:
+        return {PEER: "nobody listens"}
+
 
 @dataclass
 class World:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ledger.consensus.height import Timing
+from ledger.consensus.inputs import PeerId
 from ledger.evidence import Evidence
 from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_origin, sign
 from ledger.log.signed_note import Note
@@ -33,6 +34,7 @@ class FakeNode:
         self.expired_ids: set[Digest] = set()
         self.found: tuple[Evidence, ...] = ()
         self.peers: tuple[PeerStatus, ...] = ()
+        self.faults: dict[PeerId, str] = {}
         self.role = Role.VOTING
         self.storage_low = False
         self.published: Published | None = None
@@ -83,6 +85,9 @@ class FakeNode:
     def checkpoint(self) -> Published | None:
         return self.published
 
+    def dial_faults(self) -> Mapping[PeerId, str]:
+        return self.faults
+
     def status(self) -> ReplicaStatus:
         tip = self.chain.tip
         return ReplicaStatus(
@@ -124,6 +129,7 @@ class FakeNode:
             stood_still_times=0,
             mempool_transactions=len(self.mempool),
             mempool_bytes=sum(len(item.envelope) for item in self.mempool.values()),
+            mempool_full=False,
             evidence_count=len(self.found),
             conflict_height=None,
             unfit=None,

@@ -9,6 +9,7 @@ from ledger.consensus.inputs import PeerId
 from node.http.health import VERSION
 from node.replica import PeerStatus, Role
 from node.storage.errors import StorageFailedError
+from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api, check_problem
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, genesis, transaction
@@ -151,8 +152,10 @@ async def test_the_doctor_says_the_worst_first(api: Api, node: FakeNode) -> None
     assert (answer["healthy"], answer["findings"], answer["head"]["height"]) == (True, [], 0)
     node.peers = node.peers[:2]
     node.storage_low = True
+    node.faults[PeerId(founder(3).node_key.public_key.hex())] = "nobody listens"
     answer = await api.ok("/v1/doctor")
     assert answer["healthy"] is False
+    assert answer["findings"][1]["sentence"].endswith("(v3: not linked for 0 s, last dial: nobody listens)")
     assert [(item["code"], item["severity"]) for item in answer["findings"]] == [
         ("storage_low", "error"),
         ("quorum_without_spare", "warning"),

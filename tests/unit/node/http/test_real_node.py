@@ -47,6 +47,9 @@ class NoPeers:
     def misbehaved(self, peer: PeerId, reason: str) -> None:
         raise AssertionError(reason)
 
+    def dial_faults(self) -> dict[PeerId, str]:
+        return {}
+
 
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:

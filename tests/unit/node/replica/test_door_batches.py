@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from unittest.mock import patch
 
 import pytest
 
 from ledger.primitives import PublicKey, Signature
 from ledger.refusals import Code, Refusal
-from ledger.transaction import KeySignature, Transaction, assemble, envelope_hash
+from ledger.transaction import KeySignature, Transaction, assemble, envelope_hash, parse_transaction
+from node.replica import door as the_door
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.door import Door
 from tests.unit.node.replica.cluster import Cluster
@@ -50,10 +52,10 @@ def entrance() -> Entrance:
     return Entrance()
 
 
-def with_bad_signature(made: Transaction) -> bytes:
-    """The same id with a signature that does not verify."""
+def with_bad_signature(made: Transaction, number: int = 1) -> bytes:
+    """The same id with a signature that does not verify; for each number from 1 to 255 another one."""
     item = made.signatures[0]
-    flipped = Signature(bytes([item.signature[0] ^ 1]) + item.signature[1:])
+    flipped = Signature(bytes([item.signature[0] ^ number]) + item.signature[1:])
     return assemble(
         made.envelope[len(b'{"body":') : made.envelope.index(b',"signatures"')], [KeySignature(item.key, flipped)]
     )
@@ -122,3 +124,16 @@ def test_what_is_committed_is_said_to_be(entrance: Entrance) -> None:
     door, verified = entrance.door(transactions_max=2)
     assert entrance.admit(door, [entrance.committed.envelope] * 2) == [Committed(entrance.committed.id)] * 2
     assert not verified
+
+
+def test_many_envelopes_of_one_id_are_read_once_each(entrance: Entrance) -> None:
+    """Anybody can make them: whoever sends a step full of them must not cost more than with as many others."""
+    door, verified = entrance.door(transactions_max=100)
+    made = entrance.cluster.transaction()
+    flood = [with_bad_signature(made, number) for number in range(1, 64)]
+    with patch.object(the_door, "parse_transaction", wraps=parse_transaction) as parsed:
+        outcomes = entrance.admit(door, [*flood, made.envelope])
+    assert parsed.call_count == 64
+    assert [item.code for item in outcomes[:-1] if isinstance(item, Refusal)] == [Code.SIGNATURE_INVALID] * 63
+    assert outcomes[-1] == Pending(made.id)
+    assert len(verified) == 64

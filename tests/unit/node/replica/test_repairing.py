@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.consensus.codec import decode_commit_record, encode_commit_record
+from ledger.refusals import Code, Refusal
+from ledger.rows.accounts import ACCOUNT_PREFIX
 from ledger.rows.settings import VALIDATORS_KEY
 from node.replica import Elapsed, Halted, PeerMessageReceived, Role
+from node.replica.actions import Committed, Pending
 from node.storage import keys
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.chain_store import ChainStore
@@ -17,7 +21,7 @@ from node.storage.errors import DamagedError
 from node.storage.guard import SILENCED, MemoryGuard
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
-from node.wire import CertifiedBlock, FetchRecords, PeerMessage, Records
+from node.wire import CertifiedBlock, FetchRecords, PeerMessage, Records, Transactions
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, Cluster, Node
 
 DAMAGED: dict[str, Callable[[ChainStore], bytes]] = {
@@ -78,6 +82,45 @@ def test_blocks_whose_headers_are_damaged_one_above_the_other_are_put_back_from_
         node.store.damage(keys.header(height))
     cluster.run_until(lambda: _is_whole(node), within_ms=100 * BASE_TIMEOUT_MS)
     assert node.running.status().damage.elsewhere is None
+
+
+def test_nobody_can_stop_damaged_nodes_by_submitting_again_what_is_committed() -> None:
+    cluster = Cluster(4)
+    made = cluster.submit_one(cluster.nodes[0])
+    cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
+    _grow(cluster, 2)
+    damaged = cluster.nodes[2:]
+    for node in damaged:
+        cluster.restart(node)  # it remembers nothing that it verified
+        node.store.damage(keys.transaction(made.id))
+    for node in damaged:
+        (outcome,) = cluster.submit(node, made)
+        assert isinstance(outcome, Refusal)
+        assert outcome.code is Code.NOT_READY
+        cluster.step(node, PeerMessageReceived(cluster.nodes[0].peer, Transactions((made.envelope,))))
+        assert not node.halted
+    _grow(cluster, 1)
+    cluster.run_until(lambda: all(map(_is_whole, damaged)), within_ms=60 * BASE_TIMEOUT_MS)
+    assert [cluster.submit(node, made) for node in damaged] == [(Committed(made.id),)] * 2
+
+
+def test_nobody_can_stop_damaged_nodes_by_naming_an_account() -> None:
+    """A stranger may name any sender; who cannot read its row says so, and leaves when the others can spare it."""
+    cluster = Cluster(4)
+    _grow(cluster, 2)
+    made, other = cluster.transaction(sender=2), cluster.transaction(sender=1)
+    damaged = cluster.nodes[2:]
+    for node in damaged:
+        cluster.restart(node)
+        node.store.damage(keys.state(ACCOUNT_PREFIX + made.body.sender.encode()))
+    for node in damaged:
+        refused, accepted = cluster.submit(node, made, other)
+        assert isinstance(refused, Refusal)
+        assert refused.code is Code.NOT_READY
+        assert accepted == Pending(other.id)
+        cluster.step(node, PeerMessageReceived(cluster.nodes[0].peer, Transactions((made.envelope,))))
+        assert not node.halted
+    _grow(cluster, 1)
 
 
 def test_two_nodes_put_each_other_right() -> None:
@@ -141,6 +184,28 @@ def test_what_was_not_asked_for_is_not_put_back() -> None:
 # ---- damage that no block puts right
 
 
+def test_a_damaged_genesis_that_a_reader_finds_is_no_block_that_peers_could_give() -> None:
+    cluster = Cluster(4)
+    _grow(cluster, 3)
+    node, peer = cluster.nodes[3], cluster.nodes[0]
+    cluster.stop(cluster.nodes[1])  # without this node the others are no quorum
+    cluster.run_until(lambda: node.running._parts.repairs.scrubber._height > 1, within_ms=20 * BASE_TIMEOUT_MS)
+    node.store.damage(keys.header(0))
+    with pytest.raises(DamagedError):
+        node.running._parts.chain.header(0)
+    cluster.run(4 * BASE_TIMEOUT_MS)
+    chain = open_chain(peer.disk)
+    record = replace(decode_commit_record(chain.record(1)), header=chain.stored_header(0).header_bytes)
+    cluster.step(node, PeerMessageReceived(peer.peer, Records((CertifiedBlock(encode_commit_record(record), ()),))))
+    damage = node.running.status().damage
+    assert damage.blocks == ()
+    assert damage.elsewhere is not None
+    cluster.start(cluster.nodes[1])
+    cluster.run_until(lambda: node.halted, within_ms=20 * BASE_TIMEOUT_MS)
+    (halted,) = [action for action in node.actions if isinstance(action, Halted)]
+    assert halted.rebuild
+
+
 def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
     cluster = Cluster(4)
     _grow(cluster, 3)
@@ -156,6 +221,31 @@ def test_damage_elsewhere_waits_until_the_others_are_a_quorum() -> None:
     assert halted.rebuild
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_two_damaged_nodes_do_not_leave_in_the_same_moment(closed: bool) -> None:
+    """Both have waited for the same third one to come back: who goes first must be seen to be gone by the other."""
+    cluster = Cluster(4)
+    _grow(cluster, 3)
+    waiting = cluster.nodes[2:]
+    cluster.stop(cluster.nodes[0])
+    for node in waiting:
+        node.store.damage(next(key for key in node.store.image() if key.startswith(b"i")))
+    for node in waiting:
+        cluster.run_until(
+            lambda n=node: n.running.status().damage.elsewhere is not None,  # type: ignore[misc]
+            within_ms=100 * BASE_TIMEOUT_MS,
+        )
+    cluster.start(cluster.nodes[0])
+    cluster.run_until(lambda: any(node.halted for node in waiting), within_ms=40 * BASE_TIMEOUT_MS)
+    if not closed:  # the link of a machine that is gone is taken for alive for a while
+        cluster.run(40 * BASE_TIMEOUT_MS)
+    assert [node.halted for node in waiting].count(True) == 1
+    cluster.stop(next(node for node in waiting if node.halted))
+    cluster.run(40 * BASE_TIMEOUT_MS)
+    assert [node.halted for node in waiting].count(True) == 1
+    _grow(cluster, 1)
+
+
 def test_a_node_goes_on_when_what_nobody_else_has_is_damaged() -> None:
     """What it cosigned last cannot be read: nothing could be made anew, and it votes as before."""
     cluster = Cluster(4)
@@ -168,7 +258,7 @@ def test_a_node_goes_on_when_what_nobody_else_has_is_damaged() -> None:
     _grow(cluster, 2)
     assert len(node.votes()) > said
     assert len(node.logged("database_not_made_anew")) == 1
-    assert node.running.status().damage.elsewhere is not None
+    assert "cannot be made anew by itself" in (node.running.status().damage.elsewhere or "")
 
 
 def test_damage_in_the_middle_of_a_step_ends_it_at_once() -> None:
@@ -303,3 +393,15 @@ def test_the_guard_of_a_node_that_was_silent_before_is_told_at_its_start() -> No
     node.guard = MemoryGuard(before)
     cluster.start(node)
     assert node.guard.read() == SILENCED
+
+
+@pytest.mark.parametrize("damaged", [0, 512])
+def test_a_guard_that_was_told_of_silence_says_so_with_either_half_damaged(damaged: int) -> None:
+    """Where the database is lost, too, nothing else would: the other half would be an old vote."""
+    cluster = Cluster(4)
+    _grow(cluster, 1)
+    node = cluster.nodes[3]
+    node.running._parts.keep_silent("a test")
+    image = bytearray(node.guard.image())
+    image[damaged + 20] ^= 0xFF
+    assert MemoryGuard(bytes(image)).read() == SILENCED

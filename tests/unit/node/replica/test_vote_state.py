@@ -8,13 +8,22 @@ from ledger.block import parse_header
 from ledger.consensus.codec import decode_commit_record, encode_message
 from ledger.consensus.evidence import EvidenceKind
 from ledger.consensus.messages import PrepareVote, TimeoutVote
-from ledger.consensus.statements import NO_ROUND, PrepareStatement, SigningContext, TimeoutStatement, signed_bytes
+from ledger.consensus.statements import (
+    NO_ROUND,
+    PrepareStatement,
+    SigningContext,
+    StatementType,
+    TimeoutStatement,
+    signed_bytes,
+)
 from ledger.primitives import ZERO_DIGEST, Digest
 from node.replica import Halted, PeerMessageReceived, PeerMisbehaved, Role
+from node.replica.opening import renew_guard
 from node.storage import keys
 from node.storage.guard import MemoryGuard, promise
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
+from node.storage.promises import OwnMessage, Promises
 from node.wire import CertifiedBlock, Consensus, FetchRecords, PeerMessage, Records
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, Cluster, Node
 
@@ -184,6 +193,8 @@ def test_votes_above_the_tip_wait_until_the_chain_gets_there() -> None:
     cluster.run(2)
     vote_rows = dict(node.store_rows(keys.promises(3), keys.promises(4)))
     assert vote_rows, "it has voted at height 3"
+    bodies = [b"b" + keys.pack_height(height) for height in (3, 4)]
+    vote_rows |= dict(node.store_rows(bodies[0], bodies[1]))
     guard = MemoryGuard(node.guard.image())
     cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
     vote_rows |= dict(node.store_rows(keys.OWN_COSIGNATURE, keys.CHECKPOINT))
@@ -205,6 +216,17 @@ def test_votes_above_the_tip_wait_until_the_chain_gets_there() -> None:
     _grow(cluster, 1)
     assert node.running.status().role is Role.VOTING
     assert node.votes()[-1].statement.height > 3
+
+
+def test_the_guard_does_not_go_back_for_a_vote_of_a_decided_height() -> None:
+    """As when rows that were deleted came back, and the chain is fetched again from genesis."""
+    guard = MemoryGuard()
+    newest = promise(6, 0, 1, b"the newest vote")
+    guard.write(newest)
+    renew_guard(Promises(3, (OwnMessage(0, StatementType.TIMEOUT, b"an old one"),)), guard)
+    assert guard.read() == newest
+    renew_guard(Promises(6, (OwnMessage(1, StatementType.TIMEOUT, b"not noted yet"),)), guard)
+    assert guard.read() == promise(6, 1, StatementType.TIMEOUT, b"not noted yet")
 
 
 def test_a_key_that_is_not_in_the_set_follows() -> None:

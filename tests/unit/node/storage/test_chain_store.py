@@ -181,6 +181,18 @@ def test_a_candidate_whose_header_was_written_wrongly_is_damage() -> None:
         chain.promises(1)
 
 
+@pytest.mark.parametrize("first_lost", [0, 2])
+def test_a_candidate_whose_body_has_no_end_is_damage(first_lost: int) -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    block = candidate(chain, [transaction(create_stream(f"s{number}"), nonce=number) for number in range(130)])
+    chain.promise(Promises(1, candidates=(stored_candidate(block),)))
+    lost = frozenset(keys.body_chunk(1, block.block_hash, chunk) for chunk in range(first_lost, 3))
+    store.write({}, lost, sync=True)
+    with pytest.raises(DamagedError, match="body"):
+        chain.promises(1)
+
+
 def test_a_candidate_whose_body_has_a_gap_is_damage() -> None:
     store = MemoryStore()
     chain = new_chain(store)

@@ -141,3 +141,59 @@ def test_records_that_span_blocks_are_whole(database: Path) -> None:
     log.write_bytes(log.read_bytes()[:-40_000])
     with pytest.raises(DamagedError):
         check_files(database)
+
+
+BLOCK_BYTES = 32_768  # of LevelDB's log format
+
+
+def filled(path: Path, blocks: int) -> bytes:
+    """A new database whose log is so many records, each of which fills a block of it: the log."""
+    with closing(create_database(path)) as store:
+        for number in range(blocks):
+            store.write({b"row %04d" % number: b"x" * 32_732}, sync=True)
+    data = log_of(path).read_bytes()
+    assert len(data) == blocks * BLOCK_BYTES
+    return data
+
+
+def rows(path: Path) -> list[bytes]:
+    with closing(open_database(path)) as store:
+        return [key for key, _ in store.range(b"", b"\xff")]
+
+
+@pytest.mark.parametrize("zeroed", [7, 4_096, BLOCK_BYTES])
+def test_zeros_where_a_record_of_the_newest_log_began_are_noticed(tmp_path: Path, zeroed: int) -> None:
+    """LevelDB takes them for room that was never written, and goes on with the next block."""
+    path = tmp_path / "database"
+    data = filled(path, 4)
+    log_of(path).write_bytes(data[:BLOCK_BYTES] + bytes(zeroed) + data[BLOCK_BYTES + zeroed :])
+    with patch.object(leveldb, "check_files"):
+        copy = shutil.copytree(path, tmp_path / "copy")
+        assert rows(copy) == [b"row 0000", b"row 0002", b"row 0003"], "without a word"
+    with pytest.raises(DamagedError, match="is lost"):
+        open_database(path)
+
+
+def test_zeros_at_the_end_of_the_newest_log_are_a_power_cut(tmp_path: Path) -> None:
+    path = tmp_path / "database"
+    data = filled(path, 4)
+    log_of(path).write_bytes(data[: 2 * BLOCK_BYTES] + bytes(2 * BLOCK_BYTES))
+    assert rows(path) == [b"row 0000", b"row 0001"]
+
+
+def test_zeros_at_the_end_of_an_older_log_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "database"
+    data = filled(path, 4)
+    log = log_of(path)
+    log.write_bytes(data[:BLOCK_BYTES] + bytes(BLOCK_BYTES))
+    log.with_name(f"{int(log.stem) + 7:06}.log").write_bytes(data[2 * BLOCK_BYTES :])
+    with pytest.raises(DamagedError, match="ends within a record"):
+        open_database(path)
+
+
+def test_a_second_cut_while_the_database_is_opened_after_the_first_is_no_damage(database: Path) -> None:
+    """The first one tore the log; the second came when LevelDB had begun another, and written nothing to it yet."""
+    log = log_of(database)
+    log.write_bytes(log.read_bytes()[:-3])
+    log.with_name(f"{int(log.stem) + 7:06}.log").write_bytes(b"")
+    assert held(database) == {FIRST}

@@ -88,6 +88,21 @@ def test_nothing_is_touched_when_the_votes_cannot_be_read(database: Path) -> Non
     assert sorted(path.name for path in database.parent.iterdir()) == before
 
 
+def test_nothing_is_touched_when_there_is_no_room_for_both(database: Path) -> None:
+    """Else the new one fills the disk, and the old one, which could have gone on, is not used any more."""
+    damage_table(database)
+    before = sorted(path.name for path in database.parent.iterdir())
+    size = sum(path.stat().st_size for path in database.iterdir())
+    with (
+        patch.object(rebuild, "free_disk_bytes", return_value=size),
+        pytest.raises(CannotRebuildError, match="make room"),
+    ):
+        set_aside(database, genesis(), "a test")
+    assert sorted(path.name for path in database.parent.iterdir()) == before
+    set_aside(database, genesis(), "there is room")
+    assert contents(database) == (0, Promises(6, (VOTE,)), 5)
+
+
 class PowerCut(Exception):  # noqa: N818 - it is no error
     """The power is gone."""
 
@@ -134,6 +149,8 @@ def test_an_archive_that_cannot_be_opened_any_more_is_removed(database: Path) ->
     (set_aside_path(database) / "CURRENT").write_bytes(b"nonsense")
     with closing(SetAside(database)) as aside:
         assert aside.archive is None
+        assert aside.unreadable is not None
+        assert "it is removed" in aside.unreadable
     for thread in list(rebuild.removing()):
         thread.join()
     assert not set_aside_path(database).exists()
