@@ -108,6 +108,8 @@ async def _run(config: Config) -> int | None:
     try:
         guard = FileGuard(data_paths(config).guard, None if keys.consensus is None else keys.consensus.public_key)
         with closing(guard), closing(SetAside(data_paths(config).database)) as aside:
+            if aside.unreadable is not None:
+                _LOG.warning("set_aside_unreadable", reason=aside.unreadable, remedy="all blocks are taken from peers")
             return await _run_parts(config, chain=chain, guard=guard, keys=keys, aside=aside)
     finally:
         store.close()

@@ -54,7 +54,7 @@ from node.storage.errors import StoreMissingError
 from node.storage.guard import FileGuard, create_guard
 from node.storage.leveldb import create_database, open_database
 from node.storage.opening import create_chain, open_chain
-from node.storage.rebuild import resume
+from node.storage.rebuild import is_between_names, resume
 
 _LOG = EventLog("home")
 
@@ -90,7 +90,7 @@ class DataPaths:
     @property
     def has_database(self) -> bool:
         """Whether a database was ever finished there."""
-        return (self.database / "CURRENT").exists()
+        return (self.database / "CURRENT").exists() or is_between_names(self.database)
 
 
 def data_paths(config: Config) -> DataPaths:

@@ -56,8 +56,10 @@ class Parts:
         return self.findings.silence or self.vote_state.silence
 
     def note_silence(self) -> None:
-        """Have the guard know it, too: the database, which says why, may be lost or older one day."""
+        """Have the guard know it, too: the database, which says why, may be lost or older one day. In both halves, for
+        one of them may be damaged then, and the other must not be a vote of before."""
         if self.guard.read() not in (None, SILENCED):
+            self.guard.write(SILENCED)
             self.guard.write(SILENCED)
 
     def keep_silent(self, reason: str) -> None:

@@ -1,6 +1,6 @@
 """The layout of the database: every row that there is. This table is the specification; the functions follow it.
 
-Format version 1. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
+Format version 2. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
 validators have 32 bytes, `name` is ASCII without zero bytes, `|` joins and is not stored. Each value carries a
 checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutive transactions of one block.
 

@@ -9,7 +9,7 @@ it does not give, and is added here (consensus research section 6, where each wa
 * it does not see when batches are missing from the middle: `node.storage.database_files` looks before it opens;
 * it goes on after a failed sync, when nobody knows what is on the disk: here the first failed write is the last one,
   and reads are refused too, so that nothing is told that may not be durable (a read that the system refuses ends the
-  store as well: it says nothing about the data, so it must not be taken for damage);
+  store as well: it says nothing about the data, so it must not be taken for damage; a table without its end is damage);
 * when its log is full it starts another without syncing the old one: a sync that follows writes without sync first
   syncs all logs, so that "this batch and all earlier ones" holds (amendment A4).
 
@@ -18,6 +18,7 @@ it does not give, and is added here (consensus research section 6, where each wa
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing
@@ -157,8 +158,7 @@ class LevelDBStore:
                     batch.delete(key)
         except Exception as error:
             self._failure = f"a write to {self._directory} failed: {_sentence(error)}"
-            damaged = isinstance(error, plyvel.CorruptionError)
-            raise (DatabaseDamagedError if damaged else StorageFailedError)(self._failure) from error
+            raise (DatabaseDamagedError if _is_damage(error) else StorageFailedError)(self._failure) from error
         self._has_unsynced_writes = not sync
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class LevelDBStore:
 
     def _unreadable(self, error: Exception) -> DamagedError | StorageFailedError:
         """What to raise for a failed read: damage is what the files say; a system that cannot read is no such thing."""
-        if isinstance(error, plyvel.CorruptionError):
+        if _is_damage(error):
             return DamagedError(f"the database in {self._directory} is damaged: {_sentence(error)}")
         self._failure = (
             f"a read of {self._directory} failed: {_sentence(error)}; if its files are damaged: {DAMAGE_REMEDY}"
@@ -226,6 +226,12 @@ def _open(directory: Path, *, create: bool) -> _Database:
             f"cannot open the database in {directory}: {sentence}; if its files are damaged: {DAMAGE_REMEDY}"
         ) from error
     return database
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether LevelDB met damage. It says so, but for a table whose end is gone: of that it reads beyond the end of the
+    memory that the file is mapped to, which it refuses itself, in the system's words (util/env_posix.cc)."""
+    return isinstance(error, plyvel.CorruptionError) or _sentence(error).endswith(f".ldb: {os.strerror(errno.EINVAL)}")
 
 
 def _sentence(error: Exception) -> str:

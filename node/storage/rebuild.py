@@ -80,13 +80,18 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
 def resume(database: Path) -> None:
     """End what a power cut in `set_aside` left, before anything else looks at `database`."""
     draft = _draft_path(database)
-    if not draft.exists():
-        return
-    if database.exists():
+    if is_between_names(database):
+        draft.rename(database)
+    elif draft.exists():
         shutil.rmtree(draft)
     else:
-        draft.rename(database)
+        return
     sync_directory(database.parent)
+
+
+def is_between_names(database: Path) -> bool:
+    """Whether the new database is complete, and only has not got its name yet."""
+    return not database.exists() and _draft_path(database).exists()
 
 
 class SetAside:
@@ -96,16 +101,20 @@ class SetAside:
         self._path = set_aside_path(database)
         self._store: LevelDBStore | None = None
         self.archive: Archive | None = None
-        """Its blocks; None when there is no such database."""
+        """Its blocks; None when there is no such database, or nothing can be read of it."""
+        self.unreadable: str | None = None
+        """Why nothing can be read of it, or None."""
         if not self._path.exists():
             return
         try:
             self._store = open_database(self._path)
             self.archive = Archive(self._store)
-        except (DamagedError, StoreMissingError):
-            self.remove()  # nothing can be read of it any more: peers have all of it
-        except StorageError:
-            self.close()  # now it cannot: another process has it open, for one
+        except (DamagedError, StoreMissingError) as error:
+            self.unreadable = f"{error}; it is removed"
+            self.remove()  # peers have all of it
+        except StorageError as error:
+            self.unreadable = f"{error}; the next start tries again"  # another process has it open, for one
+            self.close()
 
     def close(self) -> None:
         """Close it."""

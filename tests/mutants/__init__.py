@@ -4,7 +4,8 @@ worthless.
 A mutant (`mutant`) changes a line or a few; only the code of functions is exchanged, so everybody who imported them
 runs the mutant. It lives in a process of its own (`killing`), so that nothing which it did, and no cache that it
 filled, reaches anybody else. Each names the killers (`killers`) that must see it, one by one: a story of the scripted
-clusters, drawn runs of the simulator with the checkers that see it, scenarios with twins, or tests of the suite. What
+clusters, drawn runs of the simulator with the checkers that see it, scenarios with twins, every instant at which the
+power can go, or tests of the suite. What
 a simulated run shows must be gone when the same seed is run without the mutant.
 
     consensus      the rules of the engine and its door

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from tests.campaigns.command import commit_here
 from tests.mutants.catalogue import MUTANTS
-from tests.mutants.killers import Killer, Seen, Simulated
+from tests.mutants.killers import CrashPoints, Killer, Seen, Simulated
 from tests.mutants.killing import Kill, kill
 from tests.mutants.mutant import Mutant
 
@@ -76,6 +76,7 @@ def lines_of(kills: list[Kill]) -> list[str]:
         known = ", ".join(map(str, item.mutant.rows))
         by, after = ("**nobody**", "") if item.seen is None else (item.seen.by, item.seen.after)
         by = f"simulator, {by}" if isinstance(item.killer, Simulated) else by
+        by = f"crash points, {by}" if isinstance(item.killer, CrashPoints) else by
         rows.append(f"| {item.mutant.name} | {known} | {by} | {after} | {item.cpu_s:.2f} |")
     return [
         "# Mutants and who kills them",

@@ -6,6 +6,7 @@ from ledger import chain
 from ledger.consensus import (
     engine,
     evidence,
+    height,
     justification,
     learning,
     pacemaker,
@@ -99,7 +100,7 @@ MUTANTS = (
         ),
         (
             Simulated(
-                ("certificates", "progress"),
+                ("certificates",),
                 quorum=(4, 3),
                 adjust=with_drawn(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
                 seeds=100,
@@ -202,7 +203,7 @@ MUTANTS = (
     Mutant(
         "the timer of a round goes on in the next",
         (Change(pacemaker, "enter", "state.round_ends_at_ms = None\n", "pass\n"),),
-        (Story("leader_crash_in_every_round"),),
+        (Story("leader_crash_in_every_round"), Simulated(("pace",))),
         rows=(5,),
     ),
     Mutant(
@@ -459,5 +460,120 @@ MUTANTS = (
         "who forgot what it committed is not accused",
         (Change(evidence, "contradiction", "timeout.high_round < commit.round <= timeout.round", "False"),),
         (Suite("unit/ledger/consensus/test_records_and_evidence.py::test_which_pairs_are_evidence"),),
+    ),
+    Mutant(
+        "timeouts do not grow",
+        (Change(height, "Timing.round_timeout_ms", "min(round, _GROWTH_ROUNDS_MAX)", "min(round, 1)"),),
+        (Simulated(("pace",)),),
+        rows=(6,),
+    ),
+    Mutant(
+        "a signature that was verified is everybody's",
+        (
+            Change(
+                verification,
+                "HeightKeys.check",
+                "remembered = (validator, content, signature)",
+                "remembered = (0, content, signature)",
+            ),
+        ),
+        (
+            Suite(
+                "unit/ledger/consensus/test_verification.py::"
+                "test_a_signature_that_was_verified_is_that_of_its_signer_alone"
+            ),
+            Simulated(
+                ("certificates",),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=((2, "impersonator"),), dead=(), lively=True, lie_rate=0.3),
+            ),
+        ),
+    ),
+    Mutant(
+        "a lock binds the next round alone",
+        (
+            Change(
+                justification, "allows", "prepared is None else", "prepared is None or prepared.round < round - 1 else"
+            ),
+            Change(
+                proposing,
+                "propose",
+                "if prepared is not None:",
+                "if prepared is not None and prepared.round == state.round - 1:",
+            ),
+        ),
+        (Simulated(("certificates",)),),
+        rows=(11,),
+    ),
+    Mutant(
+        "a timeout certificate comes with what its first entry names",
+        (
+            Change(
+                votes,
+                "VoteBook.timeout_certificate",
+                "max(entry.high_round for entry in ordered)",
+                "ordered[0].high_round",
+            ),
+        ),
+        (Simulated(("certificates",)),),
+    ),
+    Mutant(
+        "who gave a round up prepares in it",
+        (Change(voting, "prepare", " or _gave_up(state)", ""),),
+        (Simulated(("model",)),),
+        rows=(21,),
+    ),
+    Mutant(
+        "a leader that gave its round up proposes in it",
+        (
+            Change(
+                proposing,
+                "_may_propose",
+                "        and state.promised(StatementType.TIMEOUT) is None\n",
+                "",
+            ),
+        ),
+        (Suite("unit/ledger/consensus/test_engine.py::test_a_leader_that_gave_its_round_up_proposes_nothing_in_it"),),
+    ),
+    Mutant(
+        "A5: after a restart the oldest prepare certificate alone is known",
+        (
+            Change(
+                engine,
+                "_restore",
+                "for certificate in restored.prepare_certificates:",
+                "for certificate in restored.prepare_certificates[:1]:",
+            ),
+        ),
+        (
+            Simulated(
+                ("assertion", "restarting", "statements"),
+                quorum=(4, 3),
+                adjust=with_drawn(cut_rate=0.03, loss=0.3),
+                seeds=60,
+            ),
+        ),
+    ),
+    Mutant(
+        "prepare votes count for a block, whatever justifies it",
+        (
+            Change(
+                votes,
+                "VoteBook._quorum_for",
+                "    signers = self._signers.get(place, {}).get(statement, {})\n",
+                (
+                    "    signers = {}\n"
+                    "    for other, also in self._signers.get(place, {}).items():\n"
+                    "        if other.block_hash == statement.block_hash:\n"
+                    "            signers.update(also)\n"
+                ),
+            ),
+        ),
+        (
+            Suite(
+                "unit/ledger/consensus/test_votes.py::"
+                "test_votes_for_one_block_that_bind_two_justifications_are_no_quorum"
+            ),
+        ),
     ),
 )

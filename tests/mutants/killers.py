@@ -11,6 +11,10 @@ from typing import Any, TypeAlias, assert_never
 
 import pytest
 
+from tests.crash_points.histories import HISTORIES
+from tests.crash_points.operations import Restart
+from tests.crash_points.recording import recording
+from tests.crash_points.running import run as run_to_cut
 from tests.scenarios.driver import script
 from tests.scenarios.driver.world import ViolationError
 from tests.simulation.plan import Plan
@@ -78,13 +82,26 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
+class CrashPoints:
+    """Every instant at which the power can go, of every history of three validators, until one is seen to be bad."""
+
+    seen_by: tuple[str, ...]
+
+    def run(self) -> None:
+        """All of them. Raises `Violation`."""
+        for history in HISTORIES:
+            for instant in recording(3, 2, history).futures:
+                run_to_cut(3, 2, history, instant, Restart.AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """Tests of the suite, from the path below `tests` on: `unit/x/test_y.py::test_z`, until one fails."""
 
     name: str
 
 
-Killer: TypeAlias = Simulated | Story | Twins | Drawn | Suite
+Killer: TypeAlias = Simulated | Story | Twins | Drawn | CrashPoints | Suite
 
 
 def with_drawn(**drawn: Any) -> Callable[[Plan], Plan]:
@@ -113,6 +130,8 @@ def ask(killer: Killer) -> Seen | None:
                 if (seen := _watch(lambda seed=seed: run_sample(seed), seen_by, f"sample {seed}")) is not None:
                     return seen
             return None
+        case CrashPoints(seen_by=seen_by):
+            return _watch(killer.run, seen_by, "an instant")
         case Suite(name):
             return _test(name)
         case _:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ledger import chain as ledger_chain
+from ledger.log import policy
 from node.replica import (
     cosigned,
     cosigning,
     door,
     driving,
+    findings,
     gathering,
     hearing,
     opening,
@@ -17,8 +19,11 @@ from node.replica import (
     syncing,
     voice,
 )
-from tests.mutants.killers import Simulated, Suite, with_drawn
+from tests.mutants.killers import CrashPoints, Simulated, Suite, with_drawn
 from tests.mutants.mutant import Change, Mutant
+from tests.simulation.incidents import Incident
+
+_END_OF_LOG = Incident(at_ms=500, kind="end of the log missing", machine=1, for_ms=300)
 
 MUTANTS = (
     Mutant(
@@ -41,7 +46,26 @@ MUTANTS = (
     Mutant(
         "the guard is not brought up to date at start",
         (Change(opening, "renew_guard", "if guard.read() != record:", "if False:"),),
-        (Simulated(("durability", "assertion"), seeds=200),),
+        (Simulated(("durability", "assertion"), seeds=200), CrashPoints(("durability", "assertion"))),
+    ),
+    Mutant(
+        "the guard is written before the batch",
+        (
+            Change(
+                voice,
+                "speak",
+                (
+                    "    chain.promise(_promises(casts, own, deciding))\n    last = own[-1]\n"
+                    "    guard.write(promise(deciding.height, last.round, last.type, last.payload))\n"
+                ),
+                (
+                    "    last = own[-1]\n"
+                    "    guard.write(promise(deciding.height, last.round, last.type, last.payload))\n"
+                    "    chain.promise(_promises(casts, own, deciding))\n"
+                ),
+            ),
+        ),
+        (CrashPoints(("durability", "reputation", "standing")),),
     ),
     Mutant(
         "cosignatures are written and not synced",
@@ -92,7 +116,10 @@ MUTANTS = (
     Mutant(
         "a restarted node does not remember its votes",
         (Change(replica, "Replica._restored", "return promises, restored", "return Promises(height), None"),),
-        (Simulated(("assertion", "statements", "reputation")),),
+        (
+            Simulated(("assertion", "statements", "reputation")),
+            CrashPoints(("assertion", "statements", "reputation", "standing")),
+        ),
         rows=(2, 3),
     ),
     Mutant(
@@ -134,7 +161,14 @@ MUTANTS = (
                 ),
             ),
         ),
-        (Suite("unit/node/replica/test_vote_state.py"),),
+        (
+            Suite("unit/node/replica/test_vote_state.py"),
+            Simulated(
+                ("statements",),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=(), dead=(), lively=True, damage=(_END_OF_LOG,)),
+            ),
+        ),
         rows=(3, 8),
     ),
     Mutant(
@@ -185,5 +219,101 @@ MUTANTS = (
             ),
         ),
         (Suite("unit/node/replica/test_fetching.py::test_a_vote_with_a_wrong_signature_is_blamed_and_not_counted"),),
+    ),
+    Mutant(
+        "of several votes the guard notes the first",
+        (Change(voice, "speak", "last = own[-1]", "last = own[0]"),),
+        (Simulated(("durability",)),),
+        rows=(3,),
+    ),
+    Mutant(
+        "a vote of the height that is being decided may be missing",
+        (
+            Change(
+                opening,
+                "_missing_promise",
+                "if record.height <= decided_height:",
+                "if record.height <= decided_height + 1:",
+            ),
+        ),
+        (Suite("unit/node/replica/test_vote_state.py::test_a_database_that_lost_the_last_vote_silences"),),
+        rows=(3, 20),
+    ),
+    Mutant(
+        "a cosignature leaves before it is written",
+        (
+            Change(
+                cosigning,
+                "_cosign",
+                "    parts.chain.store.write({keys.OWN_COSIGNATURE: row}, sync=True)\n",
+                (
+                    "    parts.out.send_to_validators(message)\n"
+                    "    parts.chain.store.write({keys.OWN_COSIGNATURE: row}, sync=True)\n"
+                ),
+            ),
+        ),
+        (Simulated(("cosigning",)),),
+        rows=(1,),
+    ),
+    Mutant(
+        "a checkpoint is served before it is durable",
+        (Change(gathering, "_publish", "sync=True", "sync=False"),),
+        (Simulated(("cosigning",)),),
+    ),
+    Mutant(
+        "checkpoints need a quorum of the set before their block",
+        (
+            Change(
+                gathering,
+                "_set_after",
+                "return now if parts.chain.header(height).next_validators_hash == now.hash else ",
+                "return parts.chain.validators_of(height) if height else ",
+            ),
+        ),
+        (Simulated(("cosigning",), set_changes=True),),
+    ),
+    Mutant(
+        "checkpoints need a quorum of the set that is in force when they come",
+        (
+            Change(
+                gathering,
+                "_set_after",
+                "if parts.chain.header(height).next_validators_hash == now.hash else",
+                "if height else",
+            ),
+        ),
+        (
+            Simulated(
+                ("reputation", "cosigning"),
+                set_changes=True,
+                adjust=with_drawn(clocks="right", heartbeat_ms=300),
+            ),
+        ),
+    ),
+    Mutant(
+        "checkpoints need one cosignature less than a quorum, and nobody asks for it",
+        (
+            Change(policy, "validators_policy", "validators.quorum", "max(1, validators.quorum - 1)"),
+            Change(gathering, "_complete", "validators.quorum:", "validators.quorum - 1:"),
+        ),
+        (Simulated(("cosigning",)),),
+        rows=(20,),
+    ),
+    Mutant(
+        "a certified block on another parent is not looked at",
+        (Change(syncing, "Syncing._judge", "if header.parent_hash != chain.tip.block_hash:", "if False:"),),
+        (Suite("unit/node/replica/test_vote_state.py::test_a_fork_below_the_tip_is_asked_for_and_found"),),
+    ),
+    Mutant(
+        "evidence is written and not synced",
+        (Change(findings, "Findings.keep_evidence", "sync=True", "sync=False"),),
+        (
+            Simulated(
+                ("durability",),
+                quorum=(4, 3),
+                adjust=with_drawn(byzantine=((2, "twin"),), dead=(), lively=True),
+            ),
+        ),
+        rows=(16,),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.storage import chain_store, guard, leveldb, promises, replacing
-from tests.mutants.killers import Simulated, Suite
+from tests.mutants.killers import CrashPoints, Simulated, Suite
 from tests.mutants.mutant import Change, Mutant
 
 MUTANTS = (
@@ -57,6 +57,25 @@ MUTANTS = (
             ),
         ),
         (Suite("unit/node/storage/test_chain_store.py::test_a_crash_in_a_write_leaves_all_of_it_or_nothing"),),
+        rows=(19,),
+    ),
+    Mutant(
+        "a vote is in another batch than what it promises",
+        (
+            Change(
+                chain_store,
+                "ChainStore.promise",
+                "    self._store.write(batch.puts, sync=True)\n",
+                (
+                    "    payloads = {message.payload for message in promises.messages}\n"
+                    "    own = {key: value for key, value in batch.puts.items() if value in payloads}\n"
+                    "    self._store.write(own, sync=True)\n"
+                    "    rest = {key: value for key, value in batch.puts.items() if key not in own}\n"
+                    "    self._store.write(rest, sync=True)\n"
+                ),
+            ),
+        ),
+        (CrashPoints(("durability",)),),
         rows=(19,),
     ),
     Mutant(

@@ -279,4 +279,29 @@ MUTANTS = (
         (Change(crypto, "verify", " or y in _SMALL_ORDER_Y", ""),),
         (Suite("unit/ledger/test_crypto.py::test_our_rule_asks_no_library"),),
     ),
+    Mutant(
+        "the last leader that failed at a height is not demoted",
+        (Change(chain, "_leaders_after", "[:round]}", "[: round - 1]}"),),
+        (Suite("unit/ledger/test_chain.py::test_a_dead_leader_costs_its_timeout_once"),),
+        rows=(20,),
+    ),
+    Mutant(
+        "a leader is forgiven a height later",
+        (Change(chain, "_leader_order", "state.leaders(), height,", "state.leaders(), height - 1,"),),
+        (Suite("unit/ledger/test_chain.py::test_a_later_failure_replaces_an_earlier_one_and_is_forgiven_in_time"),),
+        rows=(20,),
+    ),
+    Mutant(
+        "who was removed is not accused any more",
+        (
+            Change(
+                evidence_admission,
+                "_check_evidence",
+                "owner is None\n",
+                "owner is None\n        or all(item.name != accused for item in state.validators().validators)\n",
+            ),
+        ),
+        (Suite("unit/ledger/test_evidence_admission.py::test_what_may_be_accused"),),
+        rows=(16,),
+    ),
 )

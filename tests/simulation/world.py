@@ -43,10 +43,11 @@ from tests.simulation.trace import Trace
 from tests.simulation.violation import Violation
 from tests.unit.ledger.founders import founder, genesis_of, operators
 
-_EVENTS_PER_MS_MAX = 5_000  # a replica that always wants to be woken at once would stop time
+_EVENTS_PER_SECOND_MAX = 300  # of a machine with each machine: five times what the busiest drawn run has
 _DOWN_MS = (1, 40, 300, 900)
 _COPIES = {"twin": 2, "triplet": 3}
 _SENT_MAX = 256
+_HEIGHTS_TO_JUDGE = 4  # of blocks that a busy machine appends before it takes in what has arrived
 
 
 class _Way(NamedTuple):
@@ -74,8 +75,9 @@ class World:
         """What went wrong so far, by kind."""
         self.sent: deque[tuple[Machine, bytes]] = deque(maxlen=_SENT_MAX)
         """The newest frames, with their senders."""
-        self.not_its_own: set[tuple[int, PeerId]] = set()
-        """(index, peer): the machine got something from this peer that the peer did not send, or not now."""
+        self._not_its_own: dict[tuple[int, PeerId], tuple[int, int]] = {}
+        """(index, peer): the machine got something from this peer that the peer did not send, or not now: in which of
+        its boots, and the height up to which it may be judged."""
         self.genesis, self.genesis_hash, image = _founding(plan.n, plan.q, plan.candidates, plan.heartbeat_ms)
         self.sets = Sets(self.genesis.validators)
         count = plan.n + plan.candidates + plan.followers
@@ -84,6 +86,7 @@ class World:
         self._events: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._sequence = 0
         self._tickets = 0
+        self._second, self._events_in_second = 0, 0
         self._parted: set[tuple[int, int]] = set()
         self._up: set[tuple[int, int]] = set()
         self._connections: Counter[tuple[int, int]] = Counter()
@@ -126,18 +129,23 @@ class World:
 
     def run_until(self, end_ms: int, done: Callable[[], bool] | None = None) -> None:
         """Let everything happen that is due before `end_ms`, or until it is done (asked whenever time has moved)."""
-        events_at_once = 0
         while self._events and self._events[0][0] <= end_ms:
-            if self._events[0][0] > self.now_ms:
-                if done is not None and done():
-                    return
-                events_at_once = 0
+            if self._events[0][0] > self.now_ms and done is not None and done():
+                return
             self.now_ms, _, happens, arguments = heapq.heappop(self._events)
-            events_at_once += 1
-            if events_at_once > _EVENTS_PER_MS_MAX:
-                raise Violation("progress", "time stands still: some machine always wants to be woken at once")
+            self._count_event()
             happens(*arguments)
         self.now_ms = max(self.now_ms, end_ms)
+
+    def _count_event(self) -> None:
+        """So much does not happen in a second: machines keep each other busy, or one always wants to be woken at once,
+        and then time stands still."""
+        second = self.now_ms // 1_000
+        if second != self._second:
+            self._second, self._events_in_second = second, 0
+        self._events_in_second += 1
+        if self._events_in_second > _EVENTS_PER_SECOND_MAX * (len(self.machines) + 1) ** 2:
+            raise Violation("pace", f"{self._events_in_second} events in second {second}, and there is no end to them")
 
     def note(self, machine: Machine | None, kind: str, note: str = "") -> None:
         """An event for the trace."""
@@ -332,13 +340,25 @@ class World:
             return
         self.faults[kind] += 1
         peer = way.sender.identity.peer
-        self.not_its_own.add((way.receiver.identity.index, peer))
         try:
             message = decode(frame)
         except MalformedError:
             self.part(way.receiver, peer, self.plan.reconnect_ms)
         else:
+            self._excuse(way.receiver, peer, message)
             self._arrive(way, frame, message)
+
+    def _excuse(self, machine: Machine, peer: PeerId, message: PeerMessage) -> None:
+        """The machine may blame this peer for the message, until it must have judged it: what is of a later height
+        waits for that, and all else for its turn."""
+        height = max(machine.durable_height, getattr(message, "height", 0)) + _HEIGHTS_TO_JUDGE
+        place = machine.identity.index, peer
+        self._not_its_own[place] = max((machine.boots, height), self._not_its_own.get(place, (0, 0)))
+
+    def excused(self, machine: Machine, peer: PeerId) -> bool:
+        """Whether the machine may blame an honest peer, for what that did not send, or not now."""
+        boots, height = self._not_its_own.get((machine.identity.index, peer), (0, 0))
+        return boots == machine.boots and machine.durable_height <= height
 
     def _arrive(self, way: _Way, frame: bytes, message: PeerMessage) -> None:
         if self._is_open(way):

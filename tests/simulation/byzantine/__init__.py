@@ -2,6 +2,7 @@
 
 twin, triplet  two or three machines with the same keys
 liar           signs whatever may hurt (`lies`, one small file for each family)
+impersonator   votes under the names of others
 framer         tries to make an honest validator contradict itself
 silent, withholding, selective    what they do not send, and to whom
 forgetful, restored, lying disk   honest, and their vote state is not what it was: counted as liars
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from tests.simulation.byzantine.forgetful import Forgetful
 from tests.simulation.byzantine.framer import Framer
+from tests.simulation.byzantine.impersonator import Impersonator
 from tests.simulation.byzantine.liar import Liar
 from tests.simulation.byzantine.lying_disk import LyingDisk
 from tests.simulation.byzantine.restored import Restored
@@ -26,6 +28,7 @@ KINDS: dict[str | None, type[Machine]] = {
     "twin": Twin,
     "triplet": Twin,
     "liar": Liar,
+    "impersonator": Impersonator,
     "framer": Framer,
     "silent": Silent,
     "splitter": Splitter,

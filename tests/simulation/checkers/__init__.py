@@ -19,6 +19,8 @@
     I17      bounds        everything that can grow has its bound
     I18      determinism   a test of its own (`test_determinism`)
     I19      reporting     what was reported committed is never lost
+             pace          a round is given up when its time is over, and nothing happens without end
+             signers       who signed last, as a node says it, is what its own records say
              cosigning     cosignatures only ever go forward, and are durable, with their block, before they leave
              reputation    no honest machine is blamed, accused or silenced
              explanations  the doctor says what is true, and explains every stall
@@ -28,8 +30,8 @@
 The numbers are those of the consensus research, section 1.9. A `Violation` bears the name of its family: agreement is
 I1 and I8; certificates I3, I9 and I10; statements I4 and I5; durability I6, I7 and I19; every other file has its own.
 
-A machine whose disk is damaged may have lost what it had: it is not held to what is on its disk, nor to going on where
-it was (I8, I11, I12, I14); but to all that it says.
+A machine whose disk is damaged may have lost what it had: it is not held to going on where it was (I8, I11, I12, I19);
+but to all that it says, and in the end each row on its disk is unreadable or right (I14).
 
 I1, I9 and I10 hold while no more validators sign two different things than the quorum bears; all others always.
 """
@@ -63,7 +65,7 @@ from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.certificates import Certificates
 from tests.simulation.checkers.contradictions import said_in_message
 from tests.simulation.checkers.cosigning import Cosigning
-from tests.simulation.checkers.durability import check_appended, check_spoken
+from tests.simulation.checkers.durability import check_appended, check_found, check_spoken
 from tests.simulation.checkers.explanations import Explanations
 from tests.simulation.checkers.forks import Fork, find_forks
 from tests.simulation.checkers.forward import Forward
@@ -72,6 +74,7 @@ from tests.simulation.checkers.holding import check_held
 from tests.simulation.checkers.links import Links
 from tests.simulation.checkers.locking import Locking
 from tests.simulation.checkers.model import check_traces
+from tests.simulation.checkers.pace import Pace
 from tests.simulation.checkers.preparing import Preparing
 from tests.simulation.checkers.rejoining import Rejoining
 from tests.simulation.checkers.reporting import Reporting
@@ -104,6 +107,7 @@ class Checkers:
         self.signing = Signing()
         self.framing = Framing()
         self.forward = Forward()
+        self.pace = Pace()
         self.preparing = Preparing()
         self.locking = Locking()
         self.restarting = Restarting(synced, rng)
@@ -132,8 +136,16 @@ class Checkers:
                 check_blame(machine, self._world.machines_of(peer), reason)
             case Logged():
                 check_log(machine, action, self._world)
+                self._logged(machine, action)
             case _:
                 pass
+
+    def _logged(self, machine: Machine, line: Logged) -> None:
+        if line.event == "evidence_found":
+            height, validator = line.fields["height"], line.fields["validator"]
+            assert isinstance(height, int)
+            assert isinstance(validator, str)
+            check_found(machine, height, validator)
 
     def _appended(self, machine: Machine, block: BlockAppended) -> None:
         check_appended(machine, block)
@@ -174,11 +186,13 @@ class Checkers:
         value = self.certificates.message(message.payload)
         self._showed(value)
         if not isinstance(decoded, TimeoutCertificate):  # only certificates of others are passed on
-            check_spoken(machine, value, message.payload)
+            has_prepared = self.signing.has_said(machine, value["height"], value["round"], "prepare")
+            check_spoken(machine, value, message.payload, has_prepared=has_prepared)
             check_held(machine, value)
             said = said_in_message(value)
             self.signing.spoken(machine, said)
             self.framing.spoken(machine, said, decoded)
+            self.pace.spoken(machine, decoded)
         self._spoken.add(key)
 
     def _showed(self, value: dict[str, object]) -> None:
@@ -193,6 +207,7 @@ class Checkers:
         """A machine came back."""
         if machine.honest:
             self._world.sets.learn(machine)
+            self.pace.looked_at(machine)
             height = machine.running._parts.deciding.height
             announced = self.agreement.announced.get(machine.identity.index, 0)
             if not machine.damaged:
@@ -203,6 +218,8 @@ class Checkers:
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
         """A machine took a step with these inputs; nothing of these actions was carried out yet."""
+        if machine.honest:
+            self.pace.looked_at(machine)
         if machine.honest and not machine.damaged:
             self.restarting.took(machine, inputs, backlog, actions)
 
@@ -213,6 +230,7 @@ class Checkers:
             self.bounds.stepped(machine)
             self.recorder.stepped(machine)
             if not (machine.damaged or machine.disk.is_broken):
+                self.cosigning.stepped(machine)
                 self.explanations.stepped(machine)
                 self.rejoining.stepped(machine)
                 self.restarting.stepped(machine)

@@ -1,5 +1,6 @@
 """I14: in the end a stranger re-executes every honest chain. No operation is in it twice, each was signed and verified,
 and their order is that of the blocks; whatever a machine reported committed is in the chain of that machine (I19).
+A disk that was damaged has of each row what every other has, or nothing that can be read.
 
 There is one chain, of which some machines have more than others; only where the chain could fork, and did, each side is
 audited by itself.
@@ -20,9 +21,12 @@ from ledger.receipt import verify_receipt
 from ledger.trail import anchor_of
 from node.http.receipts import receipt_of
 from node.storage import keys
+from node.storage.errors import DamagedError
 from node.storage.queries import Queries
+from node.storage.rows import unseal
 from tests.simulation.checkers.accusations import Accusations
-from tests.simulation.checkers.synced import record_of
+from tests.simulation.checkers.signers import check_signers
+from tests.simulation.checkers.synced import record_of, shared
 from tests.simulation.violation import Violation, demand
 from tests.unit.ledger.audited import audit_in_memory
 from tests.verifier.verify_receipt import anchor_of as read_anchor
@@ -71,7 +75,12 @@ def audit(
         of_machine[machine.identity.index] = branch
         _compare(machine, branch, agreement)
         branch.accusations.compare(machine, chain)
+        if agreement.within_bound:
+            check_signers(machine, chain)
     demand(len(branches) <= 1 or not agreement.within_bound, _NAME, "honest disks have two chains")
+    for machine in world.honest if agreement.within_bound else ():
+        if machine.damaged:
+            _check_damaged(machine, synced)
     if chains:
         longest = max(chains, key=lambda item: item[1].tip.header.height)[1]
         _check_trail(world, longest)
@@ -149,6 +158,29 @@ def _check_receipts(world: World, chain: ChainStore) -> None:
                 raise Violation(_NAME, f"the receipt of block {height} from {from_height}: {error}") from error
             demand(verified.leaf == leaf, _NAME, f"the receipt of block {height} is of another transaction")
             demand(proved["transaction"] == leaf.transaction_id.hex(), _NAME, "the second verifier found another one")
+
+
+def _check_damaged(machine: Machine, synced: Synced) -> None:
+    """Damage is never read: each row of the chain is there, and unreadable or right; and so is what was repaired."""
+    image = machine.disk.image()
+    tip = image.get(keys.TIP)
+    height = keys.unpack_height(tip) if tip is not None and _is_readable(keys.TIP, tip) else synced.height + 1
+    if height > synced.height:  # the files are gone, or nobody else is as far
+        return
+    found, expected = shared(image, height), synced.rows(height)
+    wrong = [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
+    wrong = [key for key in wrong if key not in found or _is_readable(key, found[key])]
+    if keys.FORMAT in wrong and machine.refused is not None:  # of another version of the software, and not read
+        return
+    demand(not wrong, _NAME, f"{machine.identity.name}, whose disk was damaged, has wrong rows: {sorted(wrong)[:3]}")
+
+
+def _is_readable(key: bytes, row: bytes) -> bool:
+    try:
+        unseal(key, row)
+    except DamagedError:
+        return False
+    return True
 
 
 def _compare(machine: Machine, branch: Branch, agreement: Agreement) -> None:

@@ -1,5 +1,6 @@
 """I7: at the instant a message leaves, its record is durable: its exact bytes in the database, and noted in the guard.
-And a block that is announced is on the disk, with its record, its place in the index, and all its transactions.
+And a block that is announced is on the disk, with its record, its place in the index, and all its transactions; and so
+is evidence, before its finder says that it has found it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 _NAME = "durability"
 
 
-def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes) -> None:
-    """A signed message, as plain values and as bytes, is about to leave."""
+def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes, *, has_prepared: bool) -> None:
+    """A signed message, as plain values and as bytes, is about to leave; `has_prepared` is whether the prepare vote of
+    its round left before it."""
     place = message["height"], message["round"], KINDS[message["type"]]
     who = f"{machine.identity.name} sends {message['type']} of height {place[0]}, round {place[1]}"
     own = machine.disk.durable(keys.own_message(place[0], place[1], StatementType(place[2])))
@@ -29,10 +31,18 @@ def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes) -> N
     record = machine.guard.read()
     if record == GuardRecord(*place, sha256(payload).digest()):
         return
-    # It may hold a later one; the prepare vote of a round may be later than its commit vote.
+    # It may hold a later one; the prepare vote of a round may be later than its commit vote, and leaves after it then.
     at = (0, 0, 0) if record is None else (record.height, record.round, int(record.step))
-    prepared_after = message["type"] == "commit" and at == (*place[:2], KINDS["prepare"])
+    prepared_after = message["type"] == "commit" and at == (*place[:2], KINDS["prepare"]) and not has_prepared
     demand(at > place or prepared_after, _NAME, f"{who}, and its guard is at {record}")
+
+
+def check_found(machine: Machine, height: int, validator: str) -> None:
+    """A machine says that it has evidence against this validator: not even a loss of power makes it forget."""
+    names = [item.name for item in machine.world.sets.at(height).validators]
+    row = machine.disk.durable(b"e\x01" + keys.pack_height(height) + names.index(validator).to_bytes(2, "big"))
+    who = f"{machine.identity.name} says that it has evidence of height {height} against {validator}"
+    demand(row is not None, _NAME, f"{who}, which is not on its disk")
 
 
 def check_appended(machine: Machine, block: BlockAppended) -> None:

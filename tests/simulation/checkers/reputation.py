@@ -2,8 +2,8 @@
 
 A log line of the events below would mean that an honest machine does not trust itself, or its own disk. Only one whose
 disk is damaged may say so of its disk, and nothing but a frame that was damaged on its way, or is of another time or
-chain, justifies blame. Where more lie than the quorum bears, there may be two chains,
-and whoever finds that out stops, and says so.
+chain, justifies blame, and that only until it must have been judged. Where more lie than the quorum bears, there may be
+two chains, and whoever finds that out stops, and says so.
 """
 
 from __future__ import annotations
@@ -57,11 +57,9 @@ _OF_DAMAGE = frozenset(
 
 def check_blame(machine: Machine, blamed: Sequence[Machine], reason: str) -> None:
     """A peer is said to misbehave."""
-    world, index = machine.world, machine.identity.index
+    world = machine.world
     names = [
-        other.identity.name
-        for other in blamed
-        if other.honest and (index, other.identity.peer) not in world.not_its_own
+        other.identity.name for other in blamed if other.honest and not world.excused(machine, other.identity.peer)
     ]
     demand(not names, _NAME, f"{machine.identity.name} blames the honest {names}: {reason}")
 

@@ -33,7 +33,7 @@ class Synced:
         self.blocks: list[AuditedBlock] = []
         self._store = self.chain.store
         self._audit = ChainAudit(self.chain, world.memory.verify)
-        self._rows = {0: _shared(founding, 0)}
+        self._rows = {0: shared(founding, 0)}
 
     @property
     def height(self) -> int:
@@ -52,7 +52,7 @@ class Synced:
                 raise Violation("audit", f"height {next_height} does not pass: {error}") from error
             self.blocks.append(block)
             assert isinstance(self._store, MemoryStore)
-            self._rows[next_height] = _shared(self._store.image(), next_height)
+            self._rows[next_height] = shared(self._store.image(), next_height)
         return True
 
     def rows(self, height: int) -> Rows:
@@ -69,17 +69,18 @@ def record_of(chain: ChainStore, height: int) -> bytes:
 
 def shared_rows(machine: Machine) -> Rows:
     """The rows on a machine's disk that every node must have whose tip is the same."""
-    return _shared(machine.disk.image(), machine.durable_height)
+    return shared(machine.disk.image(), machine.durable_height)
 
 
 def own_rows(machine: Machine) -> Rows:
     """All others: what only this machine knows and promised."""
     image = machine.disk.image()
-    shared = _shared(image, machine.durable_height)
-    return {key: row for key, row in image.items() if key not in shared}
+    everybodys = shared(image, machine.durable_height)
+    return {key: row for key, row in image.items() if key not in everybodys}
 
 
-def _shared(image: Rows, tip: int) -> Rows:
+def shared(image: Rows, tip: int) -> Rows:
+    """The rows of an image of a disk that every node must have whose tip is `tip`."""
     above = keys.pack_height(tip + 1)
     return {
         key: row

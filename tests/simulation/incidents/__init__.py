@@ -61,7 +61,10 @@ DAMAGE: Mapping[str, Callable[[World, Machine, int], None]] = {
 }
 
 
-AT_WISH: Mapping[str, Callable[[World, Machine, int], None]] = {"bit flipped in a block": disks.flip_bit_of_block}
+AT_WISH: Mapping[str, Callable[[World, Machine, int], None]] = {
+    "bit flipped in a block": disks.flip_bit_of_block,
+    "database of an older format": disks.older_format,
+}
 """What no plan draws, for tests that are after it."""
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.encoding import encode
 from node.storage import keys
+from node.storage.rows import seal
 from tests.simulation.disk import UNREADABLE, GuardFile
 
 if TYPE_CHECKING:
@@ -80,6 +82,13 @@ def lose_database(world: World, machine: Machine, for_ms: int) -> None:
     """The files of the database are gone: it opens as empty."""
     _restart(world, machine)
     machine.replace_disk({})
+
+
+def older_format(world: World, machine: Machine, for_ms: int) -> None:
+    """The database is one of an older version of the software, which writes its rows otherwise."""
+    _restart(world, machine)
+    identity = encode({"chain": world.genesis.chain.hex(), "format": keys.FORMAT_VERSION - 1})
+    machine.replace_disk({**machine.disk.image(), keys.FORMAT: seal(keys.FORMAT, identity)})
 
 
 def lose_end_of_log(world: World, machine: Machine, for_ms: int) -> None:

@@ -206,6 +206,11 @@ def joined(since: int) -> Rows:
     return with_key(CONSENSUS.public_key, ValidatorKey("v1", KeyPurpose.CONSENSUS, since))
 
 
+def removed(name: str) -> Rows:
+    """A validator that is not in the set any more, whose key was in force up to the height after that of the votes."""
+    return with_key(CONSENSUS.public_key, ValidatorKey(name, KeyPurpose.CONSENSUS, 1, 8))
+
+
 WRONG = Code.EVIDENCE_KEY_WRONG
 
 ACCUSATIONS: list[tuple[str, Evidence, Rows | None, Code | None]] = [
@@ -222,6 +227,7 @@ ACCUSATIONS: list[tuple[str, Evidence, Rows | None, Code | None]] = [
     ("a key that came after", GOOD, joined(8), WRONG),
     ("a key that came with that height", GOOD, joined(7), None),
     ("a key of one who left", GOOD, with_key(CONSENSUS.public_key, ValidatorKey("v9", KeyPurpose.CONSENSUS, 1)), WRONG),
+    ("one who was removed since", accuse("v9", CONSENSUS, CHAIN), removed("v9"), None),
     ("of another chain", accuse("v1", CONSENSUS, Digest(bytes(32))), None, Code.EVIDENCE_UNPROVEN),
     ("of another epoch", accuse("v1", CONSENSUS, CHAIN, epoch=1), None, Code.EVIDENCE_UNPROVEN),
     ("signed by another", replace(accuse("v1", NODE, CHAIN), key=CONSENSUS.public_key), None, Code.EVIDENCE_UNPROVEN),

@@ -36,6 +36,7 @@ from node.identity import create_key, load_signing_key
 from node.ports import GuardRecord
 from node.replica.opening import read_vote_state
 from node.storage.guard import FileGuard
+from node.storage.rebuild import set_aside_path
 from tests.unit.ledger.founders import TIME_MS, genesis_of, signing_key
 
 LISTEN = Endpoint("127.0.0.1", 9001)
@@ -247,6 +248,19 @@ def test_a_genesis_that_was_only_copied_here_is_not_adopted(tmp_path: Path) -> N
     assert not config.data_path.exists()
     adopt(config, genesis.document, expected=genesis.chain)
     assert silence(config) is None
+
+
+def test_a_vote_state_between_two_names_is_not_lost(tmp_path: Path) -> None:
+    """The power was cut between the two renames with which a damaged database is made anew."""
+    config, genesis = validator(tmp_path / "home")
+    adopt(config, genesis.document, expected=genesis.chain)
+    database = data_paths(config).database
+    shutil.copytree(database, database.with_name("database.new"))
+    assert vote_state(config) is VoteState.PRESENT
+    database.rename(set_aside_path(database))
+    assert vote_state(config) is VoteState.PRESENT
+    assert silence(config) is None
+    assert vote_state(config) is VoteState.PRESENT
 
 
 def test_one_adoption_at_a_time(tmp_path: Path) -> None:

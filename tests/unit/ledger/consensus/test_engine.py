@@ -282,6 +282,18 @@ def test_a_block_that_our_own_check_refuses_is_not_proposed() -> None:
     assert bench.give(BlockBuilt(0, X, BLOCK, None)) == []
 
 
+def test_a_leader_that_gave_its_round_up_proposes_nothing_in_it() -> None:
+    bench = Bench(me=0)
+    bench.give(WorkPending())
+    bench.give(BlockBuilt(0, X, BLOCK, None))
+    assert bench.at(START_MS + 500) == [BroadcastStatus(0), BuildBlock(0)], "the next attempt may be better"
+    cast = bench.at(START_MS + 1_000)
+    assert CastTimeout(TimeoutStatement(HEIGHT, 0, -1, ZERO_DIGEST), None, Durable()) in cast
+    bench.own(cast)
+    assert bench.give(BlockBuilt(0, X, BLOCK, fresh())) == []
+    assert bench.at(START_MS + 1_500) == [Broadcast(timeout(0)), BroadcastStatus(0)]
+
+
 def test_a_block_built_for_a_round_that_is_over_is_not_proposed() -> None:
     bench = Bench(me=0)
     bench.give(WorkPending())

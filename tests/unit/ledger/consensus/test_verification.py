@@ -147,6 +147,18 @@ def test_certificates() -> None:
         verify_commit_certificate(committed(2, by=(0, 3)), keys())
 
 
+def test_a_signature_that_was_verified_is_that_of_its_signer_alone() -> None:
+    """All who vote alike sign the same bytes: what is remembered of one proves nothing of another."""
+    here, votes = keys(), committed(2).signatures
+    verify_message(commit(0, 2), here)
+    borrowed = tuple(replace(vote, signature=votes[0].signature) for vote in votes)
+    assert votes[0].validator == 0
+    with pytest.raises(VerificationError, match="of validator 1 does not verify"):
+        verify_message(replace(commit(0, 2), validator=1), here)
+    with pytest.raises(VerificationError, match="of validator 1 does not verify"):
+        verify_commit_certificate(replace(committed(2), signatures=borrowed), here)
+
+
 def test_a_signature_is_verified_once_and_a_bad_one_every_time() -> None:
     asked: list[Signature] = []
 

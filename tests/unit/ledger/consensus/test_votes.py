@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.consensus.messages import SignedStatement
 from ledger.consensus.statements import CommitStatement, PrepareStatement, StatementType
-from ledger.consensus.verification import verify_timeout_certificate
+from ledger.consensus.verification import verify_prepare_certificate, verify_timeout_certificate
 from ledger.consensus.votes import VoteBook
 from ledger.primitives import ZERO_DIGEST, Digest
 from tests.unit.ledger.consensus.signed import (
@@ -40,6 +40,19 @@ def test_a_certificate_forms_at_the_quorum_and_not_before(count: int) -> None:
             assert (certificate is not None) == (index >= quorum)
             book.add(signed(index, statement))
             book.add(signed(index, statement))  # once is enough
+
+
+def test_votes_for_one_block_that_bind_two_justifications_are_no_quorum() -> None:
+    book = VoteBook(3)
+    for index, justification in enumerate((Y, Y, Z, Z)):
+        book.add(bare(prepare(index, 1, X, justification)))
+        for bound in (Y, Z):
+            assert book.prepare_certificate(PrepareStatement(HEIGHT, 1, X, bound)) is None
+    book.add(bare(prepare(0, 1, X, Z)))  # of who signs both, each counts
+    certificate = book.prepare_certificate(PrepareStatement(HEIGHT, 1, X, Z))
+    assert certificate is not None
+    assert [item.validator for item in certificate.signatures] == [0, 2, 3]
+    verify_prepare_certificate(certificate, keys())
 
 
 VOTES = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([X, Y, Z])), max_size=20)

@@ -393,3 +393,15 @@ def test_the_guard_of_a_node_that_was_silent_before_is_told_at_its_start() -> No
     node.guard = MemoryGuard(before)
     cluster.start(node)
     assert node.guard.read() == SILENCED
+
+
+@pytest.mark.parametrize("damaged", [0, 512])
+def test_a_guard_that_was_told_of_silence_says_so_with_either_half_damaged(damaged: int) -> None:
+    """Where the database is lost, too, nothing else would: the other half would be an old vote."""
+    cluster = Cluster(4)
+    _grow(cluster, 1)
+    node = cluster.nodes[3]
+    node.running._parts.keep_silent("a test")
+    image = bytearray(node.guard.image())
+    image[damaged + 20] ^= 0xFF
+    assert MemoryGuard(bytes(image)).read() == SILENCED

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -237,6 +237,21 @@ def test_a_deleted_table_is_noticed(compacted: Path) -> None:
     table_of(compacted).unlink()
     with pytest.raises(StorageError):
         read_all(compacted)
+
+
+@pytest.mark.parametrize("left", [0, 1_000, -1])
+def test_a_table_without_its_end_is_damage_and_no_system_that_cannot_read(compacted: Path, left: int) -> None:
+    """As damage, it has the database made anew; else whoever asks for what stood there would end the node each time."""
+    table = table_of(compacted)
+    os.truncate(table, left if left >= 0 else table.stat().st_size + left)
+    with closing(open_database(compacted)) as store:
+        for _ in range(2):
+            with pytest.raises(DamagedError):
+                store.get(b"key 0001")
+        with pytest.raises(DamagedError):
+            list(store.range(b"", b"\xff"))
+        store.write({b"another": b"row"}, sync=True)
+        assert store.get(b"another") == b"row"
 
 
 @pytest.mark.parametrize("name", ["CURRENT", "MANIFEST"])

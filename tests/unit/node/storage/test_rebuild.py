@@ -149,6 +149,8 @@ def test_an_archive_that_cannot_be_opened_any_more_is_removed(database: Path) ->
     (set_aside_path(database) / "CURRENT").write_bytes(b"nonsense")
     with closing(SetAside(database)) as aside:
         assert aside.archive is None
+        assert aside.unreadable is not None
+        assert "it is removed" in aside.unreadable
     for thread in list(rebuild.removing()):
         thread.join()
     assert not set_aside_path(database).exists()
