@@ -173,6 +173,7 @@ async def spoilt_frames(target: Target, arms: Arms) -> None:
         async with _linked(target, arms) as channel:
             while True:
                 await channel.send(os.urandom(random.choice((1, 40, 16 * KIB, MIB))))
+                await asyncio.sleep(0)  # else it would never hear that it is cut off
 
     await _all([pour] * 4)
 
