@@ -28,7 +28,7 @@ MUTANTS = (
     Mutant(
         "a committed id may be used again",
         (Change(chain_store, "ChainStore.transaction_committed", "return ", "return False and "),),
-        (Simulated(("audit", "progress")),),
+        (Simulated(("audit", "progress", "reputation")),),  # or a repair of the block whose index rows it took
     ),
     Mutant(
         "half a slot of the guard is taken for whole",
