@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from ledger.limits import HTTP_BODY_BYTES_MAX, HTTP_UNREAD_ROOM_BYTES_MIN
+from ledger.limits import HTTP_BODY_BYTES_MAX, HTTP_SLICE_BYTES, HTTP_UNREAD_ROOM_BYTES_MIN
 from node.http import render
 from node.http.access import OPEN, Access
 from node.http.allowance import client_address
@@ -25,6 +25,7 @@ from node.http.parameters import check_query
 from node.http.problems import HttpCode, Problem, ProblemError
 from node.http.route import Route
 from node.http.routes import ROUTES
+from node.http.slices import SlicedBody
 from node.storage.errors import StorageFailedError
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -93,6 +94,8 @@ class _Outermost:
             response = await handler(request)
         except ProblemError as error:
             response = problem_response(error.problem, self._context)
+            if error.problem.code is HttpCode.ANSWERS_UNREAD:
+                response.force_close()  # and what was asked for behind this is not even looked at
         except web.HTTPException as error:
             response = self._refused_by_aiohttp(request, error)
         except ConnectionError:
@@ -151,7 +154,17 @@ def _response(context: Context, request: web.Request, answer: Answer) -> web.Res
         known = request.if_none_match
         if known is not None and any(item.value in (etag, "*") for item in known):
             return web.Response(status=304, headers=headers)
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    return web.Response(status=answer.status, body=_body(context, request, answer.body), headers=headers)
+
+
+def _body(context: Context, request: web.Request, body: bytes) -> bytes | SlicedBody:
+    """A large body goes out in slices, and is counted meanwhile. Raises `ProblemError` when it has no room."""
+    if len(body) <= HTTP_SLICE_BYTES or request.method == "HEAD":
+        return body
+    address = client_address(request.remote)
+    if not context.unread.has_room(address, len(body)):
+        raise ProblemError(Problem(HttpCode.ANSWERS_UNREAD, "this answer has no room beside them"))
+    return SlicedBody(body, context.unread, address)
 
 
 def _check_accepted(accept: str, media_type: str) -> None:

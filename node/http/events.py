@@ -21,6 +21,7 @@ from aiohttp import web
 from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
+    HTTP_SLICE_BYTES,
     HTTP_STREAM_BLOCKS_PER_WRITE_MAX,
     HTTP_STREAM_BYTES_PER_WRITE_MAX,
     HTTP_STREAM_KEEP_ALIVE_SECONDS,
@@ -143,7 +144,8 @@ async def _write(call: Call, response: web.StreamResponse, data: bytes) -> None:
     """Write, and give up the connection when the client does not read. Raises `ConnectionResetError`."""
     try:
         async with asyncio.timeout(HTTP_STREAM_WRITE_SECONDS_MAX):
-            await response.write(data)
+            for start in range(0, len(data), HTTP_SLICE_BYTES):
+                await response.write(data[start : start + HTTP_SLICE_BYTES])
     except TimeoutError:
         _abort(call)
         raise ConnectionResetError("the client reads too slowly") from None

@@ -1,8 +1,8 @@
 """Sockets: the application's connections, bounded in number, in time, and in what one request line may be.
 
 aiohttp reads requests, writes answers, and closes connections that send nothing. Around it stand what it does not have:
-a bound on connections, in all and for each address, one on answers that nobody reads, in bytes and in time, and problem
-details for what its parser refuses.
+a bound on connections, in all and for each address, one on the time that the head of a request takes, one on answers
+that nobody reads, in bytes and in time, and problem details for what its parser refuses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from ledger.limits import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_IDLE_SECONDS_MAX,
     HTTP_LINE_BYTES_MAX,
-    HTTP_UNREAD_ANSWER_BYTES,
+    HTTP_READ_SECONDS_MAX,
+    HTTP_SLICE_BYTES,
+    HTTP_UNREAD_CONNECTION_BYTES,
     HTTP_UNREAD_SECONDS_MAX,
     HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
@@ -34,6 +36,8 @@ from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
+from node.net.links import shape
+from node.places import Places
 
 
 class HttpServer:
@@ -46,7 +50,11 @@ class HttpServer:
             handler_cancellation=True,  # a client that goes away ends its wait
             shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
         )
-        self._connections = Allowance(total_max=HTTP_CONNECTIONS_MAX, per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX)
+        self._connections = Places(
+            total_max=HTTP_CONNECTIONS_MAX,
+            per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX,
+            oust=_Connection.break_off,
+        )
         self._unread = application[CONTEXT].unread
         self._listeners: list[asyncio.Server] = []
 
@@ -83,7 +91,7 @@ class HttpServer:
 class _Gate(asyncio.Protocol):
     """The first protocol of every connection: lets it in, or turns it away."""
 
-    def __init__(self, server: web.Server, connections: Allowance, unread: Allowance) -> None:
+    def __init__(self, server: web.Server, connections: Places[_Connection], unread: Allowance) -> None:
         self._server = server
         self._connections = connections
         self._unread = unread
@@ -93,22 +101,22 @@ class _Gate(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
         address = client_address(peer[0] if isinstance(peer, tuple) else None)
-        if not self._connections.take(address):
+        connection = _Connection(self._server, self._connections, self._unread, address)
+        if not self._connections.take(address, connection):
             transport.write(_turned_away())
             transport.close()
             return
-        connection = _Connection(self._server, self._connections, self._unread, address)
         transport.set_protocol(connection)
         connection.connection_made(transport)
 
 
 class _Connection(RequestHandler):
-    """An aiohttp connection that gives its shares back, waits for its reader only so long, and says in problem details
-    what its parser refuses."""
+    """An aiohttp connection that gives its shares back, waits only so long for the rest of a request and for its
+    reader, and says in problem details what its parser refuses."""
 
-    __slots__ = ("_address", "_connections", "_patience", "_unread", "_waiting_bytes")
+    __slots__ = ("_address", "_connections", "_head", "_patience", "_unread", "_waiting_bytes", "_wire")
 
-    def __init__(self, server: web.Server, connections: Allowance, unread: Allowance, address: str) -> None:
+    def __init__(self, server: web.Server, connections: Places[_Connection], unread: Allowance, address: str) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -123,23 +131,52 @@ class _Connection(RequestHandler):
         self._address = address
         self._waiting_bytes = 0  # of `unread`, as long as the transport has paused writing
         self._patience: asyncio.TimerHandle | None = None
+        self._head: asyncio.TimerHandle | None = None  # as long as a request's head has begun and not ended
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have little wait here and in the kernel, in front of a reader who may never come."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=HTTP_SLICE_BYTES)
+        shape(transport.get_extra_info("socket"))
+        self._wire = transport  # aiohttp forgets its own when it begins to close it, and that may wait for a reader
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A request comes, or some of one: what begins while none is waited for is the head of the next."""
+        idle = self._waits_for_request()
+        super().data_received(data)
+        if not self._waits_for_request():
+            self._head_is_whole()
+        elif idle and data and self._head is None:
+            loop = asyncio.get_running_loop()
+            self._head = loop.call_later(HTTP_READ_SECONDS_MAX, self.break_off)
+
+    def _waits_for_request(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    def _head_is_whole(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the shares back."""
-        self._connections.give_back(self._address)
+        self._connections.give_back(self._address, self)
+        self._head_is_whole()
         self._was_read()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """An answer waits for its reader. It must, within bounds: a thousand of them would have a gigabyte. (Requests
-        are refused before that, so that nothing is made for nobody.)"""
+        are refused before that, so that nothing is made for nobody. A large answer counts for itself, see
+        `node.http.slices`.)"""
         super().pause_writing()
-        waiting = self._unsent_bytes() + HTTP_UNREAD_ANSWER_BYTES
+        waiting = self._unsent_bytes() + HTTP_UNREAD_CONNECTION_BYTES
         if self._unread.take(self._address, waiting):
             self._waiting_bytes = waiting
             self._expect_reading()
         else:
-            self._break_off()
+            self.break_off()
 
     def resume_writing(self) -> None:
         """It was read."""
@@ -156,7 +193,7 @@ class _Connection(RequestHandler):
         if unread_before - self._unsent_bytes() - self._bytes_in_kernel() >= HTTP_UNREAD_TAKEN_BYTES_MIN:
             self._expect_reading()
         else:
-            self._break_off()
+            self.break_off()
 
     def _was_read(self) -> None:
         if self._patience is not None:
@@ -167,22 +204,20 @@ class _Connection(RequestHandler):
             self._waiting_bytes = 0
 
     def _unsent_bytes(self) -> int:
-        assert isinstance(self.transport, asyncio.Transport), "it is connected"
-        return self.transport.get_write_buffer_size()
+        return self._wire.get_write_buffer_size()
 
     def _bytes_in_kernel(self) -> int:
         """How much the other end has not acknowledged (tcp(7), SIOCOUTQ), where the system says so: of a slow reader
         the kernel takes megabytes at once, and then nothing for minutes."""
-        assert self.transport is not None, "it is connected"
-        connection = self.transport.get_extra_info("socket")
+        connection = self._wire.get_extra_info("socket")
         count = bytearray(4)
         with contextlib.suppress(OSError):
             fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, count)
         return int.from_bytes(count, sys.byteorder)
 
-    def _break_off(self) -> None:
-        assert isinstance(self.transport, asyncio.Transport), "it is connected"
-        self.transport.abort()  # to close would be to wait for the reader
+    def break_off(self) -> None:
+        """Close it now; to close it politely would be to wait for the reader."""
+        self._wire.abort()
 
     def handle_error(
         self,

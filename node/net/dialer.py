@@ -75,9 +75,10 @@ def explain(error: Exception) -> str:
         case ClientConnectorCertificateError():
             return str(error.certificate_error)
         case ClientConnectorError():
-            return error.os_error.strerror or str(error.os_error)
+            # Of a connection that ends within the TLS handshake asyncio says nothing at all.
+            return error.os_error.strerror or str(error.os_error) or "the connection ended in the TLS handshake"
         case _:
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 async def _refuse_redirect(*_: object) -> None:

@@ -4,6 +4,9 @@ Connections are accepted one by one here rather than by `asyncio.start_server`, 
 TLS handshake failed, wait a minute for one that never starts, and let any number of them begin. A stranger costs a
 handshake; what it gets to see is a TLS alert. aiohttp's low-level server does HTTP and WebSocket behind that.
 
+Strangers who say nothing do not keep peers out, from however many addresses (`node.places`): a peer needs some
+hundredths of its five seconds.
+
 Until `Arrival.admitted` is called the connection belongs to the deadline; afterwards it is the link's.
 """
 
@@ -12,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 from ssl import SSLContext, SSLError
 
 from aiohttp import web
@@ -22,6 +25,7 @@ from aiohttp import web
 from ledger.limits import (
     FRAME_BYTES_MAX,
     HANDSHAKE_TIMEOUT_MS,
+    PEER_ACCEPTED_IN_A_ROW_MAX,
     PEER_CLOSE_TIMEOUT_MS,
     PEER_HANDSHAKES_MAX,
     PEER_HANDSHAKES_PER_ADDRESS_MAX,
@@ -30,6 +34,7 @@ from ledger.limits import (
 from node.log import EventLog, Throttle
 from node.net.handshake import PATH
 from node.net.links import Channel, shape
+from node.places import Places
 
 _BACKLOG = 128
 _REFUSALS_LOGGED_PER_MINUTE = 60
@@ -48,6 +53,24 @@ Serve = Callable[[Arrival], Awaitable[None]]
 """Lives as long as the connection: it is closed when this returns."""
 
 
+class _Handshake:
+    """One that is under way, from accepting its connection to its hello."""
+
+    __slots__ = ("address", "deadline", "gave_way", "host")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.address = f"{host}:{port}"
+        self.deadline: asyncio.Timeout | None = None  # once it has begun
+        self.gave_way = False
+
+    def give_way(self) -> None:
+        """End now."""
+        self.gave_way = True
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
 class Listener:
     """Listens at one address. `tls` gives the context of the moment, `serve` takes over each WebSocket."""
 
@@ -58,7 +81,9 @@ class Listener:
         self._serve = serve
         self._log = log
         self._refusals = Throttle(per_window=_REFUSALS_LOGGED_PER_MINUTE, window_ms=60_000)
-        self._handshakes: Counter[str] = Counter()
+        self._handshakes = Places(
+            total_max=PEER_HANDSHAKES_MAX, per_address_max=PEER_HANDSHAKES_PER_ADDRESS_MAX, oust=_Handshake.give_way
+        )
         self._serving: set[asyncio.Task[None]] = set()
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
 
@@ -69,17 +94,17 @@ class Listener:
         with await self._bind() as listener:
             listening(listener.getsockname()[1])
             try:
-                async with asyncio.TaskGroup() as handshakes:
-                    while True:
+                async with asyncio.TaskGroup() as group:
+                    for number in count():
                         connection, address = await self._accept(loop, listener)
-                        host = str(address[0])
-                        crowded = self._handshakes[host] >= PEER_HANDSHAKES_PER_ADDRESS_MAX
-                        if crowded or self._handshakes.total() >= PEER_HANDSHAKES_MAX:
+                        handshake = _Handshake(str(address[0]), int(address[1]))
+                        if self._handshakes.take(handshake.host, handshake):
+                            group.create_task(self._shake_hands(server, connection, handshake))
+                        else:
                             connection.close()
-                            self._refused(f"{host}:{address[1]}", "too many handshakes at once")
-                            continue
-                        self._handshakes[host] += 1
-                        handshakes.create_task(self._shake_hands(server, connection, host, int(address[1])))
+                            self._refused(handshake.address, "too many handshakes at once")
+                        if number % PEER_ACCEPTED_IN_A_ROW_MAX == 0:
+                            await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
             finally:
                 for task in self._serving:
                     task.cancel()
@@ -108,15 +133,18 @@ class Listener:
                 shape(connection)
                 return connection, address
 
-    async def _shake_hands(self, server: web.Server, connection: socket.socket, host: str, port: int) -> None:
+    async def _shake_hands(self, server: web.Server, connection: socket.socket, handshake: _Handshake) -> None:
         """See one connection through to its link, or close it."""
         loop = asyncio.get_running_loop()
         handler = server()
         self._admitted[handler] = admitted = loop.create_future()
         transport: asyncio.BaseTransport | None = None
-        address = f"{host}:{port}"
+        address = handshake.address
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000):
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
+                if handshake.gave_way:
+                    connection.close()
+                    raise TimeoutError  # before it could begin
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: handler,
                     connection,
@@ -128,16 +156,14 @@ class Listener:
         except TimeoutError:
             if transport is not None:
                 transport.abort()  # type: ignore[attr-defined]  # every stream transport has it (asyncio.Transport)
-            self._refused(address, "handshake timed out")
+            self._refused(address, "too many handshakes at once" if handshake.gave_way else "handshake timed out")
         except SSLError as error:
             self._refused(address, f"TLS: {error.reason or error}")
         except OSError as error:
-            self._refused(address, f"connection lost: {error}")
+            self._refused(address, f"connection lost: {error}" if str(error) else "connection lost")
         finally:
             del self._admitted[handler]
-            self._handshakes[host] -= 1
-            if not self._handshakes[host]:
-                del self._handshakes[host]
+            self._handshakes.give_back(handshake.host, handshake)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request of a listed peer: the WebSocket, and nothing else."""

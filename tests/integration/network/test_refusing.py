@@ -217,7 +217,7 @@ async def test_a_listed_server_at_the_address_of_another(events: Events) -> None
         assert not honest.links()
 
 
-async def test_a_server_that_is_not_tls_or_no_websocket_or_says_nothing(
+async def test_a_server_that_is_not_tls_or_no_websocket_or_says_nothing_or_hangs_up(
     events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peers, "HANDSHAKE_TIMEOUT_MS", 300)
@@ -233,13 +233,18 @@ async def test_a_server_that_is_not_tls_or_no_websocket_or_says_nothing(
                 continue
         writer.close()
 
-    for answer in (answer_in_plain, say_nothing):
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    for answer in (answer_in_plain, say_nothing, hang_up):
         events.clear()
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with running("honest") as honest:
             honest.peers.set_members({key_of("friend"): Member(Endpoint("127.0.0.1", port), is_validator=True)})
             await until(lambda: len(reasons(events, "peer_unreachable")) >= 2)
+            assert "" not in reasons(events, "peer_unreachable")
         server.close()
         await server.wait_closed()
 
@@ -337,6 +342,25 @@ async def test_a_crowd_of_handshakes_is_bounded(events: Events, monkeypatch: pyt
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
         await until(lambda: len(refusals(events)) == 5)
+
+
+@pytest.mark.parametrize(("addresses", "each"), [(4, 4), (24, 1)], ids=["of few addresses", "of many addresses"])
+async def test_a_peer_is_let_in_however_many_strangers_are_silent(
+    events: Events, monkeypatch: pytest.MonkeyPatch, addresses: int, each: int
+) -> None:
+    monkeypatch.setattr(listener, "PEER_HANDSHAKES_MAX", 12)
+    monkeypatch.setattr(listener, "HANDSHAKE_TIMEOUT_MS", 60_000)
+    async with under_attack() as target, contextlib.AsyncExitStack() as crowd:
+        for number in range(addresses * each):
+            stranger = crowd.enter_context(socket.socket())
+            stranger.setblocking(False)
+            stranger.bind((f"127.0.1.{number // each + 1}", 0))
+            await asyncio.get_running_loop().sock_connect(stranger, ("127.0.0.1", target.port))
+        await until(lambda: refusals(events).count("too many handshakes at once") == addresses * each - 12)
+        async with websocket_as("insider", target) as websocket:
+            await greet(websocket, "insider")
+            await until(target.links)
+        assert refusals(events).count("too many handshakes at once") == addresses * each - 12 + 1
 
 
 async def test_refusals_do_not_flood_the_log(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:

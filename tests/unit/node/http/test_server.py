@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
-from ledger.limits import HTTP_UNREAD_BYTES_MAX, MIB
+from ledger.limits import HTTP_SLICE_BYTES, HTTP_UNREAD_BYTES_MAX, HTTP_UNREAD_ROOM_BYTES_MIN, MIB
 from node.http import HttpServer, call, create_application, render, server
 from node.http.call import Context
 from node.http.openapi import build_document
 from node.http.routes import ROUTES
+from node.http.slices import SlicedBody
 from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, transaction
@@ -57,6 +59,27 @@ async def test_connections_beyond_the_share_are_turned_away(node: FakeNode, monk
     await served.close()
 
 
+async def test_an_address_that_has_most_connections_makes_room(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_CONNECTIONS_MAX", 4)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    crowd = [await asyncio.open_connection(*address, local_addr=("127.0.1.1", 0)) for _ in range(4)]
+    for connection in crowd:
+        assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
+    assert (await answer_on(await asyncio.open_connection(*address, local_addr=("127.0.1.1", 0)))).startswith(
+        b"HTTP/1.1 503 "
+    )
+    newcomer = await asyncio.open_connection(*address)
+    assert (await answer_on(newcomer)).startswith(b"HTTP/1.1 200 ")
+    assert served.connections == 4
+    assert (await answer_on(crowd[1])).endswith(b"\r\n\r\n")
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await answer_on(crowd[0])
+    for _, writer in (*crowd, newcomer):
+        writer.close()
+    await served.close()
+
+
 DOCUMENT = render.to_bytes(build_document(ROUTES))
 LARGE = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -94,7 +117,7 @@ async def test_who_reads_no_answer_is_disconnected(node: FakeNode, monkeypatch: 
     async with unread_answers(address, 3) as connections:
         await until(lambda: served.connections == 3)
         await until(lambda: served.connections == 0)
-        assert served.unread_bytes == 0
+        await until(lambda: served.unread_bytes == 0)
         assert await rest_of(connections[0]) < 100 * len(DOCUMENT), "it ended in the middle"
     await served.close()
 
@@ -122,13 +145,53 @@ async def test_answers_that_nobody_reads_take_bounded_memory(node: FakeNode, mon
     served = HttpServer(create_application(node))
     address = await served.listen("127.0.0.1", 0)
     async with unread_answers(address, 60):
-        await until(lambda: 0 < served.connections < 10)
-        assert 0 < served.unread_bytes <= 10 * MIB, "half of it, since all are of one address"
+        await until(lambda: served.unread_bytes > 10 * MIB - HTTP_UNREAD_ROOM_BYTES_MIN)
+        assert served.unread_bytes <= 10 * MIB, "half of it, since all are of one address"
+        assert served._runner.server is not None
+        for handler in served._runner.server.connections:
+            assert handler.transport is not None
+            assert handler.transport.get_write_buffer_size() <= 2 * HTTP_SLICE_BYTES, "an answer is not held twice"
         connection = await asyncio.open_connection(*address)
         assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
         connection[1].close()
     await until(lambda: not served.connections)
-    assert served.unread_bytes == 0
+    await until(lambda: not served.unread_bytes)
+    await served.close()
+
+
+async def test_nothing_is_kept_of_an_answer_whose_connection_is_lost(node: FakeNode) -> None:
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    gc.disable()
+    try:
+        async with unread_answers(address, 3):
+            await until(lambda: served.unread_bytes >= 3 * len(DOCUMENT))
+        await until(lambda: not served.unread_bytes)
+        left = [item for item in gc.get_objects() if isinstance(item, SlicedBody)]
+        assert [item.decode() for item in left] == [""] * len(left)
+    finally:
+        gc.enable()
+    await served.close()
+
+
+async def test_a_head_that_never_ends_is_not_waited_for(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_READ_SECONDS_MAX", 0.3)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    silent, dripping = [await asyncio.open_connection(*address) for _ in range(2)]
+    for connection in (silent, dripping):
+        assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
+        await connection[0].readexactly(len(b'{"alive":true}'))
+    dripping[1].write(REQUEST[:-10])
+    ended = asyncio.ensure_future(dripping[0].read())
+    while not ended.done():
+        dripping[1].write(b"x")
+        await asyncio.wait([ended], timeout=0.02)
+    assert ended.exception() is not None or ended.result() == b""
+    await until(lambda: served.connections == 1)
+    assert (await answer_on(silent)).startswith(b"HTTP/1.1 200 "), "between two requests there is more time"
+    for _, writer in (silent, dripping):
+        writer.close()
     await served.close()
 
 
