@@ -149,10 +149,9 @@ class Machine:
 
     @property
     def durable_height(self) -> int:
-        """The height of its chain, as a power cut would leave it now."""
+        """The height of its chain, as a power cut would leave it now; 0 where there is no chain (any more)."""
         row = self.disk.durable(keys.TIP)
-        assert row is not None
-        return keys.unpack_height(row)
+        return 0 if row is None else keys.unpack_height(row)
 
     def durable_chain(self) -> ChainStore:
         """Its chain, as a power cut would leave it now."""
@@ -338,7 +337,7 @@ class Machine:
                 self._follow()
             case PeerMisbehaved(peer, reason):
                 world.note(self, "blame", f"{world.name_of(peer)}: {reason}")
-                world.part(self, peer, world.plan.reconnect_ms)
+                world.punish(self, peer)
             case Logged(event, fields):
                 world.note(self, "log", f"{event} {dict(fields)}")
             case Halted(reason, rebuild):

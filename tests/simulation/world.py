@@ -269,6 +269,15 @@ class World:
                 self._tell_disconnected(other, machine)
                 self.at(self.now_ms + again_after_ms, self._link_again, machine, other)
 
+    def punish(self, machine: Machine, peer: PeerId) -> None:
+        """Close the link to a peer that is blamed, and let both wait.
+
+        Once all is well, an honest one that is blamed still (`excused`), for a frame that was damaged before and is
+        judged only now, may come back at once: the bound is about a network whose faults are over.
+        """
+        over = not self.faulty and all(other.honest for other in self.machines_of(peer))
+        self.part(machine, peer, 1 if over else self.plan.reconnect_ms)
+
     def _tell_disconnected(self, machine: Machine, gone: Machine) -> None:
         peer = gone.identity.peer
         if not any(self.linked(machine, other) for other in self.machines_of(peer)):

@@ -1,0 +1,21 @@
+"""Seeds that failed once, each with what was wrong; the numbers are those of campaigns and of runs by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.run import run
+
+SEEDS = (
+    (89, (7, 5), False, "a forgetful machine read its disk while it did not work"),
+    (1_005_360, None, True, "the height of a machine that had lost its database was asked for"),
+    (1_005_440, None, True, "a frame that was damaged before the network healed was judged after, and cost a link"),
+)
+
+
+@pytest.mark.parametrize(("seed", "quorum", "changes", "why"), SEEDS)
+def test_what_failed_once_does_not_fail_again(
+    seed: int, quorum: tuple[int, int] | None, changes: bool, why: str
+) -> None:
+    n, q = quorum or (None, None)
+    run(seed, n=n, q=q, changes=changes)
