@@ -208,8 +208,13 @@ async def _until_it_speaks(loop: asyncio.AbstractEventLoop, connection: socket.s
 
     Only then is anything made for TLS: it is a quarter of a megabyte, and goes only when the collector comes by.
     """
-    readable = loop.create_future()
-    loop.add_reader(connection, lambda: readable.done() or readable.set_result(None))
+    readable: asyncio.Future[None] = loop.create_future()
+
+    def speak() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(connection, speak)
     try:
         await readable
     finally:
