@@ -34,17 +34,18 @@ class VoteState:
     newest_height: int
 
 
-def read_vote_state(chain: ChainStore, guard: Guard) -> VoteState:
-    """Compare database and guard."""
+def read_vote_state(chain: ChainStore, guard: Guard, silenced: str | None = None) -> VoteState:
+    """Compare database and guard. `silenced` is why this node stopped signing for good, as the database has it."""
     try:
         had_height = chain.height_before_rebuild()
         newest = max(chain.newest_promised_height() or 0, had_height + 1 if had_height else 0)
-        return VoteState(_missing_promise(chain, guard, max(had_height, chain.tip.header.height)), newest)
+        decided_height = max(had_height, chain.tip.header.height)
+        return VoteState(_missing_promise(chain, guard, decided_height, silenced), newest)
     except DamagedError as error:
         return VoteState(f"the vote state is damaged ({error}): {REPLACE_KEY}", 0)
 
 
-def _missing_promise(chain: ChainStore, guard: Guard, decided_height: int) -> str | None:
+def _missing_promise(chain: ChainStore, guard: Guard, decided_height: int, silenced: str | None) -> str | None:
     """Why the database cannot be trusted to hold every promise of this node, or None. Raises `DamagedError`.
 
     Up to `decided_height` all is decided, though blocks of it may have to be fetched again.
@@ -58,7 +59,9 @@ def _missing_promise(chain: ChainStore, guard: Guard, decided_height: int) -> st
     if record.height <= decided_height:
         return None  # decided since, or nothing was ever promised
     if record.step == SILENCED_STEP:
-        return f"this node's key was told never to sign again, and the database does not say why: {REPLACE_KEY}"
+        return silenced or (
+            f"this node's key was told never to sign again, and the database does not say why: {REPLACE_KEY}"
+        )
     if record.step == COSIGNED_STEP:
         return (
             f"the database is behind the guard file: the log was cosigned up to block {record.height}, which is "

@@ -53,7 +53,7 @@ class Parts:
     @property
     def silence(self) -> str | None:
         """Why this node must not sign, now or ever again, or None."""
-        return self.findings.silence or self.vote_state.silence
+        return self.vote_state.silence or self.findings.silence
 
     def note_silence(self) -> None:
         """Have the guard know it, too: the database, which says why, may be lost or older one day. In both halves, for

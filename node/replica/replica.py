@@ -90,9 +90,9 @@ class Replica:
         not what was written, and `StorageFailedError` when the guard cannot be written.
         """
         key = None if consensus_key is None else consensus_key.public_key
-        vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard)
         chain.read_committed()  # now, and not in the middle of a round
         findings, peers = Findings(chain.store), Peers()
+        vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard, findings.silence)
         door = Door(verify, chain.transaction_committed)
         self._halted: Halted | None = None
         self._appended = False

@@ -9,6 +9,12 @@ from tests.simulation.run import run
 SEEDS = (
     (89, (7, 5), False, "a forgetful machine read its disk while it did not work"),
     (1_005_360, None, True, "the height of a machine that had lost its database was asked for"),
+    (
+        109,
+        (3, 3),
+        False,
+        "a damaged status told a follower of a height that nobody has, and it said that it was behind",
+    ),
     (1_005_440, None, True, "a frame that was damaged before the network healed was judged after, and cost a link"),
 )
 

@@ -10,8 +10,8 @@ forgetting, voting twice, comes of who hears whom. A scenario has phases, each w
 Phase 0 begins the height. Every later one first resends, within its own groups, what is current, so that the rounds
 before get a second chance among others; then all timers fire, and a new round begins where enough gave up the last. A
 leader that is seen to propose twice is given up at once, so that there may be more rounds than phases: their leaders
-are those of the scenario, from the first on again. An instance that decided is silent: who is behind must get on with
-what it heard.
+are those of the scenario, from the first on again (of a drawn one, everybody in turn before that). An instance that
+decided is silent: who is behind must get on with what it heard.
 
     n = 4, q = 3, one twin: 16 splits of 5 instances x 4 leaders = 64 choices; three phases: 262,144 scenarios
 

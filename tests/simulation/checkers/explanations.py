@@ -116,9 +116,13 @@ class Explanations:
             demand(status.stood_still_ms <= seen.longest_gap_ms, _NAME, f"{says}; and it never did")
         elif code is FindingCode.NOT_VOTING and within_bound:
             demand(status.reason.startswith("fetching blocks"), _NAME, f"{says}; and its disk has all of it")
-        elif code is FindingCode.BEHIND and not self._liars(status):
+        elif code is FindingCode.BEHIND and not self._liars(status) and not self._misheard(machine):
             highest = max(other.durable_height for other in self._world.honest)
             demand(highest >= status.deciding, _NAME, f"{says}; and nobody is further")
+
+    def _misheard(self, machine: Machine) -> bool:
+        """Whether a damaged frame may have told the machine that a peer is further than it is: no status is signed."""
+        return any(self._world.excused(machine, other.identity.peer) for other in self._world.machines)
 
     def _check_missing(self, machine: Machine, status: ReplicaStatus, item: Missing) -> None:
         """Whether an honest validator really does not do its part."""
