@@ -142,9 +142,13 @@ class Listener:
         address = handshake.address
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
-                if handshake.gave_way:
+                try:
+                    await _until_it_speaks(loop, connection)
+                    if handshake.gave_way:
+                        raise TimeoutError  # before it could begin
+                except BaseException:
                     connection.close()
-                    raise TimeoutError  # before it could begin
+                    raise
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: handler,
                     connection,
@@ -197,6 +201,26 @@ class Listener:
         suppressed = self._refusals.admit(time.monotonic_ns() // 1_000_000)
         if suppressed is not None:
             self._log.warning("peer_refused", address=address, reason=reason, not_logged=suppressed)
+
+
+async def _until_it_speaks(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    """Return when there is a first byte. Raises `OSError` when there will be none.
+
+    Only then is anything made for TLS: it is a quarter of a megabyte, and goes only when the collector comes by.
+    """
+    readable: asyncio.Future[None] = loop.create_future()
+
+    def speak() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(connection, speak)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(connection)
+    if not connection.recv(1, socket.MSG_PEEK):
+        raise ConnectionResetError("closed before a byte came")
 
 
 def _address(request: web.BaseRequest) -> str:
