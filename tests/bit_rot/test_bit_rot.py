@@ -88,7 +88,7 @@ def test_a_log_whose_end_is_lost_makes_an_observer() -> None:
     assert Fate.OBSERVER in fates(run_flips(_lengths_in_log()))
 
 
-def _believes_the_database(chain: ChainStore, guard: object) -> VoteState:
+def _believes_the_database(chain: ChainStore, guard: object, silenced: str | None = None) -> VoteState:
     """`read_vote_state` without a guard."""
     return VoteState(None, chain.newest_promised_height() or 0)
 

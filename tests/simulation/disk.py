@@ -42,6 +42,8 @@ class Power:
         self.points_left: int | None = None
         self.is_full = False
         self.cuts = 0
+        self.noted: set[GuardRecord] = set()
+        """What the guard of this machine has ever held."""
 
     def point(self) -> None:
         """A point where the power may be cut."""
@@ -128,6 +130,8 @@ class GuardFile(MemoryGuard):
         self._power = power
         self._lies = lies
         self._earlier: list[bytes] = []
+        if (held := MemoryGuard.read(self)) is not None:
+            power.noted.add(held)
 
     def write(self, record: GuardRecord) -> None:
         """See `MemoryGuard.write`."""
@@ -142,6 +146,7 @@ class GuardFile(MemoryGuard):
             self._tear(record)
             raise
         super().write(record)
+        self._power.noted.add(record)
         self._power.point()
 
     def crash(self) -> bytes:

@@ -8,6 +8,12 @@ from tests.simulation.run import run
 
 SEEDS = (
     (89, (7, 5), False, "a forgetful machine read its disk while it did not work"),
+    (
+        51,
+        (5, 3),
+        False,
+        "a commit vote was noted in the guard, then a prepare vote of its round, and left after that one",
+    ),
     (1_005_360, None, True, "the height of a machine that had lost its database was asked for"),
     (
         109,
