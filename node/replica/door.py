@@ -214,9 +214,7 @@ class Door:
         try:
             return Committed(transaction_id) if self._committed(transaction_id) else None
         except DamagedError as error:
-            return Refusal(
-                Code.NOT_READY, f"whether a block has it cannot be read here until that is repaired: {error}"
-            )
+            return _unreadable("whether a block has it", error)
 
     def _enter(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | int]:
         """Put transactions, no two with one id and none pending, into the mempool.

@@ -14,21 +14,18 @@ from enum import StrEnum, unique
 from pathlib import Path
 
 from ledger.errors import LedgerError
-from ledger.genesis import Genesis, Operator, assemble_genesis
-from ledger.parameters import Parameters
+from ledger.genesis import Genesis
 from ledger.primitives import PublicKey
-from ledger.validators import default_quorum
-from node.config import Config, ConfigError, Endpoint, load
-from node.home import HomeError, adopt, data_paths, make_validator_home, open_home
-from node.identity import IdentityError, load_signing_key
+from node.config import Config, ConfigError, load
+from node.home import HomeError, adopt, data_paths, open_home
+from node.identity import IdentityError
 from node.ports import GuardRecord
 from node.replica.opening import read_vote_state
 from node.storage.errors import StorageError
 from node.storage.guard import FileGuard
 from tests.bit_rot.judging import Wrong
-from tests.unit.ledger.founders import TIME_MS, signing_key
+from tests.unit.node.homes import key_in, validator
 
-_LISTEN = Endpoint("127.0.0.1", 9001)
 _NOTED = GuardRecord(height=0, round=1, step=4, digest=bytes(32))
 
 
@@ -69,26 +66,9 @@ class _Read:
 def make_home(path: Path) -> Home:
     """A validator's home with genesis adopted, and a promise in its guard."""
     home = path / "home"
-    card = make_validator_home(
-        home,
-        name="acme-1",
-        operator=Operator("acme", (signing_key("operator").public_key,), 1),
-        address=_LISTEN,
-        peer_listen=_LISTEN,
-        api_listen=Endpoint("127.0.0.1", 9002),
-    )
-    genesis = assemble_genesis(
-        network="test",
-        salt=bytes(16),
-        time_ms=TIME_MS,
-        quorum=default_quorum(1),
-        parameters=Parameters(),
-        cards=(card,),
-        administrators=("acme",),
-    )
-    config = load(home / "node.toml")
+    config, genesis = validator(home)
     adopt(config, genesis.document, expected=None)
-    with closing(FileGuard(data_paths(config).guard, _key(config.consensus_key_path))) as guard:
+    with closing(FileGuard(data_paths(config).guard, key_in(config.consensus_key_path))) as guard:
         guard.write(_NOTED)
     return Home(home, genesis, _read(_copy(home, path)))
 
@@ -125,8 +105,8 @@ def judge_home(home: Home, scratch: Path, file: str, damaged: bytes) -> HomeFate
 def _read(home: Path) -> _Read:
     """What `node.app` reads at a start. The paths are those that every home has."""
     config = load(home / "node.toml")
-    consensus, node = _key(config.consensus_key_path), _key(config.node_key_path)
-    cosigning = _key(config.cosigning_key_path)
+    consensus, node = key_in(config.consensus_key_path), key_in(config.node_key_path)
+    cosigning = key_in(config.cosigning_key_path)
     assert node is not None
     store, chain = open_home(config)
     with closing(store), closing(FileGuard(data_paths(config).guard, consensus)) as guard:
@@ -141,10 +121,6 @@ def _read(home: Path) -> _Read:
             guard.read(),
             silence,
         )
-
-
-def _key(path: Path | None) -> PublicKey | None:
-    return None if path is None else load_signing_key(path).public_key
 
 
 def _copy(home: Path, scratch: Path) -> Path:

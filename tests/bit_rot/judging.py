@@ -8,7 +8,7 @@ against the directory that was whole. [safety]
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
@@ -259,10 +259,8 @@ def _promises(chain: ChainStore) -> Promises | None:
 
 def _rows(store: Store, made: Made) -> dict[bytes, bytes] | None:
     """All rows, or None when some cannot be read: then those that can, one by one, must be true."""
-    try:
+    with suppress(DamagedError):
         return dict(store.range(b"", b"\xff"))
-    except DamagedError:
-        pass
     written: dict[bytes, set[bytes]] = {}
     for image in made.images:
         for key, value in image.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from node import membership
-from node.replica import deciding
+from node.replica import accusing, deciding
 from node.storage import chain_store, set_changes
-from tests.mutants.killers import Simulated
+from tests.mutants.killers import Simulated, Suite
 from tests.mutants.mutant import Change, Mutant
 
 MUTANTS = (
@@ -82,5 +82,17 @@ MUTANTS = (
         (Change(deciding, "begin", "quorum=validators.quorum", "quorum=chain.genesis.validators.quorum"),),
         (Simulated(("assertion", "step", "progress", "certificates", "reputation"), set_changes=True),),
         rows=(22,),
+    ),
+    Mutant(
+        "a fork at an old height is blamed on the validators of today",
+        (
+            Change(
+                accusing,
+                "keep_evidence_of_conflict",
+                "validators = parts.chain.validators_of(height)",
+                "validators = parts.deciding.validators",
+            ),
+        ),
+        (Suite("unit/node/replica/test_set_changes.py::test_a_conflicting_record_is_judged_by_the_set_of_its_height"),),
     ),
 )

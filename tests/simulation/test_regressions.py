@@ -14,6 +14,7 @@ SEEDS = (
         False,
         "a commit vote was noted in the guard, then a prepare vote of its round, and left after that one",
     ),
+    (25, (5, 3), False, "a commit vote and the prepare vote of its round were cast at once"),
     (1_005_360, None, True, "the height of a machine that had lost its database was asked for"),
     (
         109,

@@ -8,7 +8,7 @@ from tests.integration.faults.plan import draw_plan
 from tests.integration.faults.run import run
 
 SEED = 2
-SECONDS = 45
+SECONDS = 60
 
 
 async def test_a_minute_of_faults_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ class Checkers:
         value = self.certificates.message(message.payload)
         self._showed(value)
         if not isinstance(decoded, TimeoutCertificate):  # only certificates of others are passed on
-            check_spoken(machine, value, message.payload)
+            has_prepared = self.signing.has_said(machine, value["height"], value["round"], "prepare")
+            check_spoken(machine, value, message.payload, has_prepared=has_prepared)
             check_held(machine, value)
             said = said_in_message(value)
             self.signing.spoken(machine, said)

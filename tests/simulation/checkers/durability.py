@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _NAME = "durability"
 
 
-def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes) -> None:
-    """A signed message, as plain values and as bytes, is about to leave."""
+def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes, *, has_prepared: bool) -> None:
+    """A signed message, as plain values and as bytes, is about to leave; `has_prepared` is whether the prepare vote of
+    its round left before it."""
     place = message["height"], message["round"], KINDS[message["type"]]
     who = f"{machine.identity.name} sends {message['type']} of height {place[0]}, round {place[1]}"
     own = machine.disk.durable(keys.own_message(place[0], place[1], StatementType(place[2])))
@@ -30,12 +31,12 @@ def check_spoken(machine: Machine, message: dict[str, Any], payload: bytes) -> N
     record, noted = machine.guard.read(), GuardRecord(*place, sha256(payload).digest())
     if record == noted:
         return
-    # It may hold a later one; the prepare vote of a round may have been cast, and noted, after its commit vote was.
+    # It may hold a later one. The prepare vote of a round may be cast with its commit vote or after it, and is what the
+    # guard notes last then. With it: the commit vote leaves first. After it: the guard has held the commit vote.
     at = (0, 0, 0) if record is None else (record.height, record.round, int(record.step))
     prepared_after = message["type"] == "commit" and at == (*place[:2], KINDS["prepare"])
-    demand(
-        at > place or (prepared_after and noted in machine.power.noted), _NAME, f"{who}, and its guard is at {record}"
-    )
+    cast_before = not has_prepared or noted in machine.power.noted
+    demand(at > place or (prepared_after and cast_before), _NAME, f"{who}, and its guard is at {record}")
 
 
 def check_found(machine: Machine, height: int, validator: str) -> None:

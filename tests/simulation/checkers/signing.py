@@ -30,6 +30,10 @@ class Signing:
         first = self._said.setdefault(place, said)
         demand(first == said, _NAME, f"{machine.identity.name} says {said} after {first}")
 
+    def has_said(self, machine: Machine, height: int, round: int, kind: str) -> bool:
+        """Whether a statement of this type left in this round."""
+        return (machine.identity.index, height, round, kind) in self._said
+
     def newest_round(self, machine: Machine, height: int) -> int:
         """The highest round in which a machine signed at a height, or 0."""
         index = machine.identity.index

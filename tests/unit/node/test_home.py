@@ -16,53 +16,28 @@ from types import FrameType
 import pytest
 
 from ledger.errors import VerificationError
-from ledger.genesis import Genesis, Operator, assemble_genesis, parse_card
-from ledger.parameters import Parameters
+from ledger.genesis import parse_card
 from ledger.primitives import Digest, PublicKey
-from ledger.validators import default_quorum
 from node import home as home_module
-from node.config import Config, Endpoint, load
+from node.config import Config, load
 from node.home import (
     HomeError,
     VoteState,
     adopt,
     data_paths,
     make_follower_home,
-    make_validator_home,
     open_home,
     vote_state,
 )
-from node.identity import create_key, load_signing_key
+from node.identity import create_key
 from node.ports import GuardRecord
 from node.replica.opening import read_vote_state
 from node.storage.guard import FileGuard
 from node.storage.rebuild import set_aside_path
-from tests.unit.ledger.founders import TIME_MS, genesis_of, signing_key
+from tests.unit.ledger.founders import genesis_of
+from tests.unit.node.homes import LISTEN, key_in, validator
 
-LISTEN = Endpoint("127.0.0.1", 9001)
 VOTED = GuardRecord(height=5, round=0, step=1, digest=bytes(32))
-
-
-def validator(home: Path) -> tuple[Config, Genesis]:
-    """A validator's home, and genesis with it."""
-    card = make_validator_home(
-        home,
-        name="acme-1",
-        operator=Operator("acme", (signing_key("operator").public_key,), 1),
-        address=LISTEN,
-        peer_listen=LISTEN,
-        api_listen=LISTEN,
-    )
-    genesis = assemble_genesis(
-        network="test",
-        salt=bytes(16),
-        time_ms=TIME_MS,
-        quorum=default_quorum(1),
-        parameters=Parameters(),
-        cards=(card,),
-        administrators=("acme",),
-    )
-    return load(home / "node.toml"), genesis
 
 
 def follower(home: Path) -> Config:
@@ -71,8 +46,7 @@ def follower(home: Path) -> Config:
 
 
 def key_of(config: Config) -> PublicKey | None:
-    path = config.consensus_key_path
-    return None if path is None else load_signing_key(path).public_key
+    return key_in(config.consensus_key_path)
 
 
 def vote(config: Config) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from ledger.chain import CandidateBlock, build_block, check_block, leader_order_at
-from ledger.consensus.codec import encode_commit_record
+from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
 from ledger.consensus.statements import CommitStatement, SigningContext, signed_bytes
 from ledger.primitives import Digest
@@ -332,6 +332,11 @@ def test_a_conflicting_record_is_judged_by_the_set_of_its_height(
     assert (node.running.status().role is Role.OBSERVING) == conflict
     blamed = [action.peer for action in node.actions if isinstance(action, PeerMisbehaved)]
     assert blamed == ([] if conflict else [liar.peer])
+    ours = decode_commit_record(open_chain(node.disk).record(height)).certificate.signers
+    twice = [signers.validators[index] for index in sorted({*ours} & {*range(signers.quorum)})] if conflict else []
+    accused = [(item.validator, item.key) for item in node.running.evidence()]
+    assert accused == [(validator.name, validator.consensus_key) for validator in twice]
+    assert bool(accused) == conflict, "two quorums of one set share a validator"
 
 
 def another_block(cluster: Cluster, node: Node, height: int) -> tuple[bytes, Digest]:
