@@ -1,4 +1,4 @@
-"""What a query takes while blocks are committed at half of the maximum load: 32 connections, each asking at its own pace.
+"""What a query takes while blocks are committed at half of the maximum load: 32 connections, each at its own pace.
 
 Each connection asks ten times a second, for one kind of thing after the other, and a time is measured from when it was
 to ask: a node that stands still for a while makes all of them late, and cannot hide it by answering fewer. All
@@ -28,7 +28,7 @@ IDS = 200  # transactions that are asked for, chosen among all
 
 
 async def under_load(network: Network, maximum: float, seconds: float) -> dict[str, float]:
-    """Ask for so many `seconds` at half of `maximum` transactions a second: ms by `p50`, `p99`, and p99 of each kind."""
+    """Ask for so many `seconds` at half of `maximum` transactions a second: ms as `p50` and `p99`, and of each kind."""
     per_second = HALF * maximum
     envelopes = network.load.records(max(1, round(per_second * seconds / BATCH)) * BATCH)
     async with (
