@@ -1,7 +1,7 @@
 """etcd beside the ledger: the same number of members on this machine, as many writes of the same size, both synced.
 
-etcd is what an engineer would take who wants replicated writes and trusts every member. It is measured so that the price
-of not trusting them can be read off: what it does not do (`NOT_DONE`) stands beside every figure of it.
+etcd is what an engineer would take who wants replicated writes and trusts every member. It is measured so that the
+price of not trusting them can be read off: what it does not do (`NOT_DONE`) stands beside every figure of it.
 
 How the two are kept comparable:
 
@@ -21,39 +21,41 @@ etcd, Go and the library come from Debian's packages, unpacked below `.venv` whe
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import machine
+import aiohttp
+
+from benchmark import latency, machine, saturation
 from benchmark.load import BATCH
+from benchmark.network import VALIDATORS, Network, running
 from tests.integration.verifiers.debian import GO_SOURCES, UnavailableError, go_command, run, unpack
 
 NOT_DONE: Mapping[str, str] = {
     "signatures": "no write is signed by who wants it, and no member verifies anything",
     "lying members": "a member that lies shows each client another history, and nobody can prove that it did",
     "proofs": "a client keeps nothing that proves its write to somebody else, then or years later",
-    "audit": "no hash chain and no roots: a database that was changed is not noticed, and nothing can be executed again",
+    "audit": "no hash chain and no roots: nobody notices a database that was changed",
     "rules": "a put is bytes under a key: no accounts, thresholds, quotas, balances or results are checked",
-    "history": "there is no index by account, stream or operation, and old revisions are there until they are compacted",
+    "history": "no index by account, stream or operation; old revisions are gone once they are compacted",
 }
 """What the ledger does for every transaction that is measured here, and etcd does not do."""
 
-IN_FLIGHT_MAX = 4_000  # puts, as in the ledger's load
-_ONE_BY_ONE_IN_FLIGHT_MAX = 1_000  # requests: more of them only wait longer
-_LATENCY_PUTS = 1_000
-_MEMBERS = 4
+MEMBERS = VALIDATORS
+_MANY_IN_FLIGHT = 1_000  # requests, with which etcd does the most when each is one put
 _CACHE = Path(sys.prefix) / "peers"
 _ETCD = Path("usr/bin/etcd")
 _CLIENT_LIBRARY = Path("src/go.etcd.io/etcd/clientv3")
@@ -74,7 +76,7 @@ class Programs:
 
 @dataclass(frozen=True, slots=True)
 class Puts:
-    """What a load of puts came to: per second, the members' CPU-seconds for each, and the latency of a request in ms."""
+    """What a load of puts came to: per second, the members' CPU-seconds for each, and the ms that a request took."""
 
     per_second: float
     cpu_seconds_per_put: float
@@ -122,8 +124,8 @@ class Members:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Members:
-        cluster = ",".join(f"m{index}={self._peer_url(index)}" for index in range(_MEMBERS))
-        for index in range(_MEMBERS):
+        cluster = ",".join(f"m{index}={self._peer_url(index)}" for index in range(MEMBERS))
+        for index in range(MEMBERS):
             command = {
                 "--name": f"m{index}",
                 "--data-dir": str(self._data(index)),
@@ -168,7 +170,7 @@ class Members:
     def _wait_until_ready(self) -> None:
         """Return when every member is healthy, which takes a leader. Raises `UnavailableError`."""
         deadline = time.monotonic() + _READY_SECONDS_MAX
-        for index in range(_MEMBERS):
+        for index in range(MEMBERS):
             while not self._healthy(index):
                 if time.monotonic() > deadline or any(member.poll() is not None for member in self._running):
                     log = (self._directory / f"m{index}.log").read_text(errors="replace")[-500:]
@@ -186,7 +188,7 @@ class Members:
 def put(found: Programs, members: Members, count: int, *, in_flight: int, batch: int, value_bytes: int) -> Puts:
     """Put `count` values, with all of the client's own checks. Raises `UnavailableError`."""
     options = {"count": count, "in-flight": in_flight, "batch": batch, "value-bytes": value_bytes}
-    endpoints = ",".join(members.url(index) for index in range(_MEMBERS))
+    endpoints = ",".join(members.url(index) for index in range(MEMBERS))
     before = machine.usage(members.pids)
     answer = json.loads(
         run(
@@ -196,7 +198,7 @@ def put(found: Programs, members: Members, count: int, *, in_flight: int, batch:
         )
     )
     used = machine.usage(members.pids).since(before)
-    assert answer["keys"] == [count] * _MEMBERS, f"etcd has acknowledged {count} puts, and its members have {answer}"
+    assert answer["keys"] == [count] * MEMBERS, f"etcd has acknowledged {count} puts, and its members have {answer}"
     ours = used.validators + answer["cpu_seconds"]
     return Puts(
         per_second=answer["puts"] / answer["seconds"],
@@ -205,3 +207,75 @@ def put(found: Programs, members: Members, count: int, *, in_flight: int, batch:
         ms_p99=answer["ms_p99"],
         foreign_load=max(0.0, 1 - (ours + used.own) / used.machine),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Transactions, and as many puts: in batches, one by one, and of one client that sends one at a time."""
+
+    batches: int
+    one_by_one: int
+    one_client: int
+
+
+QUICK = Plan(10_000, 3_000, 200)
+FULL = Plan(40_000, 15_000, 1_000)
+
+
+def run_beside(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, object]:
+    """Measure the ledger, and then etcd (the names are those of `--output json`). Raises `UnavailableError`."""
+    say("getting etcd ready")
+    found = programs()
+    with tempfile.TemporaryDirectory(prefix="quorum-bench-") as directory:
+        say("measuring the disk's syncs")
+        sync_ms = machine.sync_ms_p50(Path(directory))
+        with running(base_port) as network:
+            say(f"{MEMBERS} validators of the ledger")
+            ledger, value_bytes = asyncio.run(_ledger(network, plan))
+        with Members(found.etcd, Path(directory), base_port) as members:
+            say(f"{MEMBERS} members of etcd {found.version}, values of {value_bytes} bytes")
+            etcd = _etcd(found, members, plan, value_bytes)
+    return {
+        **{f"ledger_{name}": value for name, value in ledger.items()},
+        **{f"etcd_{name}": value for name, value in etcd.items()},
+        "etcd_version": found.version,
+        "value_bytes": value_bytes,
+        "members": MEMBERS,
+        "sync_ms_p50": round(sync_ms, 3),
+    }
+
+
+async def _ledger(network: Network, plan: Plan) -> tuple[dict[str, object], int]:
+    """The figures of the ledger, and how long its transactions are."""
+    async with aiohttp.ClientSession() as session:
+        await network.load.prepare(session)
+    one_client = await latency.one_client(network, plan.one_client)
+    one_by_one = await latency.one_by_one(network, plan.one_by_one)
+    loaded = await saturation.saturated(network, plan.batches)
+    figures = {
+        "batches_per_second": round(loaded.committed / loaded.used.wall),
+        "batches_cpu_microseconds": round(loaded.used.validators / loaded.committed * 1e6),
+        "batches_foreign_load": round(loaded.used.foreign_load, 3),
+        "one_by_one_per_second": one_by_one["singles_per_second"],
+        "one_by_one_cpu_microseconds": one_by_one["singles_validators_cpu_microseconds"],
+        "one_by_one_foreign_load": one_by_one["singles_foreign_load"],
+        **one_client,
+    }
+    return figures, round(statistics.mean(map(len, network.load.records(BATCH))))
+
+
+def _etcd(found: Programs, members: Members, plan: Plan, value_bytes: int) -> dict[str, object]:
+    def load(count: int, in_flight: int, batch: int = 1) -> Puts:
+        return put(found, members, count, in_flight=in_flight, batch=batch, value_bytes=value_bytes)
+
+    one_client = load(plan.one_client, in_flight=1)
+    figures: dict[str, object] = {}
+    for name, puts in (
+        ("batches", load(plan.batches, saturation.IN_FLIGHT_MAX, BATCH)),
+        ("one_by_one", load(plan.one_by_one, latency.CONNECTIONS)),
+        ("many_one_by_one", load(plan.batches, _MANY_IN_FLIGHT)),
+    ):
+        figures[f"{name}_per_second"] = round(puts.per_second)
+        figures[f"{name}_cpu_microseconds"] = round(puts.cpu_seconds_per_put * 1e6)
+        figures[f"{name}_foreign_load"] = round(puts.foreign_load, 3)
+    return figures | {"commit_ms_p50": round(one_client.ms_p50, 2), "commit_ms_p99": round(one_client.ms_p99, 2)}

@@ -1,6 +1,6 @@
 """Links with a delay, as between places far apart: the proxies of the tests, in a process of their own.
 
-In the process that sends the load they would wait for it, and it for them: the delay would not be what it is said to be.
+In the process that sends the load they would wait for it, and it for them: the delay would not be what is said.
 """
 
 from __future__ import annotations
@@ -61,17 +61,12 @@ def _serve(listeners: Sequence[Endpoint], commands: Connection) -> None:
 
 async def _served(listeners: Sequence[Endpoint], commands: Connection) -> None:
     """Listen, say where, and do as told until told None."""
-    links, told = Links(listeners), asyncio.Event()
+    links, told = Links(listeners), asyncio.Queue[int | None]()
     await links.open()
     commands.send({pair: links.address(*pair) for pair in links.ways})
-    asyncio.get_running_loop().add_reader(commands.fileno(), told.set)
-    while True:
-        await told.wait()
-        told.clear()
-        delay_ms = commands.recv()
-        if delay_ms is None:
-            await links.close()
-            return
+    asyncio.get_running_loop().add_reader(commands.fileno(), lambda: told.put_nowait(commands.recv()))
+    while (delay_ms := await told.get()) is not None:
         for way in links.ways.values():
             way.delay_ms = delay_ms
         commands.send(delay_ms)
+    await links.close()
