@@ -19,7 +19,7 @@ from tests.simulation.world import World
 
 HEIGHTS_AFTER_HEALING = 2
 _HEIGHTS_PER_CHANGE = 10  # ready, proposed, decided, and the heights until it is in force
-_HEIGHTS_TO_SETTLE = 8  # until every transaction and accusation is in a block: leaders who lie leave them out
+_HEIGHTS_TO_SETTLE = 8  # until every transaction and accusation is in a block
 _CLIENT_EVERY_MS = 300
 _SETTLING_MS = 10_000  # until checkpoints are published, and links closed
 
@@ -77,7 +77,12 @@ class Liveness:
     # ---- one height after the other
 
     def _go_on(self, what: str, heights: int, done: Callable[[], bool]) -> None:
-        """Ask for one height after the other until it is done, which must not take more than so many."""
+        """Ask for one height after the other until it is done, which must not take more than so many.
+
+        Leaders who lie leave out what others want, and as long as all others are demoted they lead every height.
+        """
+        if self._plan.byzantine:
+            heights += self._world.genesis.parameters.demotion_heights
         for _ in range(heights):
             if done():
                 return

@@ -25,8 +25,9 @@ def run_seeds(first: int, last: int) -> Outcome:
         changes = seed % _CHANGES_EVERY == 0
         try:
             report = run(seed, changes=changes)
-        except Violation as violation:
-            violations.append(f"{violation}; scripts/simulate --seed {seed}{' --changes' * changes} --trace")
+        except Exception as error:  # whatever it is: the campaign goes on, and the seed is looked at
+            what = str(error) if isinstance(error, Violation) else repr(error)
+            violations.append(f"{what}; scripts/simulate --seed {seed}{' --changes' * changes} --trace")
             continue
         counts.update(
             {

@@ -138,7 +138,7 @@ class Liar(Machine):
             chain.tip,
             chain,
             round=round,
-            proposer=self.deciding.name(self.me),
+            proposer=self.identity.founder.card.validator.name,
             time_ms=time_ms,
             transactions=transactions,
         ).block

@@ -48,14 +48,15 @@ def _contradiction(liar: Liar, number: int) -> Evidence:
     height, round = liar.deciding.height, liar.world.rng.randrange(4)
     statements = [CommitStatement(height, round, Digest(bytes((number, side)) * 16)) for side in (1, 2)]
     first, second = (SignedStatement(statement, liar.me, liar.sign(statement)) for statement in statements)
-    accused = liar.deciding.validators.validators[liar.me]
-    return evidence_of(accused.name, liar.identity.founder.consensus_key.public_key, first, second)
+    return evidence_of(
+        liar.identity.founder.card.validator.name, liar.identity.founder.consensus_key.public_key, first, second
+    )
 
 
 def _report(liar: Liar, accusations: list[Evidence]) -> None:
     """Send reports under the liar's node key, as a validator does."""
     deciding = liar.deciding
-    name = deciding.validators.validators[liar.me].name
+    name = liar.identity.founder.card.validator.name
     envelopes = []
     for evidence in accusations:
         body = build_body(
