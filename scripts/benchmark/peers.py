@@ -232,6 +232,7 @@ def run_beside(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[s
         with running(base_port) as network:
             say(f"{MEMBERS} validators of the ledger")
             ledger, value_bytes = asyncio.run(_ledger(network, plan))
+            verification = machine.verification_rate()
         with Members(found.etcd, Path(directory), base_port) as members:
             say(f"{MEMBERS} members of etcd {found.version}, values of {value_bytes} bytes")
             etcd = _etcd(found, members, plan, value_bytes)
@@ -241,6 +242,7 @@ def run_beside(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[s
         "etcd_version": found.version,
         "value_bytes": value_bytes,
         "members": MEMBERS,
+        "verify_per_cpu_second": round(verification.per_cpu_second),
         "sync_ms_p50": round(sync_ms, 3),
     }
 

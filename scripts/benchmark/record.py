@@ -12,11 +12,29 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, unique
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 
 RESULTS = Path(__file__).parent / "results"
+
+
+@unique
+class Kind(Enum):
+    """The kinds of runs, by the name of their record's file."""
+
+    SUITE = "suite"
+    QUERIES = "queries"
+    PEERS = "peers"
+    WIDE_AREA = "wide_area"
+
+    @property
+    def path(self) -> Path:
+        """The file of the record."""
+        return RESULTS / f"{self.value}.json"
+
+
 _PACKAGES = ("PyNaCl", "aiohttp", "orjson", "plyvel", "plyvel-ci", "plyvel-next")
 
 
@@ -44,7 +62,7 @@ def machine() -> Mapping[str, str]:
         "processor": _named("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": str(os.cpu_count()),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": platform.python_version(),
     }
     return MappingProxyType(facts | {name: found for name in _PACKAGES if (found := _version(name))})
@@ -77,6 +95,11 @@ def read_record(path: Path) -> Record | None:
         MappingProxyType(document["machine"]),
         MappingProxyType(document["figures"]),
     )
+
+
+def records(*kinds: Kind) -> list[Record]:
+    """The records that there are, of these kinds, in this order."""
+    return [record for kind in kinds if (record := read_record(kind.path)) is not None]
 
 
 def _named(path: str, name: str) -> str | None:

@@ -32,6 +32,9 @@ from node.devnet import Layout
 
 VALIDATORS = 7
 DELAYS_MS = (0, 50, 100)
+NAMES = {"direct": "side by side"} | {f"delay_{ms}": f"through proxies, {ms} ms each way" for ms in DELAYS_MS}
+"""What is measured, by how its figures' names begin."""
+
 _LINK_SECONDS_MAX = 60
 
 
@@ -66,7 +69,7 @@ def run(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, obj
     """Measure each distance (the names are those of `--output json`)."""
     measured = {}
     with running(base_port, validators=VALIDATORS) as network:
-        measured["direct"] = _measured("direct", network, plan, say)
+        measured["direct"] = _measured(NAMES["direct"], network, plan, say)
     with ExitStack() as stack:
         proxies: list[Proxies] = []
 
@@ -77,7 +80,8 @@ def run(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, obj
         network = stack.enter_context(running(base_port, validators=VALIDATORS, prepare=far_apart))
         for delay_ms in DELAYS_MS:
             proxies[0].delay(delay_ms)
-            measured[f"delay_{delay_ms}"] = _measured(f"a delay of {delay_ms} ms", network, plan, say)
+            name = f"delay_{delay_ms}"
+            measured[name] = _measured(NAMES[name], network, plan, say)
     near, far = measured[f"delay_{DELAYS_MS[0]}"], measured[f"delay_{DELAYS_MS[-1]}"]
     return {
         "validators": VALIDATORS,
