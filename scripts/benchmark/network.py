@@ -48,6 +48,7 @@ def running(
     base_port: int,
     *,
     validators: int = VALIDATORS,
+    parameters: Parameters | None = None,
     command: Sequence[str] = START,
     prepare: Callable[[Layout], None] | None = None,
 ) -> Iterator[Network]:
@@ -57,7 +58,7 @@ def running(
     """
     with tempfile.TemporaryDirectory(prefix="quorum-bench-") as directory:
         layout = Layout(Path(directory) / "network", validators, base_port)
-        genesis = found(layout, None, Parameters())
+        genesis = found(layout, None, parameters or Parameters())
         if prepare is not None:
             prepare(layout)
         with Processes(layout, command) as processes:
