@@ -44,7 +44,8 @@ from node.verification.ahead import AheadVerifier, default_workers
 from node.verification.arriving import Arriving
 
 _LOG = EventLog("node")
-_GARBAGE_THRESHOLD = 100_000  # container objects, some tens of megabytes at most
+GARBAGE_THRESHOLD = 100_000
+"""Container objects that a node makes before it looks for garbage among them: some tens of megabytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def run(config: Config) -> int:
     crypto.self_test()
     # What is loaded now stays; pending transactions are many small objects, which the defaults would walk too often.
     gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
     with alone_in(config.path.parent):  # also while nobody has the database

@@ -18,13 +18,18 @@ HALF = 0.5
 
 async def one_client(network: Network, count: int) -> dict[str, object]:
     """One client that sends one transaction at a time, to one validator after the other."""
+    seconds = await one_client_seconds(network, count)
+    return {"commit_ms_p50": _ms(seconds, 0.5), "commit_ms_p99": _ms(seconds, 0.99)}
+
+
+async def one_client_seconds(network: Network, count: int) -> list[float]:
+    """What each of its commits took."""
     load, urls = network.load, network.urls
     async with aiohttp.ClientSession() as session:
-        seconds = [
+        return [
             (await load.commit_one(session, urls[number % len(urls)], envelope)).seconds
             for number, envelope in enumerate(load.records(count))
         ]
-    return {"commit_ms_p50": _ms(seconds, 0.5), "commit_ms_p99": _ms(seconds, 0.99)}
 
 
 async def one_by_one(network: Network, count: int) -> dict[str, object]:

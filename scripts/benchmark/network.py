@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,23 @@ class Network:
 
 
 @contextmanager
-def running(base_port: int, *, validators: int = VALIDATORS, command: Sequence[str] = START) -> Iterator[Network]:
-    """A new network, started with `command` and the home of each; everything is gone afterwards."""
+def running(
+    base_port: int,
+    *,
+    validators: int = VALIDATORS,
+    parameters: Parameters | None = None,
+    command: Sequence[str] = START,
+    prepare: Callable[[Layout], None] | None = None,
+) -> Iterator[Network]:
+    """A new network, started with `command` and the home of each; everything is gone afterwards.
+
+    `prepare` is called when its files are made and none has started.
+    """
     with tempfile.TemporaryDirectory(prefix="quorum-bench-") as directory:
         layout = Layout(Path(directory) / "network", validators, base_port)
-        genesis = found(layout, None, Parameters())
+        genesis = found(layout, None, parameters or Parameters())
+        if prepare is not None:
+            prepare(layout)
         with Processes(layout, command) as processes:
             processes.start()
             urls = [f"http://{layout.api(index)}" for index in range(validators)]
