@@ -114,6 +114,7 @@ def _make_validator(layout: Layout, index: int) -> Card:
         address=layout.peers(index),
         peer_listen=layout.peers(index),
         api_listen=layout.api(index),
+        alone=layout.validators == 1,
     )
 
 

@@ -60,7 +60,7 @@ def draw() -> str:
 
 
 def _figures() -> dict[str, object]:
-    return {name: value for record in records(Kind.SUITE, Kind.QUERIES) for name, value in record.figures.items()}
+    return {name: value for record in records(Kind.SUITE, Kind.LONG) for name, value in record.figures.items()}
 
 
 def _draw_targets(panel: Any, rows: list[Row]) -> None:

@@ -25,7 +25,7 @@ class Kind(Enum):
     """The kinds of runs, by the name of their record's file."""
 
     SUITE = "suite"
-    QUERIES = "queries"
+    LONG = "long"
     PEERS = "peers"
     WIDE_AREA = "wide_area"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmark import flooding, killing, latency, machine, overhead, saturation
+from benchmark import asking, flooding, killing, latency, machine, overhead, saturation
 from benchmark.network import VALIDATORS, Network, running
 
 
@@ -38,7 +38,17 @@ class Plan:
 QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000)
 FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000)
 
-SCENARIOS = ("saturation", "one-client", "operations", "one-by-one", "half-load", "flooding", "killing", "overhead")
+SCENARIOS = (
+    "saturation",
+    "one-client",
+    "operations",
+    "one-by-one",
+    "half-load",
+    "queries",
+    "flooding",
+    "killing",
+    "overhead",
+)
 """What can be asked for by name; the first is always measured, because others need it."""
 
 
@@ -80,6 +90,10 @@ def _on_one_network(
     if "half-load" in wanted:
         say(f"half of the maximum load for {plan.half_load_seconds} s")
         figures |= asyncio.run(latency.at_half_load(network, maximum, plan.half_load_seconds))
+    if "queries" in wanted:
+        say(f"queries over {asking.CONNECTIONS} connections for {plan.half_load_seconds} s, at half load")
+        asked = asyncio.run(asking.under_load(network, maximum, plan.half_load_seconds))
+        figures |= {f"query_{name}": value for name, value in asked.items()}
     if "flooding" in wanted:
         figures |= asyncio.run(flooding.run(network, say))
     if "killing" in wanted:

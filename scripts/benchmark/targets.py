@@ -71,7 +71,7 @@ TARGETS = (
     _at_most("query_ms_p99", "ms of a query at 32 connections and half load, p99", 10),
     _at_most("query_p99_ratio_long", "the same, a million transactions to ten thousand", 2),
     _at_most("state_root_microseconds_per_key", "us of the state root per touched key, a million keys", 8),
-    _at_most("disk_bytes_per_transaction", "bytes on disk per transaction and node, compacted", 1_200),
+    _at_most("disk_bytes_per_transaction_long", "bytes on disk per transaction and node, compacted", 1_200),
     _at_most("memory_megabytes_long", "MB of memory of a validator with a million transactions", 250),
     _at_most("start_seconds_long", "s until a node with a million transactions is ready", 5),
     _at_most("flood_delay_blocks_max", "blocks that a transaction waits while another sender floods", 2),

@@ -41,7 +41,7 @@ def test_a_record_in_the_repository_is_of_a_whole_run_of_a_clean_commit(kind: Ki
     assert re.fullmatch(r"scripts/bench( --[a-z-]+( [0-9]+)?)*", found.command)
     assert "--only" not in found.command
     assert {"processor", "cores", "memory", "system", "Python", "PyNaCl"} <= found.machine.keys()
-    assert [name for name in found.figures if name.endswith("foreign_load")] or kind is Kind.QUERIES
+    assert [name for name in found.figures if name.endswith("foreign_load")] or kind is Kind.LONG
 
 
 def test_a_record_is_read_as_it_was_written(nothing_recorded: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_tables_have_what_was_measured_against_what_is_to_be_reached(nothing
         "sync_ms_p50": 0.2,
     }
     write_record(Kind.SUITE.path, _record("scripts/bench", figures))
-    write_record(Kind.QUERIES.path, _record("scripts/bench --queries", {"query_p99_ratio_long": 1.5}))
+    write_record(Kind.LONG.path, _record("scripts/bench --long", {"query_p99_ratio_long": 1.5}))
     lines = sections()["targets"]
     (efficiency,) = [line for line in lines if line.startswith("| E:")]
     (latency,) = [line for line in lines if line.startswith("| ms until a commit, one client, p50")]
@@ -82,7 +82,7 @@ def test_the_tables_have_what_was_measured_against_what_is_to_be_reached(nothing
         "`scripts/bench` of commit 0123456789ab (2026-01-02 03:04 UTC): cores 2; the disk syncs in 0.2 ms; "
         "foreign load at most 7% of the CPU time used."
     )
-    assert lines[-1].startswith("`scripts/bench --queries` of commit")
+    assert lines[-1].startswith("`scripts/bench --long` of commit")
 
 
 def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_recorded: Path) -> None:
