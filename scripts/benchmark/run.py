@@ -17,14 +17,15 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmark import asking, flooding, killing, latency, machine, overhead, saturation
+from benchmark import alone, asking, auditing, catching_up, flooding, killing, latency, machine, overhead, saturation
 from benchmark.network import VALIDATORS, Network, running
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How long a run is: of the saturation run its transactions and repetitions; transactions of several operations;
-    single submissions of one client and over many connections; seconds at half load; unverified transactions."""
+    single submissions of one client and over many connections; seconds at half load; unverified transactions; those
+    for one validator alone; and those of the chain that is caught up with, and of the one that is audited."""
 
     transactions: int
     repetitions: int
@@ -33,10 +34,12 @@ class Plan:
     one_by_one: int
     half_load_seconds: float
     unverified: int
+    alone: int
+    chain: int
 
 
-QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000)
-FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000)
+QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000, 10_000, 20_000)
+FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000, 30_000, 80_000)
 
 SCENARIOS = (
     "saturation",
@@ -48,6 +51,9 @@ SCENARIOS = (
     "flooding",
     "killing",
     "overhead",
+    "alone",
+    "catch-up",
+    "audit",
 )
 """What can be asked for by name; the first is always measured, because others need it."""
 
@@ -63,6 +69,12 @@ def run(plan: Plan, base_port: int, only: Collection[str], say: Callable[[str], 
         figures |= _on_one_network(network, plan, wanted, say)
     if "overhead" in wanted:
         figures |= overhead.run(base_port, plan.unverified, say)
+    if "alone" in wanted:
+        figures |= alone.run(base_port, plan.alone, say)
+    if "catch-up" in wanted:
+        figures |= catching_up.run(plan.chain, base_port, say)
+    if "audit" in wanted:
+        figures |= auditing.run(plan.chain, base_port, say)
     return figures | {
         "validators": VALIDATORS,
         "cores": os.cpu_count(),
