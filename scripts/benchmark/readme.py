@@ -36,7 +36,7 @@ def write_sections(readme: Path) -> None:
 def _targets() -> list[str]:
     found = records(Kind.SUITE, Kind.LONG)
     figures = {name: value for record in found for name, value in record.figures.items()}
-    lines = [f"![What was measured, in parts of what is to be reached]({_PLOT})", ""] if found else []
+    lines = [f"![What was measured, in parts of what is to be reached]({_PLOT})", ""] if records(*Kind) else []
     lines += ["| figure | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     for row in table(figures):
         sign = "≥" if row.target.bound is Bound.AT_LEAST else "≤"
