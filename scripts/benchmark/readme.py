@@ -11,6 +11,9 @@ from benchmark.record import Kind, Record, records
 from benchmark.targets import Bound, table
 from benchmark.wide_area import NAMES, Distance
 
+FOREIGN_LOAD_MAX = 0.1
+"""The share of the CPU time used from which on only ratios of CPU time mean anything."""
+
 _PLOT = "scripts/benchmark/results/speed.svg"
 
 
@@ -106,7 +109,9 @@ def _made_by(found: list[Record]) -> list[str]:
     for record in found:
         load = max((value for name, value in _numbers(record) if name.endswith("foreign_load")), default=None)
         facts = [f"the disk syncs in {value} ms" for name, value in _numbers(record) if name == "sync_ms_p50"]
-        facts += [] if load is None else [f"others had at most {load:.0%} of the CPU time that was used"]
+        if load is not None:
+            loud = ", too much for R and for what a clock says to be relied on" * (load >= FOREIGN_LOAD_MAX)
+            facts.append(f"others had at most {load:.0%} of the CPU time that was used{loud}")
         lines += ["", f"{_run(record)}{': ' * bool(facts)}{'; '.join(facts)}."]
     return lines or ["", "Not measured yet."]
 

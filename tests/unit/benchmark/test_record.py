@@ -88,6 +88,16 @@ def test_the_tables_have_what_was_measured_against_what_is_to_be_reached(nothing
     ]
 
 
+@pytest.mark.parametrize(("foreign_load", "reliable"), [(0.09, True), (0.1, False), (0.5, False)])
+def test_what_was_measured_while_others_were_busy_says_so(
+    foreign_load: float, reliable: bool, nothing_recorded: Path
+) -> None:
+    write_record(Kind.SUITE.path, _record("scripts/bench", {"ratio": 0.9, "foreign_load": foreign_load}))
+    (line,) = [line for line in sections()["targets"] if "others had" in line]
+    assert line.endswith("used.") is reliable
+    assert ("too much for R" in line) is not reliable
+
+
 def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_recorded: Path) -> None:
     shared = (
         "batches_per_second",
