@@ -172,9 +172,12 @@ class Members:
         deadline = time.monotonic() + _READY_SECONDS_MAX
         for index in range(MEMBERS):
             while not self._healthy(index):
-                if time.monotonic() > deadline or any(member.poll() is not None for member in self._running):
-                    log = (self._directory / f"m{index}.log").read_text(errors="replace")[-500:]
-                    raise UnavailableError(f"etcd's member m{index} does not get ready: {log}")
+                ended = [number for number, member in enumerate(self._running) if member.poll() is not None]
+                if ended:
+                    log = (self._directory / f"m{ended[0]}.log").read_text(errors="replace").strip()
+                    raise UnavailableError(f"m{ended[0]} has ended: {log[-500:]}")
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"m{index} does not get ready")
                 time.sleep(0.1)
 
     def _healthy(self, index: int) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +43,18 @@ def draw() -> str:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     rows = [row for row in table(_figures()) if row.measured is not None]
-    peers, wide_area = records(Kind.PEERS), records(Kind.WIDE_AREA)
+    beside = records(Kind.PEERS, Kind.WIDE_AREA)
+    panels: list[tuple[float, Callable[[Any], None]]] = []  # heights in inches, and what draws in them
+    if rows:
+        panels.append((0.24 * len(rows) + 0.8, partial(_draw_targets, rows=rows)))
+    if beside:
+        panels.append((2.6, partial(_draw_beside, beside=beside)))
+    heights = [height for height, _ in panels]
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "speed", "font.family": "sans-serif", "font.size": 9}):
-        heights = [0.24 * len(rows) + 0.8, 2.6]
         figure = Figure(figsize=(9, sum(heights)), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=heights)
-        _draw_targets(above, rows)
-        left, right = below.subfigures(1, 2)
-        if peers:
-            _draw_peers(left, peers[0])
-        if wide_area:
-            _draw_wide_area(right, wide_area[0])
+        places = figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False).flat
+        for place, (_, drawn) in zip(places, panels, strict=True):
+            drawn(place)
         for axes in figure.axes:
             axes.spines[["top", "right"]].set_visible(False)
         written = io.StringIO()
@@ -89,6 +92,15 @@ def _draw_targets(panel: Any, rows: list[Row]) -> None:
     axes.margins(x=0.25)
     axes.set_yticks(range(len(rows)), [row.target.words for row in reversed(rows)])
     axes.tick_params(axis="y", length=0)
+
+
+def _draw_beside(panel: Any, beside: list[Record]) -> None:
+    """Side by side what there is of etcd and of validators far apart."""
+    for place, record in zip(panel.subfigures(1, len(beside), squeeze=False).flat, beside, strict=True):
+        if "etcd_version" in record.figures:
+            _draw_peers(place, record)
+        else:
+            _draw_wide_area(place, record)
 
 
 def _draw_peers(panel: Any, record: Record) -> None:

@@ -11,6 +11,9 @@ from benchmark.record import Kind, Record, records
 from benchmark.targets import Bound, table
 from benchmark.wide_area import NAMES, Distance
 
+FOREIGN_LOAD_MAX = 0.1
+"""The share of the CPU time used from which on only ratios of CPU time mean anything."""
+
 _PLOT = "scripts/benchmark/results/speed.svg"
 
 
@@ -36,13 +39,13 @@ def write_sections(readme: Path) -> None:
 def _targets() -> list[str]:
     found = records(Kind.SUITE, Kind.LONG)
     figures = {name: value for record in found for name, value in record.figures.items()}
-    lines = [f"![What was measured, in parts of what is to be reached]({_PLOT})", ""] if found else []
+    lines = [f"![What was measured, in parts of what is to be reached]({_PLOT})", ""] if records(*Kind) else []
     lines += ["| figure | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     for row in table(figures):
         sign = "≥" if row.target.bound is Bound.AT_LEAST else "≤"
         measured = "not yet" if row.measured is None else _number(row.measured)
         lines.append(f"| {row.target.words} | {measured} | {sign} {_number(row.target.value)} | {row.verdict} |")
-    return lines + _made_by(found)
+    return lines + _made_by(found) + _machines()
 
 
 def _peers() -> list[str]:
@@ -101,15 +104,29 @@ _HEADS = {
 
 
 def _made_by(found: list[Record]) -> list[str]:
-    """A sentence for each record: what was run, where, and who else was running."""
+    """A sentence for each record: what was run, how fast the disk was, and who else was running."""
     lines = []
     for record in found:
-        machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
         load = max((value for name, value in _numbers(record) if name.endswith("foreign_load")), default=None)
-        sync = [f"the disk syncs in {value} ms" for name, value in _numbers(record) if name == "sync_ms_p50"]
-        facts = [machine, *sync, *([] if load is None else [f"foreign load at most {load:.0%} of the CPU time used"])]
-        lines += ["", f"`{record.command}` of commit {record.commit} ({record.date} UTC): {'; '.join(facts)}."]
+        facts = [f"the disk syncs in {value} ms" for name, value in _numbers(record) if name == "sync_ms_p50"]
+        if load is not None:
+            loud = ", too much for R and for what a clock says to be relied on" * (load >= FOREIGN_LOAD_MAX)
+            facts.append(f"others had at most {load:.0%} of the CPU time that was used{loud}")
+        lines += ["", f"{_run(record)}{': ' * bool(facts)}{'; '.join(facts)}."]
     return lines or ["", "Not measured yet."]
+
+
+def _machines() -> list[str]:
+    """A sentence for each machine: what it is, and what ran there."""
+    runs: dict[str, list[str]] = {}
+    for record in records(*Kind):
+        facts = ", ".join(f"{name} {value}" for name, value in record.machine.items())
+        runs.setdefault(facts, []).append(f"`{record.command}`")
+    return [line for facts, commands in runs.items() for line in ("", f"{', '.join(commands)}: on {facts}.")]
+
+
+def _run(record: Record) -> str:
+    return f"`{record.command}` of commit {record.commit} ({record.date} UTC)"
 
 
 def _numbers(record: Record) -> list[tuple[str, float]]:
