@@ -5,6 +5,7 @@ and randomness come in as inputs, and what should happen goes out as values. So 
 and replayed by a test, and an auditor verifies with the very code that decides. A good order to read in:
 
     encoding, crypto            canonical JSON; hashing, and the one door for every signature
+    claims                      signatures that other processes verify
     validators, genesis         who may sign, how many must, and how a network begins
     transaction, operations     what members ask for, and what it does
     rows, state                 what the ledger holds, and how rules see it
@@ -12,6 +13,7 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     governance                  how a chain changes itself: proposals, votes, and what comes into force when
     admission, execution        what may be in a block, and what comes of it
     amounts, conservation       numbers of assets, and that they add up
+    id_filter                   which transactions there are not
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked
     log                         the log as other people's tools read and check it: notes, tiles, proofs, policies
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)

@@ -112,6 +112,8 @@ EXPORT_MANIFEST_BYTES_MAX = 16 * MIB  # enough for 2 TiB; a longer chain is not 
 EXPORT_ANSWER_BYTES = 1 * MIB  # one answer of a node: whole blocks, at least one, none begun once it has so many bytes
 EXPORT_ANSWER_RECORD_BYTES = 64 * KIB  # likewise, of commit records: some 400 signatures, verified when they are read
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
+CLAIMS_PER_JOB_MAX = 2**17  # messages of one job of a worker process; a batch of an audit has at most half as many
+CLAIM_BYTES_MAX = ENVELOPE_BYTES_MAX + KIB  # keys, signatures, and what they sign: a body, or a statement
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
 AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
@@ -179,6 +181,20 @@ RECONNECT_DELAY_MS_MAX = 10_000
 REMOVED_PEER_HEIGHTS = 10_000  # for which a validator that was removed is still linked, unless it has heard of it
 REMOVED_PEERS_MAX = 100  # of those; the one removed first is forgotten
 MISBEHAVIOUR_DELAY_MS = 10_000  # no new link for so long with a peer that sent what no correct node sends
+
+# ---- processes that verify signatures ahead of the replica
+VERIFY_WORKERS_MAX = 64
+VERIFY_WORKERS_DEFAULT_MAX = 8  # what one loop that executes can keep busy
+VERIFY_AHEAD_MIN = 32  # signatures that come together; fewer are verified where they are needed, which is sooner
+VERIFY_AHEAD_MAX = 32_768  # signatures that were not asked for yet; the oldest are forgotten, and verified when asked
+VERIFY_AHEAD_BYTES_MAX = 32 * MIB  # of what they sign, likewise
+VERIFY_JOBS_MAX = 1_024  # that they were handed out in, likewise
+VERIFY_JOB_SIGNATURES = 128  # that a worker is handed at a time: some 5 ms
+VERIFY_WORKER_SIGNATURES_MAX = 1_024  # under way with one worker: it is not idle while the replica executes a block
+VERIFY_WORKER_BYTES_MAX = 1 * MIB  # likewise, and the pipe to it if the system allows that
+VERIFY_WAIT_MS_MAX = 500  # for an answer that the replica needs; a worker that is slower is ended
+VERIFY_START_SECONDS_MAX = 60  # that a worker may take to be ready
+VERIFY_RESTART_SECONDS = 10  # from the loss of a worker to its successor
 
 # ---- the runtime's queue in front of the replica
 INBOX_FRAMES_MAX = 1_024  # per peer; beyond, its link is not read until there is room

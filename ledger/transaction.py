@@ -30,6 +30,7 @@ Bytes become a `Transaction` only here. Signatures are well formed then, not ver
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -87,6 +88,8 @@ _BODY_OPENING = b'{"body":'
 _SENDER_OPENING = b'"sender":"'
 _SIGNATURES_OPENING = b',"signatures":['
 _SIGNATURE = b'{"key":"%b","signature":"%b"}'
+_KEY_OFFSET = len(b'{"key":"')
+_SIGNATURE_OFFSET = len(b'","signature":"')
 _SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BYTES
 _BODY_BYTES_MAX = ENVELOPE_BYTES_MAX - len(_BODY_OPENING) - len(_SIGNATURES_OPENING) - _SIGNATURE_BYTES - len("]}")
 
@@ -211,6 +214,29 @@ def claimed_sender(envelope: bytes) -> str:
     end = envelope.rfind(b'","valid_until":')
     start = envelope.rfind(_SENDER_OPENING, 0, max(end, 0)) + len(_SENDER_OPENING)
     return envelope[start:end].decode("ascii", "replace") if 0 < end - start <= SENDER_BYTES_MAX else ""
+
+
+def claimed_signatures(envelope: bytes) -> tuple[bytes, list[tuple[PublicKey, Signature]]]:
+    """What the envelope says that was signed (with its tag), and by which keys with which signatures, if it is well
+    formed; anything, or nothing, otherwise. Only to verify ahead of time what `parse_transaction` will find in it.
+    """
+    start = envelope.rfind(_SIGNATURES_OPENING)
+    if start < 0:
+        return b"", []
+    signers = []
+    # In canonical form each has a fixed length, and nothing follows them but the end of list and envelope.
+    for key_start in range(start + len(_SIGNATURES_OPENING) + _KEY_OFFSET, len(envelope), _SIGNATURE_BYTES + 1):
+        key_end = key_start + 2 * PUBLIC_KEY_BYTES
+        signature_start = key_end + _SIGNATURE_OFFSET
+        try:
+            key = unhexlify(envelope[key_start:key_end])
+            signature = unhexlify(envelope[signature_start : signature_start + 2 * SIGNATURE_BYTES])
+        except ValueError:
+            return b"", []
+        if len(signature) < SIGNATURE_BYTES:
+            return b"", []
+        signers.append((PublicKey(key), Signature(signature)))
+    return _TRANSACTION_TAG + envelope[len(_BODY_OPENING) : start], signers
 
 
 def transaction_id(body: bytes) -> Digest:

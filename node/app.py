@@ -13,12 +13,12 @@ import asyncio
 import gc
 import signal
 import ssl
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import crypto
-from ledger.crypto import SigningKey
+from ledger.crypto import SigningKey, Verify
 from ledger.genesis import parse_genesis
 from node.api_tokens import load_access
 from node.config import Config, ConfigError
@@ -40,9 +40,12 @@ from node.storage.errors import DamagedError
 from node.storage.guard import FileGuard
 from node.storage.queries import Queries
 from node.storage.rebuild import CannotRebuildError, SetAside, set_aside, set_aside_path
+from node.verification.ahead import AheadVerifier, default_workers
+from node.verification.arriving import Arriving
 
 _LOG = EventLog("node")
-_GARBAGE_THRESHOLD = 100_000  # container objects, some tens of megabytes at most
+GARBAGE_THRESHOLD = 100_000
+"""Container objects that a node makes before it looks for garbage among them: some tens of megabytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def run(config: Config) -> int:
     crypto.self_test()
     # What is loaded now stays; pending transactions are many small objects, which the defaults would walk too often.
     gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
     with alone_in(config.path.parent):  # also while nobody has the database
@@ -107,10 +110,11 @@ async def _run(config: Config) -> int | None:
     store, chain = open_home(config)
     try:
         guard = FileGuard(data_paths(config).guard, None if keys.consensus is None else keys.consensus.public_key)
-        with closing(guard), closing(SetAside(data_paths(config).database)) as aside:
+        ahead = _make_verifier(config)
+        with closing(guard), closing(SetAside(data_paths(config).database)) as aside, ahead or nullcontext():
             if aside.unreadable is not None:
                 _LOG.warning("set_aside_unreadable", reason=aside.unreadable, remedy="all blocks are taken from peers")
-            return await _run_parts(config, chain=chain, guard=guard, keys=keys, aside=aside)
+            return await _run_parts(config, chain=chain, guard=guard, keys=keys, aside=aside, ahead=ahead)
     finally:
         store.close()
 
@@ -120,13 +124,13 @@ def _load(path: Path | None, passphrase: bytes | None) -> SigningKey | None:
 
 
 async def _run_parts(
-    config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys, aside: SetAside
+    config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys, aside: SetAside, ahead: AheadVerifier | None
 ) -> int | None:
-    inbox = Inbox()
+    replica = _make_replica(chain, guard, keys, aside.archive, ahead or crypto.verify)
+    inbox = Inbox() if ahead is None else Inbox(Arriving(ahead, chain, replica.asked_for_records))
     peers = Peers(seed=keys.node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)
-    replica = _make_replica(chain, guard, keys, aside.archive)
 
     def follow() -> None:
         if aside.archive is not None and not replica.takes_from_archive:
@@ -176,14 +180,20 @@ async def _run_parts(
     return return_code
 
 
-def _make_replica(chain: ChainStore, guard: FileGuard, keys: _Keys, archive: Archive | None) -> Replica:
+def _make_verifier(config: Config) -> AheadVerifier | None:
+    """What verifies with the worker processes that the configuration asks for, or None when it wants none."""
+    workers = default_workers() if config.verify_workers is None else config.verify_workers
+    return AheadVerifier(workers, log=EventLog("verification")) if workers else None
+
+
+def _make_replica(chain: ChainStore, guard: FileGuard, keys: _Keys, archive: Archive | None, verify: Verify) -> Replica:
     return Replica(
         chain=chain,
         guard=guard,
         consensus_key=keys.consensus,
         node_key=SigningKey(keys.node_seed),
         cosigning_key=keys.cosigning,
-        verify=crypto.verify,
+        verify=verify,
         now=read_clocks(),
         archive=archive,
     )

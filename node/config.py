@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from ledger.errors import MalformedError
-from ledger.limits import PROOF_HEIGHTS_DEFAULT, PROOF_HEIGHTS_MAX, PROOF_HEIGHTS_MIN
+from ledger.limits import PROOF_HEIGHTS_DEFAULT, PROOF_HEIGHTS_MAX, PROOF_HEIGHTS_MIN, VERIFY_WORKERS_MAX
 from ledger.primitives import PublicKey, parse_public_key
 
 FILE_NAME = "node.toml"
@@ -69,7 +69,8 @@ class PinnedPeer:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a node needs to be told. Built by `load`; paths are absolute."""
+    """Everything a node needs to be told. Built by `load`; paths are absolute. `verify_workers` is None for as many as
+    there are cores (`node.verification`)."""
 
     path: Path
     genesis_path: Path
@@ -87,6 +88,7 @@ class Config:
     api_open_submission: bool
     api_open_metrics: bool
     proof_heights: int
+    verify_workers: int | None
     log_format: Literal["plain", "json"]
     log_level: Literal["debug", "info", "warning", "error"]
 
@@ -131,6 +133,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     api: _Api = msgspec.field(default_factory=_Api)
     log: _Log = msgspec.field(default_factory=_Log)
     proof_heights: int = PROOF_HEIGHTS_DEFAULT
+    verify_workers: int | None = None
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -147,6 +150,7 @@ EXAMPLE = """\
 genesis = "{genesis}"        # the network's genesis document; its hash is the chain's identity
 data = "data"                   # database and guard file; belongs to this node alone, never copy it to another
 # proof_heights = 256           # newest heights whose state can be proved; values are kept for ever
+# verify_workers = 0            # processes that verify signatures; without this line, one per core if there are several
 
 [keys]                          # files of this node only, readable by nobody else (mode 0600)
 node = "keys/node.pem"            # authenticates links to peers
@@ -215,6 +219,8 @@ def _resolve(path: Path, file: _File) -> Config:
 
     if not PROOF_HEIGHTS_MIN <= file.proof_heights <= PROOF_HEIGHTS_MAX:
         raise MalformedError(f"proof_heights must be from {PROOF_HEIGHTS_MIN} to {PROOF_HEIGHTS_MAX}")
+    if file.verify_workers is not None and not 0 <= file.verify_workers <= VERIFY_WORKERS_MAX:
+        raise MalformedError(f"verify_workers must be from 0 to {VERIFY_WORKERS_MAX}")
     api_listen = parse_endpoint(file.api.listen, "api.listen")
     if (file.api.tls_certificate is None) != (file.api.tls_key is None):
         raise MalformedError("api.tls_certificate and api.tls_key belong together")
@@ -250,6 +256,7 @@ def _resolve(path: Path, file: _File) -> Config:
         api_open_submission=file.api.open_submission,
         api_open_metrics=file.api.open_metrics,
         proof_heights=file.proof_heights,
+        verify_workers=file.verify_workers,
         log_format=file.log.format,
         log_level=file.log.level,
     )

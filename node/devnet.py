@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from node.preflight import check_port
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 _POLL_SECONDS = 0.05
+START = (sys.executable, "-m", "node", "start", "--home")
+"""The command of a validator's process; its home comes behind it."""
 _COUNCIL_KEY = "council.pem"  # the first file that is made
 
 
@@ -111,6 +114,7 @@ def _make_validator(layout: Layout, index: int) -> Card:
         address=layout.peers(index),
         peer_listen=layout.peers(index),
         api_listen=layout.api(index),
+        alone=layout.validators == 1,
     )
 
 
@@ -160,8 +164,9 @@ def _found_earlier(layout: Layout, quorum: Quorum | None) -> Genesis:
 class Processes:
     """The validators' processes. Use as a context manager: leaving it stops them all, orderly."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, command: Sequence[str] = START) -> None:
         self._layout = layout
+        self._command = command
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Processes:
@@ -180,20 +185,22 @@ class Processes:
             check_port(self._layout.api(index), f"API of v{index}")
             check_port(self._layout.peers(index), f"peer listener of v{index}")
         for index in range(self._layout.validators):
-            home = self._layout.validator_home(index)
-            with (home / "node.log").open("ab") as log:
-                self._running[index] = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
-                    [sys.executable, "-m", "node", "start", "--home", str(home)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    # Ctrl-C reaches the whole foreground group; only this process is to hear it, and stops the others.
-                    start_new_session=True,
-                )
-            (home / "node.pid").write_text(f"{self._running[index].pid}\n")
+            self._start(index)
         deadline = time.monotonic() + READY_SECONDS_MAX
         for index in range(self._layout.validators):
             self._wait_until_ready(index, deadline)
+
+    def kill(self, index: int) -> None:
+        """Kill a validator that runs: it gets no chance to say anything."""
+        child = self._running.pop(index)
+        child.kill()
+        child.wait()
+
+    def start_again(self, index: int) -> None:
+        """Start a validator that does not run, and return when it is ready. Raises `NotReadyError`."""
+        assert index not in self._running, "it runs"
+        self._start(index)
+        self._wait_until_ready(index, time.monotonic() + READY_SECONDS_MAX)
 
     def ended(self) -> dict[int, int]:
         """The exit codes of the validators that have ended, by index; each is reported once."""
@@ -218,6 +225,19 @@ class Processes:
                 child.kill()
                 child.wait()
         self._running.clear()
+
+    def _start(self, index: int) -> None:
+        home = self._layout.validator_home(index)
+        with (home / "node.log").open("ab") as log:
+            self._running[index] = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
+                [*self._command, str(home)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C reaches the whole foreground group; only this process is to hear it, and stops the others.
+                start_new_session=True,
+            )
+        (home / "node.pid").write_text(f"{self._running[index].pid}\n")
 
     def _wait_until_ready(self, index: int, deadline: float) -> None:
         """Return when validator `index` answers that it is ready to take transactions."""

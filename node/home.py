@@ -102,9 +102,18 @@ def data_paths(config: Config) -> DataPaths:
 
 
 def make_validator_home(
-    home: Path, *, name: str, operator: Operator, address: Endpoint, peer_listen: Endpoint, api_listen: Endpoint
+    home: Path,
+    *,
+    name: str,
+    operator: Operator,
+    address: Endpoint,
+    peer_listen: Endpoint,
+    api_listen: Endpoint,
+    alone: bool = True,
 ) -> Card:
     """Make keys, configuration and card of a validator in `home`; nothing is made when anything is wrong.
+
+    A node that is not `alone` on its machine leaves the cores to the others: it verifies in its own process.
 
     Raises `HomeError` when there is a node already, `MalformedError` for a name, key or address that may not be.
     """
@@ -120,7 +129,7 @@ def make_validator_home(
         )
 
     card_of({key_name: SigningKey(secrets.token_bytes(32)) for key_name in KEY_NAMES})  # refuses before a file is made
-    text = _config_text(peer_listen=peer_listen, api_listen=api_listen, follower=False)
+    text = _config_text(peer_listen=peer_listen, api_listen=api_listen, follower=False, alone=alone)
     card = card_of(_make_keys(home, KEY_NAMES))
     replace_file(home / "card.json", encode_card(card))
     replace_file(home / FILE_NAME, text)  # last: a home is one when it has this
@@ -152,7 +161,7 @@ def _make_keys(home: Path, names: tuple[str, ...]) -> dict[str, SigningKey]:
     return {name: load_signing_key(keys / f"{name}.pem") for name in names}
 
 
-def _config_text(*, peer_listen: Endpoint, api_listen: Endpoint, follower: bool) -> bytes:
+def _config_text(*, peer_listen: Endpoint, api_listen: Endpoint, follower: bool, alone: bool = True) -> bytes:
     """The first `node.toml`. Raises `MalformedError` for listeners that it cannot state."""
     if not api_listen.is_loopback:
         raise MalformedError(
@@ -160,6 +169,9 @@ def _config_text(*, peer_listen: Endpoint, api_listen: Endpoint, follower: bool)
             "then set api.listen together with api.tls_certificate and api.tls_key in node.toml"
         )
     text = EXAMPLE.format(genesis="genesis.json", peer_listen=peer_listen, api_listen=api_listen)
+    if not alone:
+        assert "\n# verify_workers = 0 " in text, "the example says how"
+        text = text.replace("\n# verify_workers = 0 ", "\nverify_workers = 0 ")
     if follower:
         for key in ("consensus", "cosigning"):
             assert f"\n{key} = " in text, "the example names both keys"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 
@@ -150,7 +151,9 @@ class _Source:
 class Inbox:
     """Filled by links and submitters, emptied by the runtime, all on one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Callable[[PeerMessageReceived | Submitted], None] = lambda _: None) -> None:
+        """`arrived` hears of each message and submission that is let in, before anything else is done with it."""
+        self._arrived = arrived
         self._links: list[ReplicaInput] = []
         self._peers: dict[PeerId, _Source] = {}
         self._own = _Source()
@@ -247,6 +250,7 @@ class Inbox:
         source.frames += 1
         source.bytes += waiting.bytes
         self._filled.set()
+        self._arrived(waiting.item)
 
     def _serve(self, lane: Lane, inputs: list[ReplicaInput]) -> None:
         """Move messages of one lane into `inputs`, from one source after the other, up to the size of a step."""

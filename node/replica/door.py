@@ -3,7 +3,8 @@
 Submissions of this node's API and what peers send go the same way, in this order (design sections 6 and 11): known
 already; parsed; known by its id; room for it; authority, which looks accounts up and counts signatures; then, and only
 then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered
-by envelope hash, in memory only, and nothing but a verification in this process enters that memory. [safety]
+by envelope hash, in memory only, and nothing but a verification in this process, or by its own workers, enters that
+memory (`node.verification` says why that is the same). [safety]
 
 Many envelopes are taken through one stage of this before the next begins, because the processor then finds the code
 and the tables of each stage at hand: that halves what it costs beside the curve arithmetic.

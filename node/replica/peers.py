@@ -77,14 +77,16 @@ class Peers:
         """The peer, if it is connected."""
         return self._peers.get(peer)
 
-    def choose(self, height: int, above_height: int, now_ms: int) -> list[PeerId]:
+    def choose(
+        self, height: int, above_height: int, now_ms: int, *, under_way_max: int = RECORD_REQUESTS_MAX
+    ) -> list[PeerId]:
         """Whom to ask now for records from `height` on: peers that claim to be above `above_height`.
 
-        The reliable come first. At most `RECORD_REQUESTS_MAX` requests are under way in all, besides those overdue, and
-        one per peer; those chosen are counted.
+        The reliable come first. At most `under_way_max` requests are under way in all, besides those overdue, and one
+        per peer; those chosen are counted.
         """
         under_way = [peer for peer in self._peers.values() if peer.asked_at_ms is not None and not peer.overdue]
-        room = RECORD_REQUESTS_MAX - len(under_way)
+        room = under_way_max - len(under_way)
         able = [
             (peer.failures, name)
             for name, peer in self._peers.items()
@@ -95,13 +97,13 @@ class Peers:
             self._peers[name].asked_at_ms, self._peers[name].asked_height = now_ms, height
         return chosen
 
-    def answered(self, peer: PeerId) -> bool:
-        """Note that records came. Returns whether they were asked for."""
+    def answered(self, peer: PeerId) -> int | None:
+        """Note that records came. Returns from which height on they were asked for, None if they were not."""
         known = self._peers.get(peer)
         if known is None or known.asked_at_ms is None:
-            return False
+            return None
         known.asked_at_ms, known.overdue = None, False
-        return True
+        return known.asked_height
 
     def useful(self, peer: PeerId) -> None:
         """Note that an answer of this peer brought a block."""

@@ -366,6 +366,11 @@ class Replica:
         known = self._parts.peers.get(peer)
         return 0 if known is None else known.height
 
+    def asked_for_records(self, peer: PeerId) -> bool:
+        """Whether a connected peer was asked for certified blocks, and its answer has not been taken in."""
+        known = self._parts.peers.get(peer)
+        return known is not None and known.asked_at_ms is not None
+
     def evidence(self) -> tuple[Evidence, ...]:
         """Contradictory statements of validators that were found here, by height and validator."""
         return self._parts.findings.evidence()

@@ -2,8 +2,10 @@
 
 A node that is behind asks a peer that says it is further for records from its own height on, verifies each against
 the validators of that height, executes it, and appends it; in between it takes part in consensus as ever, with what
-it has. A node that follows without a key does nothing else. What peers say of their height decides only whom to ask
-(see `peers`); what they send proves itself or is dropped.
+it has. A node that follows without a key does nothing else. While it executes what an answer brought it asks for what
+comes after that, so that the next blocks arrive, and their signatures are verified by workers (`node.verification`),
+meanwhile. What peers say of their height decides only whom to ask (see `peers`); what they send proves itself or is
+dropped.
 
 A valid record for another block than ours at a height that we have means that two chains exist. That is looked for in
 every answer: a record that is valid at its height but does not build on our tip makes us ask its sender for its
@@ -59,6 +61,8 @@ class Syncing:
         self._peers = peers
         self._verify = verify
         self._queue: deque[tuple[PeerId, CertifiedBlock]] = deque()
+        self._newest_count = 0  # how many blocks the newest answer brought, those at the end of the queue
+        self._next_height = 0  # after them, if they are what was asked for
         self._not_archived = 0
         self.archive = archive
         """The database that was set aside, until all of its blocks are here."""
@@ -75,19 +79,30 @@ class Syncing:
         return self.archive is not None and self._not_archived != height <= self.archive.height
 
     def ask(self, height: int, above_height: int, now_ms: int, out: Outbox) -> None:
-        """Ask peers that claim to decide a height above `above_height` for records from `height` on."""
+        """Ask peers that claim to decide a height above `above_height` for records from `height` on; while the newest
+        answer is being verified, one peer for what comes after it."""
         if not self._queue:
-            for peer in self._peers.choose(height, above_height, now_ms):
-                out.send(peer, FetchRecords(height, CERTIFIED_BLOCKS_PER_REPLY_MAX))
+            peers = self._peers.choose(height, above_height, now_ms)
+        elif len(self._queue) <= self._newest_count and self._next_height > height:
+            height = self._next_height
+            peers = self._peers.choose(height, height, now_ms, under_way_max=1)
+        else:
+            return
+        for peer in peers:
+            out.send(peer, FetchRecords(height, CERTIFIED_BLOCKS_PER_REPLY_MAX))
 
     def receive(self, peer: PeerId, items: tuple[CertifiedBlock, ...]) -> None:
         """Take in an answer, or the one block that a peer sends unasked to who is behind."""
-        if not self._peers.answered(peer):
+        asked_height = self._peers.answered(peer)
+        if asked_height is None:
             items = () if self._queue else items[:1]
         elif not items:
             self._peers.useless(peer)
-        room = _QUEUE_MAX - len(self._queue)
-        self._queue.extend((peer, item) for item in items[:room])
+        items = items[: _QUEUE_MAX - len(self._queue)]
+        if items:
+            self._queue.extend((peer, item) for item in items)
+            self._newest_count = 0 if asked_height is None else len(items)
+            self._next_height = 0 if asked_height is None else asked_height + len(items)
 
     def next(self, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox) -> Finding | None:
         """The next block that a peer's answer brings, verified and executed, or a conflict; None when none is left."""

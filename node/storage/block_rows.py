@@ -97,15 +97,32 @@ def read_header(reader: Reader, height: int) -> StoredHeader:
     return StoredHeader(header, header_bytes, hash_of_header)
 
 
-def read_outcomes(reader: Reader, height: int, chunk: int, count: int) -> list[StoredOutcome]:
+@dataclass(frozen=True, slots=True)
+class StoredOutcomes:
+    """What became of the transactions of one chunk; made as they are asked for, since mostly one is."""
+
+    row: bytes
+    results: tuple[str, ...]
+
+    def __getitem__(self, offset: int) -> StoredOutcome:
+        """Of the transaction that stands at `offset` in the chunk."""
+        assert 0 <= offset < len(self.results)
+        at, to_hashes = offset * DIGEST_BYTES, len(self.results) * DIGEST_BYTES
+        return StoredOutcome(
+            Digest(self.row[at : at + DIGEST_BYTES]),
+            Digest(self.row[at + to_hashes : at + to_hashes + DIGEST_BYTES]),
+            self.results[offset],
+        )
+
+
+def read_outcomes(reader: Reader, height: int, chunk: int, count: int) -> StoredOutcomes:
     """What became of the `count` transactions of one chunk, held against nothing else. Raises `DamagedError`."""
     row = reader.get(keys.outcomes(height, chunk)) or b""
-    ends = 2 * count * DIGEST_BYTES
-    digests = [Digest(row[start : start + DIGEST_BYTES]) for start in range(0, ends, DIGEST_BYTES)]
-    results = row[ends:].decode("ascii", "replace").split(" ")
-    if len(results) != count or len(row) <= ends or not row[ends:].isascii():
+    joined = row[2 * count * DIGEST_BYTES :]
+    results = joined.decode("ascii", "replace").split(" ")
+    if len(results) != count or not joined or not joined.isascii():
         raise DamagedError(f"the outcomes of a part of block {height} are not those of {count} transactions")
-    return [StoredOutcome(*item) for item in zip(digests[:count], digests[count:], results, strict=True)]
+    return StoredOutcomes(row, tuple(results))
 
 
 def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
@@ -140,7 +157,7 @@ class BlockReader:
         self._count = stored.header.transaction_count
         self._first_leaf = stored.header.log_size - self._count
         self._chunk = -1
-        self._rows: list[tuple[bytes, StoredOutcome]] = []  # of that chunk
+        self._rows: tuple[tuple[bytes, ...], StoredOutcomes] = (), StoredOutcomes(b"", ())  # of that chunk
 
     def transaction(self, index: int) -> tuple[bytes, Leaf]:
         """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
@@ -148,8 +165,9 @@ class BlockReader:
         chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
         try:
             if chunk != self._chunk:
-                self._rows, self._chunk = self._join(chunk, self._envelopes(chunk)), chunk
-            return self._check(index, *self._rows[offset])
+                self._rows, self._chunk = self._read(chunk), chunk
+            envelopes, outcomes = self._rows
+            return self._check(index, envelopes[offset], outcomes[offset])
         except DamagedError as error:
             self._damaged.note_block(self._height, str(error))
             raise
@@ -162,16 +180,14 @@ class BlockReader:
         """The leaves of all, in order. Raises `DamagedError`."""
         return (leaf for _, leaf in self.transactions())
 
-    def _envelopes(self, chunk: int) -> tuple[bytes, ...]:
-        return _read_chunk(self._reader, self._height, self._stored.block_hash, chunk)
-
-    def _join(self, chunk: int, envelopes: tuple[bytes, ...]) -> list[tuple[bytes, StoredOutcome]]:
-        """The envelopes of a chunk, each with its outcome, nothing checked but how many there are."""
+    def _read(self, chunk: int) -> tuple[tuple[bytes, ...], StoredOutcomes]:
+        """The envelopes of a chunk and their outcomes, nothing checked but how many there are."""
         size = min(keys.CHUNK_TRANSACTIONS, self._count - chunk * keys.CHUNK_TRANSACTIONS)
+        envelopes = _read_chunk(self._reader, self._height, self._stored.block_hash, chunk)
         outcomes = read_outcomes(self._reader, self._height, chunk, size)
         if len(envelopes) != size:
             raise DamagedError(f"a part of the body of block {self._height} does not have {size} transactions")
-        return list(zip(envelopes, outcomes, strict=True))
+        return envelopes, outcomes
 
     def _check(self, index: int, envelope: bytes, outcome: StoredOutcome) -> tuple[bytes, Leaf]:
         """The envelope and its leaf, when that is what the log has at its place."""

@@ -53,27 +53,31 @@ def build(
     consensus_key: SigningKey,
     count: int,
     say: Callable[[str], None],
+    block_transactions: int = BLOCK_TRANSACTIONS,
+    keyed: bool = True,
 ) -> None:
-    """Append `count` records, BLOCK_TRANSACTIONS in a block, to the chain of one validator that is in `store`."""
+    """Append `count` records, so many in a block, to the chain of one validator that is in `store`; `keyed` ones are
+    about entities."""
     chain = open_chain(_Unsynced(store))
     load = Load(genesis.chain, council, ())
     for envelope in load.preparation():
         _append(chain, consensus_key, [_parsed(envelope)])
-    made = _signed(genesis.chain, count)
-    for height in range(1, count // BLOCK_TRANSACTIONS + 1):
-        _append(chain, consensus_key, [_parsed(envelope) for envelope in islice(made, BLOCK_TRANSACTIONS)])
-        if height * BLOCK_TRANSACTIONS % 50_000 == 0:
-            say(f"  {height * BLOCK_TRANSACTIONS} of {count} transactions")
+    made = _signed(genesis.chain, count, keyed=keyed)
+    for height in range(1, count // block_transactions + 1):
+        _append(chain, consensus_key, [_parsed(envelope) for envelope in islice(made, block_transactions)])
+        if height * block_transactions % 50_000 == 0:
+            say(f"  {height * block_transactions} of {count} transactions")
 
 
-def _signed(chain: Digest, count: int) -> Iterator[bytes]:
+def _signed(chain: Digest, count: int, *, keyed: bool) -> Iterator[bytes]:
     """The envelopes, in order, signed by several processes a few chunks ahead."""
+    keys = entity_keys(count) if keyed else 0
     with ProcessPoolExecutor(2) as pool:
         starts = iter(range(0, count, _CHUNK))
-        waiting = [pool.submit(_chunk, chain, first, entity_keys(count)) for first in islice(starts, _CHUNKS_AHEAD)]
+        waiting = [pool.submit(_chunk, chain, first, keys) for first in islice(starts, _CHUNKS_AHEAD)]
         while waiting:
             done = waiting.pop(0).result()
-            waiting += [pool.submit(_chunk, chain, first, entity_keys(count)) for first in islice(starts, 1)]
+            waiting += [pool.submit(_chunk, chain, first, keys) for first in islice(starts, 1)]
             yield from done
 
 
@@ -91,7 +95,9 @@ def _chunk(chain: Digest, first: int, keys: int) -> list[bytes]:
             by=f"client{client}",
             stream=f"bench{client % STREAMS}",
             content=Content({"number": number, "text": "one line of an ordinary delivery note"}),
-            key=f"order-{number % keys}",  # always in the stream of that parity: `keys` is a multiple of STREAMS
+            key=f"order-{number % keys}"
+            if keys
+            else None,  # always in the stream of that parity: `keys` is a multiple of STREAMS
         )
         envelopes.append(load.sign(f"client{client}", load.client_key(client), [operation]))
     return envelopes

@@ -1,4 +1,8 @@
-"""The load: transactions signed in advance, sent through the HTTP API, and counted when a quorum has appended them."""
+"""The load: transactions signed in advance, sent through the HTTP API, and counted when a quorum has appended them.
+
+`saturate` sends as much as the network takes; `paced` so much a second, however long the answers take, and measures
+from when a batch was to be sent: a network that falls behind cannot hide it by slowing down who measures it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import orjson
 
+from benchmark.samples import Arrival
 from ledger.crypto import SigningKey
 from ledger.operations.accounts import AccountAdd
 from ledger.operations.fields import Content
@@ -22,7 +27,17 @@ from ledger.transaction import assemble, build_body, sign_body
 CLIENTS = 64
 BATCH = 100
 STREAMS = 2  # to share the clients between: a stream has at most 32 writers
+UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
 _VALID_MS = 3_600_000
+_WAIT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a transaction that was waited for: the seconds that it took, and the height of its block."""
+
+    seconds: float
+    height: int
 
 
 @dataclass(slots=True)
@@ -33,6 +48,11 @@ class Load:
     council: SigningKey
     urls: Sequence[str]
     _serial: int = field(default=0)
+
+    @property
+    def signed(self) -> int:
+        """How many transactions were made."""
+        return self._serial
 
     def client_key(self, index: int) -> SigningKey:
         """The key of client `index`."""
@@ -50,16 +70,22 @@ class Load:
         )
         return assemble(body, [sign_body(body, key)])
 
-    def records(self, count: int) -> list[bytes]:
-        """`count` envelopes of one record each, by the clients in turn."""
+    def records(self, count: int, operations: int = 1) -> list[bytes]:
+        """`count` envelopes of `operations` records each, by the clients in turn."""
         keys = [self.client_key(index) for index in range(CLIENTS)]
-        made = []
-        for number in range(count):
-            client = number % CLIENTS
-            content = {"number": number, "text": "one line of an ordinary delivery note"}
-            operation = RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=Content(content))
-            made.append(self.sign(f"client{client}", keys[client], [operation]))
-        return made
+        return [
+            self.sign(
+                f"client{number % CLIENTS}",
+                keys[number % CLIENTS],
+                [self.record(number % CLIENTS, operations * number + item) for item in range(operations)],
+            )
+            for number in range(count)
+        ]
+
+    def record(self, client: int, number: int) -> RecordAppend:
+        """The operation with which a client appends a record, `number`, to its stream."""
+        content = Content({"number": number, "text": "one line of an ordinary delivery note"})
+        return RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=content)
 
     async def prepare(self, session: aiohttp.ClientSession) -> None:
         """Register the clients and the streams that they write to."""
@@ -82,28 +108,43 @@ class Load:
         ]
         return [self.sign("council", self.council, operations) for operations in (accounts, streams)]
 
-    async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> float:
-        """Submit one transaction, wait until it is committed, and return the seconds that took."""
+    async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> Committed:
+        """Submit one transaction and wait until it is committed. Raises `RuntimeError` when it is not applied."""
         started = time.perf_counter()
         async with session.post(
             f"{url}/v1/transactions",
             data=envelope,
-            headers={"Content-Type": "application/json", "Prefer": "wait=30"},
+            headers={"Content-Type": "application/json", "Prefer": f"wait={_WAIT_SECONDS}"},
         ) as answer:
             document = orjson.loads(await answer.read())
         seconds = time.perf_counter() - started
         if document.get("state") != "committed" or document.get("result") != "applied":
             raise RuntimeError(f"a transaction of the benchmark was not applied: {document}")
-        return seconds
+        return Committed(seconds, document["height"])
 
 
 @dataclass(slots=True)
 class Counter:
-    """How many transactions the chain has, as blocks are appended."""
+    """How many transactions the chain has, as blocks are appended, and each block as it came."""
 
     committed: int = 0
-    blocks: int = 0
+    arrivals: list[Arrival] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def next_block(self, seconds_max: float = 60) -> None:
+        """Return when another block came. Raises `TimeoutError` when none does for long."""
+        self.changed.clear()
+        await asyncio.wait_for(self.changed.wait(), seconds_max)
+
+    async def reached(self, committed: int, seconds_max: float = 60) -> None:
+        """Return when the chain has so many transactions. Raises `TimeoutError` when nothing is appended for long."""
+        while self.committed < committed:
+            await self.next_block(seconds_max)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks came."""
+        return len(self.arrivals)
 
     async def follow(self, session: aiohttp.ClientSession, url: str) -> None:
         """Read the event stream of one validator until cancelled."""
@@ -111,9 +152,11 @@ class Counter:
         async with session.get(f"{url}/v1/events", timeout=timeout) as stream:
             async for line in stream.content:
                 if line.startswith(b"data:"):
-                    header = orjson.loads(line[5:])["header"]
-                    self.committed = header["log_size"]
-                    self.blocks += 1
+                    at, block = time.perf_counter(), orjson.loads(line[5:])
+                    header, self.committed = block["header"], block["header"]["log_size"]
+                    self.arrivals.append(
+                        Arrival(at, header["height"], block["round"], header["proposer"], self.committed)
+                    )
                     self.changed.set()
 
 
@@ -135,8 +178,7 @@ async def saturate(
         nonlocal sent
         while queue:
             while sent - (counter.committed - first) > in_flight_max - BATCH:
-                counter.changed.clear()
-                await counter.changed.wait()
+                await counter.next_block()
             if not queue:
                 return
             batch = queue.pop()
@@ -144,16 +186,43 @@ async def saturate(
             await _post(session, url, batch)
 
     await asyncio.gather(*(sender(url) for url in urls))
-    while counter.committed - first < len(envelopes):
-        counter.changed.clear()
-        await asyncio.wait_for(counter.changed.wait(), 60)
+    await counter.reached(first + len(envelopes))
 
 
-async def _post(session: aiohttp.ClientSession, url: str, batch: Sequence[bytes]) -> None:
-    async with session.post(
-        f"{url}/v1/transactions", data=b"\n".join(batch), headers={"Content-Type": "application/x-ndjson"}
-    ) as answer:
+async def paced(
+    session: aiohttp.ClientSession, urls: Sequence[str], envelopes: Sequence[bytes], *, per_second: float
+) -> list[float]:
+    """Send all envelopes in batches, `per_second` transactions a second, to one URL after the other.
+
+    The seconds, for each batch, from when it was to be sent until a validator said that all of it was committed. Raises
+    `RuntimeError` when something was not, or when so much is unanswered that the network has no hope of keeping up.
+    """
+    batches = [envelopes[start : start + BATCH] for start in range(0, len(envelopes), BATCH)]
+    started, unanswered = time.perf_counter(), 0
+
+    async def send(number: int, due: float) -> float:
+        nonlocal unanswered
+        unanswered += 1
+        await _post(session, urls[number % len(urls)], batches[number], wait=True)
+        unanswered -= 1
+        return time.perf_counter() - due
+
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for number in range(len(batches)):
+            due = started + number * BATCH / per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            if unanswered > UNANSWERED_MAX:
+                raise RuntimeError(f"the network does not keep up with {per_second:.0f} transactions a second")
+            tasks.append(group.create_task(send(number, due)))
+    return [task.result() for task in tasks]
+
+
+async def _post(session: aiohttp.ClientSession, url: str, batch: Sequence[bytes], *, wait: bool = False) -> None:
+    """Submit a batch, and with `wait` return when all of it is committed. Raises `RuntimeError` when it is not."""
+    headers = {"Content-Type": "application/x-ndjson"} | ({"Prefer": f"wait={_WAIT_SECONDS}"} if wait else {})
+    async with session.post(f"{url}/v1/transactions", data=b"\n".join(batch), headers=headers) as answer:
         document = orjson.loads(await answer.read())
     refused = [item for item in document.get("results", [document]) if "code" in item]
-    if answer.status not in (200, 202) or refused:
+    if answer.status not in ((200,) if wait else (200, 202)) or refused:
         raise RuntimeError(f"a batch was not accepted by {url}: {answer.status} {refused[:1]}")

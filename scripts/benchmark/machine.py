@@ -123,11 +123,19 @@ def _process_seconds(pid: int) -> float:
 
 
 def peak_memory_bytes(pid: int) -> int:
-    """The most resident memory that a process had."""
+    """The most resident memory that a process had, mapped files included."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1_024
     return 0
+
+
+def own_memory_bytes(pid: int) -> int:
+    """The resident memory that a process holds now for itself: without the files that it has mapped, whose pages are
+    the system's cache and go when somebody needs the room."""
+    kinds = ("RssAnon:", "RssShmem:")
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1_024 for line in lines if line.startswith(kinds))
 
 
 def directory_bytes(path: Path) -> int:

@@ -9,31 +9,23 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 import aiohttp
 import orjson
 
 from benchmark import machine
-from benchmark.building import BLOCK_TRANSACTIONS, RECORDS_PER_KEY, build, entity_keys
+from benchmark.building import BLOCK_TRANSACTIONS, RECORDS_PER_KEY, entity_keys
 from benchmark.load import CLIENTS, STREAMS
-from ledger.parameters import Parameters
-from node.config import FILE_NAME, load
-from node.devnet import Layout, Processes, found
-from node.home import data_paths, open_home
-from node.identity import load_signing_key
+from benchmark.network import Network
+from benchmark.samples import quantile
 
 SHORT = 10_000
 REQUESTS = 300  # of each form
 PATHS = 50  # of each form and chain, chosen at random; each is asked once before anything is measured
-_IDLE_SECONDS = 0.05  # of CPU time, per second
-_DAY_MS = 24 * 3_600_000
 
 Form: TypeAlias = tuple[str, str]
 """(single or page, what the path looks like)."""
@@ -51,73 +43,31 @@ class _Asked:
     cpu_ms: dict[Form, float] = field(default_factory=dict)
 
 
-def run(count: int, base_port: int, say: Callable[[str], None]) -> dict[str, object]:
-    """Build and ask both chains; the figures by name. A ratio is long to short."""
-    with ExitStack() as stack:
-        layouts = []
-        for index, size in enumerate((SHORT, count)):
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="quorum-bench-"))
-            layouts.append(_built(Layout(Path(directory) / "network", 1, base_port + 10 * index), size, say))
-        for layout in layouts:
-            stack.enter_context(Processes(layout)).start()
-        say("waiting until the databases have merged their tables")
-        for layout in layouts:
-            _wait_until_idle(layout)
-        say("asking")
-        short, long = asyncio.run(_ask_both(layouts[0], layouts[1], count))
-    figures: dict[str, object] = {"transactions_short": SHORT, "transactions_long": count}
+def ask_both(short: Network, long: Network, count: int) -> dict[str, object]:
+    """Ask both, of which `long` has `count` transactions; the figures by name. A ratio is long to short."""
+    nodes = asyncio.run(_ask_both(short, long, count))
+    figures: dict[str, object] = {}
     for kind in ("single", "page"):
         p99, cpu = [], []
-        for node in (short, long):
+        for node in nodes:
             times = [value for form, values in node.wall_ms.items() if form[0] == kind for value in values]
-            p99.append(_p99(times))
+            p99.append(quantile(times, 0.99))
             cpu.append(statistics.mean(value for form, value in node.cpu_ms.items() if form[0] == kind))
-            figures[f"{kind}_ms_p50_{node.name}"] = round(statistics.median(times), 3)
+            figures[f"{kind}_ms_p50_{node.name}"] = round(quantile(times, 0.5), 3)
             figures[f"{kind}_ms_p99_{node.name}"] = round(p99[-1], 3)
             figures[f"{kind}_cpu_ms_{node.name}"] = round(cpu[-1], 3)
         figures[f"{kind}_p99_ratio"] = round(p99[1] / p99[0], 2)
         figures[f"{kind}_cpu_ratio"] = round(cpu[1] / cpu[0], 2)
-    for form in short.wall_ms:
+    few, many = nodes
+    for form in few.wall_ms:
         figures[" ".join(form)] = (
-            f"p99 {_p99(short.wall_ms[form]):.2f} -> {_p99(long.wall_ms[form]):.2f} ms, "
-            f"CPU {short.cpu_ms[form]:.2f} -> {long.cpu_ms[form]:.2f} ms"
+            f"p99 {quantile(few.wall_ms[form], 0.99):.2f} -> {quantile(many.wall_ms[form], 0.99):.2f} ms, "
+            f"CPU {few.cpu_ms[form]:.2f} -> {many.cpu_ms[form]:.2f} ms"
         )
     return figures
 
 
-def _wait_until_idle(layout: Layout) -> None:
-    """Return when the node has used next to no CPU time for a second: what building left to do is done then."""
-    pid = int((layout.validator_home(0) / "node.pid").read_text())
-    before = machine.usage([pid]).validators
-    while True:
-        time.sleep(1)
-        now = machine.usage([pid]).validators
-        if now - before < _IDLE_SECONDS:
-            return
-        before = now
-
-
-def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100)[98]
-
-
-def _built(layout: Layout, count: int, say: Callable[[str], None]) -> Layout:
-    """The network of one validator, with a chain of `count` transactions in its database."""
-    genesis = found(layout, None, Parameters(heartbeat_ms=_DAY_MS))
-    config = load(layout.validator_home(0) / FILE_NAME)
-    assert config.consensus_key_path is not None
-    say(f"building a chain of {count} transactions, {BLOCK_TRANSACTIONS} in a block")
-    started = time.perf_counter()
-    store, _ = open_home(config)
-    council, consensus = load_signing_key(layout.home / "council.pem"), load_signing_key(config.consensus_key_path)
-    build(store, genesis, council=council, consensus_key=consensus, count=count, say=say)
-    store.close()
-    size = machine.directory_bytes(data_paths(config).database)
-    say(f"  {time.perf_counter() - started:.0f} s; {size / 1e6:.0f} MB")
-    return layout
-
-
-async def _ask_both(short: Layout, long: Layout, count: int) -> tuple[_Asked, _Asked]:
+async def _ask_both(short: Network, long: Network, count: int) -> tuple[_Asked, _Asked]:
     async with aiohttp.ClientSession() as session:
         nodes = (
             await _asked(session, "short", short, SHORT),
@@ -140,11 +90,10 @@ async def _ask_both(short: Layout, long: Layout, count: int) -> tuple[_Asked, _A
     return nodes
 
 
-async def _asked(session: aiohttp.ClientSession, name: str, layout: Layout, count: int) -> _Asked:
-    chosen, url = random.Random(7), f"http://{layout.api(0)}"
+async def _asked(session: aiohttp.ClientSession, name: str, network: Network, count: int) -> _Asked:
+    chosen, url = random.Random(7), network.url(0)
     ids = [await _some_id(session, url, chosen.randrange(count)) for _ in range(50)]
-    pid = int((layout.validator_home(0) / "node.pid").read_text())
-    return _Asked(name, url, pid, _forms(ids, count, chosen))
+    return _Asked(name, url, network.pid(0), _forms(ids, count, chosen))
 
 
 async def _ask(session: aiohttp.ClientSession, node: _Asked, path: str) -> float:

@@ -1,105 +1,81 @@
-"""One run: found a network, load it, measure, and say what it means in ratios to the machine's own rates."""
+"""One run: found a network, load it, measure, and say what it means in ratios to the machine's own rates.
+
+The scenarios are in the order of the table below, on one network, whose chain grows meanwhile; those that need another
+network found it. What happens at a share of the maximum load takes the maximum from the saturation of the same run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import platform
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
-from benchmark import machine
-from benchmark.load import Counter, Load, saturate
-from ledger.parameters import Parameters
-from node.devnet import Layout, Processes, found
-from node.identity import load_signing_key
-
-VALIDATORS = 4
-IN_FLIGHT_MAX = 4_000
+from benchmark import alone, asking, auditing, catching_up, flooding, killing, latency, machine, overhead, saturation
+from benchmark.network import VALIDATORS, Network, running
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long a run is: transactions of the saturation run, its repetitions, and single submissions."""
+    """How long a run is: of the saturation run its transactions and repetitions; transactions of several operations;
+    single submissions of one client and over many connections; seconds at half load; unverified transactions; those
+    for one validator alone; and those of the chain that is caught up with, and of the one that is audited."""
 
     transactions: int
     repetitions: int
-    singles: int
+    operations_transactions: int
+    one_client: int
+    one_by_one: int
+    half_load_seconds: float
+    unverified: int
+    alone: int
+    chain: int
 
 
-QUICK = Plan(transactions=8_000, repetitions=3, singles=300)
-FULL = Plan(transactions=20_000, repetitions=5, singles=1_000)
+QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000, 10_000, 20_000)
+FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000, 30_000, 80_000)
+
+SCENARIOS = (
+    "saturation",
+    "one-client",
+    "operations",
+    "one-by-one",
+    "half-load",
+    "queries",
+    "flooding",
+    "killing",
+    "overhead",
+    "alone",
+    "catch-up",
+    "audit",
+)
+"""What can be asked for by name; the first is always measured, because others need it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saturation:
-    """One repetition of the saturation run, between two measurements of the verification rate.
-
-    The speed of a shared machine changes from minute to minute, so the ratios are to the mean of both.
-    """
-
-    efficiency: float
-    ratio: float
-    verify_per_cpu_second: float
-    verify_per_second_all_cores: float
-    transactions_per_second: float
-    cpu_seconds_per_transaction: float
-    client_cpu_seconds: float
-    transactions_per_block: float
-    foreign_load: float
-
-
-def run(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, object]:
-    """Do everything and return the figures (the names are those of `--output json`)."""
+def run(plan: Plan, base_port: int, only: Collection[str], say: Callable[[str], None]) -> dict[str, object]:
+    """Do everything, or `only` what is named, and return the figures (the names are those of `--output json`)."""
+    wanted = only or SCENARIOS
     with tempfile.TemporaryDirectory(prefix="quorum-bench-") as directory:
-        layout = Layout(Path(directory) / "network", VALIDATORS, base_port)
         say("measuring the disk's syncs")
-        sync_ms = machine.sync_ms_p50(Path(directory))
-        genesis = found(layout, None, Parameters())
-        with Processes(layout) as processes:
-            say(f"starting {VALIDATORS} validators")
-            processes.start()
-            pids = [int((layout.validator_home(i) / "node.pid").read_text()) for i in range(VALIDATORS)]
-            urls = [f"http://{layout.api(index)}" for index in range(VALIDATORS)]
-            load = Load(genesis.chain, load_signing_key(layout.home / "council.pem"), urls)
-            say(f"one client, one transaction at a time: {plan.singles}")
-            latencies = asyncio.run(_one_by_one(load, plan.singles))
-            runs = []
-            before = machine.verification_rate()
-            for _ in range(plan.repetitions):
-                say(f"signing {plan.transactions} transactions, then sending them in batches")
-                loaded = asyncio.run(_saturated(load, plan.transactions, pids))
-                after = machine.verification_rate()
-                runs.append(_saturation(loaded, before, after))
-                say(f"  efficiency {runs[-1].efficiency:.3f}, {runs[-1].transactions_per_second:.0f} transactions/s")
-                before = after
-            sent = plan.singles + plan.repetitions * plan.transactions
-            bytes_per = machine.directory_bytes(layout.validator_home(0) / "data") / sent
-            memory = max(map(machine.peak_memory_bytes, pids))
-    median = {field.name: statistics.median(getattr(item, field.name) for item in runs) for field in fields(Saturation)}
-    quantiles = statistics.quantiles(latencies, n=100)
-    return {
-        "efficiency": round(median["efficiency"], 3),
-        "ratio": round(median["ratio"], 3),
-        "transactions_per_second": round(median["transactions_per_second"]),
-        "transactions_per_block": round(median["transactions_per_block"]),
-        "microseconds_per_transaction_and_validator": round(
-            median["cpu_seconds_per_transaction"] / VALIDATORS * 1e6, 1
-        ),
-        "commit_ms_p50": round(statistics.median(latencies), 2),
-        "commit_ms_p99": round(quantiles[98], 2),
-        "verify_per_cpu_second": round(median["verify_per_cpu_second"]),
-        "verify_per_second_all_cores": round(median["verify_per_second_all_cores"]),
-        "sync_ms_p50": round(sync_ms, 3),
-        "bytes_per_transaction_and_node": round(bytes_per),
-        "memory_bytes_max": memory,
-        "foreign_load": round(max(item.foreign_load for item in runs), 3),
+        figures: dict[str, object] = {"sync_ms_p50": round(machine.sync_ms_p50(Path(directory)), 3)}
+    say(f"starting {VALIDATORS} validators")
+    with running(base_port) as network:
+        figures |= _on_one_network(network, plan, wanted, say)
+    if "overhead" in wanted:
+        figures |= overhead.run(base_port, plan.unverified, say)
+    if "alone" in wanted:
+        figures |= alone.run(base_port, plan.alone, say)
+    if "catch-up" in wanted:
+        figures |= catching_up.run(plan.chain, base_port, say)
+    if "audit" in wanted:
+        figures |= auditing.run(plan.chain, base_port, say)
+    return figures | {
         "validators": VALIDATORS,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -107,62 +83,54 @@ def run(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[str, obj
     }
 
 
-async def _one_by_one(load: Load, count: int) -> list[float]:
-    """Register the clients; then the latencies (ms) of one client that sends one transaction at a time."""
+def _on_one_network(
+    network: Network, plan: Plan, wanted: Collection[str], say: Callable[[str], None]
+) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    asyncio.run(_prepare(network))
+    if "one-client" in wanted:
+        say(f"one client, one transaction at a time: {plan.one_client}")
+        figures |= asyncio.run(latency.one_client(network, plan.one_client))
+    saturated = saturation.repeated(network, plan.transactions, plan.repetitions, say)
+    figures |= _saturation_figures(network, saturated)
+    maximum = saturated.transactions_per_second
+    if "operations" in wanted:
+        figures |= saturation.operations(network, plan.operations_transactions, say)
+    if "one-by-one" in wanted:
+        say(f"{latency.CONNECTIONS} connections, one transaction at a time on each: {plan.one_by_one}")
+        figures |= asyncio.run(latency.one_by_one(network, plan.one_by_one))
+    if "half-load" in wanted:
+        say(f"half of the maximum load for {plan.half_load_seconds} s")
+        figures |= asyncio.run(latency.at_half_load(network, maximum, plan.half_load_seconds))
+    if "queries" in wanted:
+        say(f"queries over {asking.CONNECTIONS} connections for {plan.half_load_seconds} s, at half load")
+        asked = asyncio.run(asking.under_load(network, maximum, plan.half_load_seconds))
+        figures |= {f"query_{name}": value for name, value in asked.items()}
+    if "flooding" in wanted:
+        figures |= asyncio.run(flooding.run(network, say))
+    if "killing" in wanted:
+        figures |= asyncio.run(killing.run(network, maximum, say))
+    return figures
+
+
+def _saturation_figures(network: Network, saturated: saturation.Saturation) -> dict[str, object]:
+    database = network.layout.validator_home(0) / "data"
+    return {
+        "efficiency": round(saturated.efficiency, 3),
+        "ratio": round(saturated.ratio, 3),
+        "transactions_per_second": round(saturated.transactions_per_second),
+        "transactions_per_block": round(saturated.transactions_per_block),
+        "microseconds_per_transaction_and_validator": round(
+            saturated.cpu_seconds_per_transaction / network.layout.validators * 1e6, 1
+        ),
+        "verify_per_cpu_second": round(saturated.verify_per_cpu_second),
+        "verify_per_second_all_cores": round(saturated.verify_per_second_all_cores),
+        "bytes_per_transaction_and_node": round(machine.directory_bytes(database) / network.load.signed),
+        "memory_bytes_max": max(map(machine.peak_memory_bytes, network.pids)),
+        "foreign_load": round(saturated.foreign_load, 3),
+    }
+
+
+async def _prepare(network: Network) -> None:
     async with aiohttp.ClientSession() as session:
-        await load.prepare(session)
-        return [
-            1_000 * await load.commit_one(session, load.urls[number % VALIDATORS], envelope)
-            for number, envelope in enumerate(load.records(count))
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What the validators did between the first and the last tenth of a load."""
-
-    used: machine.Usage
-    committed: int
-    blocks: int
-
-
-async def _saturated(load: Load, count: int, pids: list[int]) -> _Loaded:
-    """Send `count` transactions in batches; the first and last tenth warm up and run out, and are not measured."""
-    envelopes = load.records(count)
-    counter = Counter()
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-        following = group.create_task(counter.follow(session, load.urls[0]))
-        await counter.changed.wait()  # the newest block is told at once
-        edge, first = count // 10, counter.committed
-        sending = group.create_task(saturate(session, load.urls, envelopes, counter, in_flight_max=IN_FLIGHT_MAX))
-
-        async def reached(committed: int) -> tuple[machine.Usage, int, int]:
-            while counter.committed - first < committed:
-                counter.changed.clear()
-                await asyncio.wait_for(counter.changed.wait(), 60)
-            return machine.usage(pids), counter.committed, counter.blocks
-
-        start, start_count, start_blocks = await reached(edge)
-        end, end_count, end_blocks = await reached(count - edge)
-        await sending
-        following.cancel()
-    return _Loaded(end.since(start), end_count - start_count, end_blocks - start_blocks)
-
-
-def _saturation(loaded: _Loaded, before: machine.VerificationRate, after: machine.VerificationRate) -> Saturation:
-    """The figures of one repetition."""
-    rate = (before.per_cpu_second + after.per_cpu_second) / 2
-    all_cores = (before.all_cores + after.all_cores) / 2
-    cpu_seconds = loaded.used.validators / loaded.committed
-    per_second = loaded.committed / loaded.used.wall
-    return Saturation(
-        efficiency=VALIDATORS / rate / cpu_seconds,
-        ratio=per_second * VALIDATORS / all_cores,
-        verify_per_cpu_second=rate,
-        verify_per_second_all_cores=all_cores,
-        transactions_per_second=per_second,
-        cpu_seconds_per_transaction=cpu_seconds,
-        client_cpu_seconds=loaded.used.own,
-        transactions_per_block=loaded.committed / max(1, loaded.blocks),
-        foreign_load=loaded.used.foreign_load,
-    )
+        await network.load.prepare(session)

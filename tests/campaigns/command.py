@@ -19,7 +19,9 @@ from tests.campaigns.readme import write_table
 from tests.campaigns.record import RESULTS, Range, Record, read_record, write_record
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_NO_RECORDS = (":(exclude)tests/campaigns/results", ":(exclude)README.md")
+_NO_RECORDS = tuple(
+    f":(exclude){path}" for path in ("tests/campaigns/results", "scripts/benchmark/results", "README.md")
+)
 
 
 def commit_here(*, without_records: bool = False) -> str:

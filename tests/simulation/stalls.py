@@ -160,7 +160,7 @@ class Stall:
         self.world.network = self.links = Links(self.rng, self.world.plan, len(self.world.machines))
         self.world.faulty = byzantine is not None
         self.world.checkers.explanations.heals = False
-        self._submitting = True
+        self.submits = True
 
     @property
     def faulty(self) -> list[Machine]:
@@ -282,7 +282,7 @@ class Stall:
         }
 
     def _submit(self) -> None:
-        if self._submitting:
+        if self.submits:
             number = self.world.submitted
             for machine in self.world.machines:
                 if machine.paused_until_ms <= self.world.now_ms:

@@ -1,9 +1,14 @@
-"""Opening blocks on all cores: worker processes read, hash and verify, while the audit executes.
+"""Opening blocks while all cores verify: the audit reads, hashes and executes; worker processes verify signatures.
 
-Nearly all of an audit is the verification of signatures, which needs no state: `ledger.audit.open_block`. Batches of
-blocks go to workers and come back in order. What is under way is bounded, so that reading waits for whoever is slowest.
-A worker that dies ends the audit with an error, and when the audit itself is killed its workers end, too. An audit of
-one batch has no workers: starting them would take longer.
+Nearly all of an audit is the verification of signatures, which needs no state. So a batch of blocks is opened here
+(`ledger.audit.open_block`) with signatures that are only claimed (`ledger.claims`), and the claims go to a worker. Once
+the worker has found all of them true the blocks are handed on, in order; when it has not, the batch is opened again
+here, and verified, which finds what does not hold. What is parsed here stays here: handing whole blocks back costs
+more than parsing them does.
+
+What is under way is bounded, so that reading waits for whoever is slowest. A worker that dies ends the audit with an
+error, and when the audit itself is killed its workers end, too. An audit of one batch has no workers: starting them
+would take longer.
 """
 
 from __future__ import annotations
@@ -20,8 +25,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ledger.audit import FlawError, OpenedBlock
+from ledger.claims import Claims, answer
 from ledger.consensus.statements import SigningContext
-from ledger.crypto import verify
+from ledger.crypto import Verify, verify
 from ledger.export_reading import BlockText, open_exported_block
 from ledger.limits import AUDIT_BATCHES_PER_WORKER_MAX
 from ledger.validators import ValidatorSet
@@ -38,12 +44,14 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def open_batch(context: SigningContext, validators: ValidatorSet, batch: Batch) -> Opened:
-    """Open the blocks of a batch, which `validators` should have signed: what a worker does."""
+def _open_batch(context: SigningContext, validators: ValidatorSet, batch: Batch, verify_signature: Verify) -> Opened:
+    """Open the blocks of a batch, which `validators` should have signed."""
     opened: list[OpenedBlock] = []
     for text in batch:
         try:
-            opened.append(open_exported_block(text, context=context, validators=validators, verify_signature=verify))
+            opened.append(
+                open_exported_block(text, context=context, validators=validators, verify_signature=verify_signature)
+            )
         except FlawError as flaw:
             return tuple(opened), flaw
     return tuple(opened), None
@@ -51,10 +59,21 @@ def open_batch(context: SigningContext, validators: ValidatorSet, batch: Batch) 
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch, and what will become of it."""
+    """A batch, what it is opened with, what was found in it if all `claims` are true, and whether they are: `answered`,
+    None when there is nothing to wait for."""
 
     batch: Batch
-    opened: asyncio.Future[Opened]
+    context: SigningContext
+    validators: ValidatorSet
+    opened: Opened
+    claims: Claims
+    answered: asyncio.Future[bytes] | None
+
+    async def verified(self) -> Opened:
+        """What is in the batch. Raises `BrokenProcessPool` when a worker died."""
+        if self.answered is not None and self.claims.found_true(await self.answered):
+            return self.opened
+        return _open_batch(self.context, self.validators, self.batch, verify)
 
 
 async def opened_blocks(
@@ -73,7 +92,7 @@ async def opened_blocks(
     async def feed() -> None:
         try:
             async for batch in batches:
-                await under_way.put(_UnderWay(batch, pool.open(context, validators(), batch)))
+                await under_way.put(pool.open(context, validators(), batch))
         except Exception as failure:
             await under_way.put(failure)
         else:
@@ -85,7 +104,7 @@ async def opened_blocks(
             if isinstance(item, Exception):
                 raise item
             try:
-                opened, flaw = await item.opened
+                opened, flaw = await item.verified()
             except BrokenProcessPool:
                 raise _worker_died() from None
             for text, block in zip(item.batch, opened, strict=False):
@@ -107,26 +126,25 @@ class _Pool:
         self._batches = 0
         self._pool: ProcessPoolExecutor | None = None
 
-    def open(self, context: SigningContext, validators: ValidatorSet, batch: Batch) -> asyncio.Future[Opened]:
-        """Begin to open a batch. Raises `WalletError` when a worker died."""
+    def open(self, context: SigningContext, validators: ValidatorSet, batch: Batch) -> _UnderWay:
+        """Open a batch, and begin to verify it. Raises `WalletError` when a worker died."""
         self._batches += 1
-        loop = asyncio.get_running_loop()
+        claims = Claims()
         if not self._workers or self._batches == 1:
-            done: asyncio.Future[Opened] = loop.create_future()
-            done.set_result(open_batch(context, validators, batch))
-            return done
+            return _UnderWay(batch, context, validators, ((), None), claims, None)
+        opened = _open_batch(context, validators, batch, claims.claim)
         if self._pool is None:
             # Started anew, not forked: this process has an event loop.
             self._pool = ProcessPoolExecutor(
                 self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
             )
         try:
-            opening = loop.run_in_executor(self._pool, open_batch, context, validators, batch)
+            answered = asyncio.get_running_loop().run_in_executor(self._pool, answer, claims.job())
         except BrokenProcessPool:
             raise _worker_died() from None
         # When an audit ends early, nobody asks any more what became of the batches that were under way.
-        opening.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return opening
+        answered.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return _UnderWay(batch, context, validators, opened, claims, answered)
 
     def close(self) -> None:
         """End the workers."""

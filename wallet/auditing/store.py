@@ -31,9 +31,10 @@ from ledger.crypto import Verify
 from ledger.encoding import Json, decode, decode_object, encode_trusted, expect_integer, expect_list
 from ledger.errors import LedgerError, MalformedError
 from ledger.genesis import Genesis, genesis_block
+from ledger.id_filter import IdFilter
 from ledger.limits import AUDIT_CACHE_BYTES_MAX, AUDIT_UNWRITTEN_ROWS_MAX, KIB, LOG_PATH_MAX, MIB, RECORD_BYTES_MAX
 from ledger.merkle import Frontier
-from ledger.primitives import ZERO_DIGEST, Digest, parse_digest, successor
+from ledger.primitives import DIGEST_BYTES, ZERO_DIGEST, Digest, parse_digest, successor
 from ledger.row_cache import UNKNOWN, RowCache, Unknown
 from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
 from ledger.state import StateView
@@ -77,6 +78,7 @@ class AuditStore:
         self._source = source
         self._unwritten: dict[bytes, bytes | None] = {}
         self._cache = RowCache(AUDIT_CACHE_BYTES_MAX)
+        self._ids = IdFilter()
         self._ids_since_purge = 0
         self._record = b""
         self.progress = Progress(-1, False, ZERO_DIGEST)
@@ -113,6 +115,8 @@ class AuditStore:
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id, which could otherwise be in the next block, is in an audited one."""
+        if not self._ids.may_have(transaction_id):
+            return False
         key = _ID + transaction_id
         return key in self._unwritten or self._select(key) is not None
 
@@ -132,6 +136,7 @@ class AuditStore:
             unwritten[_trie_key(height, path)] = row
         for transaction in block.transactions:
             unwritten[_ID + transaction.id] = _u64(transaction.body.valid_until_ms)
+        self._ids.add(b"".join([transaction.id for transaction in block.transactions]))
         self._ids_since_purge += len(block.transactions)
         if block.header.next_validators_hash != block.header.validators_hash:
             unwritten[_SET_CHANGE + _u64(height)] = _set_change(block, record)
@@ -256,6 +261,10 @@ class AuditStore:
         if fields.get("source") != self._source:
             raise AuditStateError(f"it is of an audit of {fields.get('source')}")
         self._record = self._select(_RECORD) or b""
+        for key, _ in self.range(_ID, successor(_ID)):
+            name = key.removeprefix(_ID)
+            _demand(len(name) == DIGEST_BYTES, f"its row of {key!r} is none of ours")
+            self._ids.add(name)
 
     def _select(self, key: bytes) -> bytes | None:
         with self._failures():

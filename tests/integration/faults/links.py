@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations
 from typing import TypeAlias
 
-from node.config import Endpoint
+from ledger.genesis import parse_card
+from node.config import FILE_NAME, Endpoint
+from node.devnet import Layout
 
 Pair: TypeAlias = tuple[int, int]
 """Two machines by number; where it is a direction, from the first to the second."""
@@ -135,6 +137,20 @@ class Links:
         finally:
             for each in writers:
                 each.transport.abort()
+
+
+def dial_through(layout: Layout, address: Callable[[int, int], Endpoint]) -> None:
+    """Have every node dial the others where `address(dialer, listener)` says; before any is started."""
+    homes = [layout.validator_home(index) for index in range(layout.validators)]
+    keys = [parse_card((home / "card.json").read_bytes()).validator.node_key.hex() for home in homes]
+    for dialer, home in enumerate(homes):
+        pins = "".join(
+            f'\n[[peers.pinned]]\naddress = "{address(dialer, listener)}"\nnode_key = "{key}"\n'
+            for listener, key in enumerate(keys)
+            if listener != dialer
+        )
+        path = home / FILE_NAME
+        path.write_text(path.read_text() + pins)
 
 
 async def _pump(way: Way, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from node.config import FILE_NAME
 from tests.integration.faults import disks, shifted_clock
-from tests.integration.faults.links import Links
-from tests.integration.processes.joining import entry_of
+from tests.integration.faults.links import Links, dial_through
 from tests.integration.processes.network import ProcessNetwork
 
 _RESTART_SECONDS = 1.0
@@ -117,21 +115,11 @@ class Machines:
 @contextlib.asynccontextmanager
 async def linked_through_proxies(network: ProcessNetwork) -> AsyncIterator[Links]:
     """Have every node dial the others through proxies; before any is started."""
-    count = network.layout.validators
-    links = Links([network.layout.peers(index) for index in range(count)])
+    layout = network.layout
+    links = Links([layout.peers(index) for index in range(layout.validators)])
     await links.open()
-    for index in range(count):
-        path = network.layout.validator_home(index) / FILE_NAME
-        pins = "".join(_pins(network, links, index))
-        path.write_text(path.read_text() + pins)
+    dial_through(layout, links.address)
     try:
         yield links
     finally:
         await links.close()
-
-
-def _pins(network: ProcessNetwork, links: Links, dialer: int) -> Iterator[str]:
-    for listener in range(network.layout.validators):
-        if listener != dialer:
-            key = entry_of(network, listener).node_key.hex()
-            yield f'\n[[peers.pinned]]\naddress = "{links.address(dialer, listener)}"\nnode_key = "{key}"\n'

@@ -26,7 +26,8 @@ from ledger.log.proof import parse_log_proof, verify_log_proof
 from ledger.log.signed_note import parse_note
 from tests.integration.processes.network import ProcessNetwork, id_of
 from tests.integration.verifiers import questions
-from tests.integration.verifiers.getting import UnavailableError, ask_go, ask_javascript
+from tests.integration.verifiers.debian import UnavailableError
+from tests.integration.verifiers.getting import ask_go, ask_javascript
 from tests.integration.verifiers.questions import OF_CONSISTENCY, OF_COSIGNATURES, OF_INCLUSION, Question
 
 RECORDS = 300

@@ -31,10 +31,15 @@ def test_everything_has_a_default_that_listens_on_loopback_and_follows(tmp_path:
     assert config.api_listen.is_loopback
     assert config.consensus_key_path is None
     assert config.proof_heights == 256
+    assert config.verify_workers is None
 
 
 def test_how_many_heights_can_be_proved_is_set(tmp_path: Path) -> None:
     assert load(write(tmp_path, "proof_heights = 1000")).proof_heights == 1_000
+
+
+def test_how_many_processes_verify_is_set(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "verify_workers = 3")).verify_workers == 3
 
 
 def test_pinned_peers(tmp_path: Path) -> None:
@@ -60,6 +65,8 @@ def test_pinned_peers(tmp_path: Path) -> None:
         ("[api]\ntls_key = 'k'", "belong together"),
         ("[keys]\nconsensus = 'k'", "belong together"),
         ("proof_heights = 1", "proof_heights must be from 2 to 1000000"),
+        ("verify_workers = -1", "verify_workers must be from 0 to 64"),
+        ("verify_workers = 65", "verify_workers must be from 0 to 64"),
         ("proof_heights = 1000001", "proof_heights must be from 2 to 1000000"),
         ("[[peers.pinned]]\nnode_key = 'AB'", "64 lower-case hexadecimal digits"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.claims import answer
 from ledger.crypto import digest, tag
 from ledger.operations.streams import StreamCreate
 from ledger.transaction import assemble, build_body, parse_transaction, sign_body
@@ -374,23 +375,60 @@ def test_a_worker_that_dies_is_an_error_and_the_audit_goes_on_later(
 ) -> None:
     monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
     with monkeypatch.context() as during:
-        during.setattr(opening, "open_batch", kill_worker)
+        during.setattr(opening, "answer", kill_worker)
         result = audit("ledger", node.url, "--workers", "1", "--output", "json")
     assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.UNEXPECTED, "worker_died")
     printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
     assert (printed["height"], printed["from_height"]) == (10, 2)
 
 
-def kill_worker(context: object, validators: object, batch: opening.Batch) -> opening.Opened:
-    """Open the first block, and die like who is killed for want of memory at the next."""
-    from multiprocessing import parent_process
-
-    if parent_process() is not None:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return OPEN_BATCH(context, validators, batch)  # type: ignore[arg-type]
+def kill_worker(job: bytes) -> bytes:
+    """Die like who is killed for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return job
 
 
-OPEN_BATCH = opening.open_batch
+def say_nothing(job: bytes) -> bytes:
+    """What a worker out of its mind answers."""
+    return b""
+
+
+def say_yes_too_often(job: bytes) -> bytes:
+    """More than was asked."""
+    return answer(job) + b"\1"
+
+
+def deny_all(job: bytes) -> bytes:
+    """Nothing verifies."""
+    return bytes(len(answer(job)))
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize("wrong", [say_nothing, say_yes_too_often, deny_all])
+def test_what_a_worker_does_not_confirm_is_verified_here(
+    audit: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch, wrong: object
+) -> None:
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
+    alone = audit("ledger", node.url, "--workers", "0", "--output", "json")
+    monkeypatch.setattr(opening, "answer", wrong)
+    together = audit("ledger", node.url, "--workers", "1", "--output", "json")
+    assert together.exit_code == ExitCode.OK, together.output
+    assert together.stdout == alone.stdout
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 10])
+def test_a_signature_that_was_tampered_with_is_found_wherever_it_stands(
+    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch, height: int
+) -> None:
+    """In the certificate, in the middle of what workers verify; whatever else the block has stays as it is."""
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 3_000)  # some blocks
+    lines = chain.lines(height)
+    start = lines.index(b'"signature":"') + len(b'"signature":"') + 40
+    digit = lines[start : start + 1]
+    node.lies[height] = lines[:start] + (b"1" if digit == b"0" else b"0") + lines[start + 1 :]
+    errors = [audit("ledger", node.url, "--workers", workers, "--restart").stderr for workers in ("0", "2")]
+    assert errors[0] == errors[1]
+    assert f"Block {height} does not verify: its commit record: the signature of validator" in errors[0]
 
 
 # ---- exports

@@ -76,8 +76,8 @@ def test_only_peers_that_are_further_are_asked_and_few_at_once() -> None:
     peers = _peers(5, 9, 7)
     assert peers.choose(6, 5, 0) == [B, C]
     assert peers.choose(6, 5, 0) == [], f"{RECORD_REQUESTS_MAX} requests are under way"
-    assert peers.answered(B)
-    assert not peers.answered(B)
+    assert peers.answered(B) is not None
+    assert peers.answered(B) is None
     assert peers.choose(6, 5, 0) == [B]
 
 

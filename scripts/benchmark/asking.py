@@ -1,0 +1,99 @@
+"""What a query takes while blocks are committed at half of the maximum load: 32 connections, each at its own pace.
+
+Each connection asks four times a second, for one kind of thing after the other, and a time is measured from when it
+was to ask: a node that stands still for a while makes all of them late, and cannot hide it by answering fewer. All
+validators are asked, or the one there is; the load and those who ask share the machine with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+
+from benchmark import machine
+from benchmark.latency import HALF
+from benchmark.load import BATCH, CLIENTS, paced
+from benchmark.network import Network
+from benchmark.samples import quantile
+
+CONNECTIONS = 32
+EACH_PER_SECOND = 4
+IDS = 200  # transactions that are asked for, chosen among all
+
+
+async def under_load(network: Network, maximum: float, seconds: float) -> dict[str, float]:
+    """Ask for so many `seconds` at half of `maximum` transactions a second: ms_p50, ms_p99, and that of each kind."""
+    per_second = HALF * maximum
+    envelopes = network.load.records(max(1, round(per_second * seconds / BATCH)) * BATCH)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as asking,
+    ):
+        paths = await _paths(asking, network.url(0))
+        kinds = list(paths)
+        times: dict[str, list[float]] = {kind: [] for kind in kinds}
+        before = machine.usage(network.pids)
+        started = time.perf_counter()
+
+        async def connection(number: int) -> None:
+            url, due = network.urls[number % len(network.urls)], started + number / (CONNECTIONS * EACH_PER_SECOND)
+            turn = number
+            while due < started + seconds:
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                kind = kinds[turn % len(kinds)]
+                async with asking.get(url + paths[kind]()) as answer:
+                    body = await answer.read()
+                assert answer.status == 200, (kind, body[:500])
+                times[kind].append(1_000 * (time.perf_counter() - due))
+                turn += 1
+                due += 1 / EACH_PER_SECOND
+
+        async with asyncio.TaskGroup() as group:
+            loading = group.create_task(paced(session, network.urls, envelopes, per_second=per_second))
+            for number in range(CONNECTIONS):
+                group.create_task(connection(number))
+        loading.result()
+    used = machine.usage(network.pids).since(before)
+    return _figures(times, used.foreign_load)
+
+
+def _figures(times: Mapping[str, Sequence[float]], foreign_load: float) -> dict[str, float]:
+    together = [value for values in times.values() for value in values]
+    return {
+        "ms_p50": round(quantile(together, 0.5), 2),
+        "ms_p99": round(quantile(together, 0.99), 2),
+        **{f"ms_p99_{kind}": round(quantile(values, 0.99), 2) for kind, values in times.items()},
+        "asked": len(together),
+        "foreign_load": round(foreign_load, 3),
+    }
+
+
+async def _paths(session: aiohttp.ClientSession, url: str) -> Mapping[str, Callable[[], str]]:
+    """What is asked, by kind: a path whose parts are chosen at random each time, the same in every run."""
+    chosen = random.Random(7)
+
+    async def get(path: str) -> Any:
+        async with session.get(url + path) as answer:
+            return orjson.loads(await answer.read())
+
+    height = (await get("/v1/status"))["head"]["height"]
+    count = (await get(f"/v1/blocks/{height}"))["header"]["log_size"]
+    proofs = [await get(f"/v1/proofs/inclusion?index={chosen.randrange(count)}") for _ in range(IDS)]
+    ids = [proof["leaf"]["transaction_id"] for proof in proofs]
+
+    def client() -> str:
+        return f"client{chosen.randrange(CLIENTS)}"
+
+    return {
+        "block": lambda: f"/v1/blocks/{1 + chosen.randrange(height)}",
+        "transaction": lambda: f"/v1/transactions/{chosen.choice(ids)}",
+        "receipt": lambda: f"/v1/transactions/{chosen.choice(ids)}/receipt",
+        "state_proof": lambda: f"/v1/accounts/{client()}?proof=1",
+        "page": lambda: f"/v1/transactions?account={client()}",
+    }

@@ -1,0 +1,85 @@
+"""One sender sends as much as it can, and another one transaction at a time: how many blocks the other waits for.
+
+The block that is being decided when a transaction is sent cannot have it, so that one is not counted: a delay of 1
+means the next. The flood keeps more than a block of transactions waiting all the time, or nothing is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import orjson
+
+from benchmark.load import Counter
+from benchmark.network import Network
+from ledger.limits import BLOCK_TRANSACTIONS_MAX
+
+FLOODER = 0
+OTHER = 1
+BATCH = 500
+CONNECTIONS_PER_VALIDATOR = 3
+FLOOD = 15_000
+DELAYS_MIN = 5
+
+
+async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]:
+    """Flood the network; the figures by name."""
+    say(f"one sender floods with {FLOOD} transactions")
+    load, counter = network.load, Counter()
+    flood = [load.sign(f"client{FLOODER}", load.client_key(FLOODER), [load.record(FLOODER, n)]) for n in range(FLOOD)]
+    queue = [flood[start : start + BATCH] for start in range(0, FLOOD, BATCH)]
+    delays: list[int] = []
+    seconds: list[float] = []
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+        following = group.create_task(counter.follow(session, network.url(0)))
+        await counter.changed.wait()
+        first = counter.committed
+        senders = [
+            group.create_task(_flood(session, url, queue))
+            for url in network.urls
+            for _ in range(CONNECTIONS_PER_VALIDATOR)
+        ]
+        while not await _backlog(session, network.url(0)):
+            await counter.next_block()
+        turn = 0
+        while await _backlog(session, network.url(0)):
+            envelope = load.sign(f"client{OTHER}", load.client_key(OTHER), [load.record(OTHER, turn)])
+            before = counter.arrivals[-1].height
+            committed = await load.commit_one(session, network.urls[turn % len(network.urls)], envelope)
+            delays.append(committed.height - before - 1)
+            seconds.append(committed.seconds)
+            turn += 1
+        await asyncio.gather(*senders)
+        await counter.reached(first + FLOOD + turn)
+        following.cancel()
+    if len(delays) < DELAYS_MIN:
+        raise RuntimeError(f"the flood lasted for {len(delays)} transactions of the other sender only")
+    return {
+        "flood_delay_blocks_max": max(delays),
+        "flood_delay_ms_max": round(1_000 * max(seconds)),
+        "flood_delays": len(delays),
+    }
+
+
+async def _flood(session: aiohttp.ClientSession, url: str, queue: list[list[bytes]]) -> None:
+    """Send batches until none is left; what there is no room for is offered again, as a stubborn client does."""
+    while queue:
+        left = queue.pop()
+        while left:
+            async with session.post(
+                f"{url}/v1/transactions", data=b"\n".join(left), headers={"Content-Type": "application/x-ndjson"}
+            ) as answer:
+                document = orjson.loads(await answer.read())
+            if "results" in document:
+                results = zip(left, document["results"], strict=True)
+                left = [envelope for envelope, result in results if "code" in result]
+            await asyncio.sleep(0.01 if left else 0)
+
+
+async def _backlog(session: aiohttp.ClientSession, url: str) -> bool:
+    """Whether more than a block of transactions waits there."""
+    async with session.get(f"{url}/v1/status") as answer:
+        status = orjson.loads(await answer.read())
+    return bool(status["mempool"]["transactions"] > BLOCK_TRANSACTIONS_MAX)
