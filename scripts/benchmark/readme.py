@@ -66,6 +66,7 @@ def _peers() -> list[str]:
             "| --- | --- | --- |",
             row("writes/s in batches of 100", "batches_per_second"),
             row("CPU of all members for each", "batches_cpu_microseconds", "{} us"),
+            f"| of it, verifying its signature {figures['members']} times | {_verification_us(record)} us | none |",
             row("writes/s one by one, 32 at a time", "one_by_one_per_second"),
             row("writes/s one by one, 1,000 at a time", "many_one_by_one_per_second", ours=False),
             row("one client, p50", "commit_ms_p50", "{} ms"),
@@ -73,6 +74,10 @@ def _peers() -> list[str]:
             *(f"| {what} | yes | {missing} |" for what, missing in NOT_DONE.items()),
         ]
     return lines + _made_by(found)
+
+
+def _verification_us(record: Record) -> str:
+    return _number(round(record.number("members") / record.number("verify_per_cpu_second") * 1e6))
 
 
 def _wide_area() -> list[str]:
