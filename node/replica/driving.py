@@ -60,7 +60,7 @@ def drive(parts: Parts) -> None:
 def ask_for_records(parts: Parts, *, eager: bool) -> None:
     """Ask peers that are further. A validator one block behind waits for the tick: it is about to be there itself."""
     deciding = parts.deciding
-    if deciding.decided is None and not deciding.suspended:
+    if (deciding.decided is None or parts.syncing.busy) and not deciding.suspended:
         above = deciding.height if eager or deciding.me is None else deciding.height + 1
         parts.syncing.ask(deciding.height, above, parts.now.monotonic_ms, parts.out)
 

@@ -97,13 +97,15 @@ class Peers:
             self._peers[name].asked_at_ms, self._peers[name].asked_height = now_ms, height
         return chosen
 
-    def answered(self, peer: PeerId) -> int | None:
-        """Note that records came. Returns from which height on they were asked for, None if they were not."""
+    def answered(self, peer: PeerId, first_height: int | None) -> bool:
+        """Note that records came, from `first_height` on (None: there are none, or it cannot be read). Returns whether
+        they were asked for: what begins with another height may be a block that was sent unasked, while the answer is
+        still on its way."""
         known = self._peers.get(peer)
-        if known is None or known.asked_at_ms is None:
-            return None
+        if known is None or known.asked_at_ms is None or first_height not in (known.asked_height, None):
+            return False
         known.asked_at_ms, known.overdue = None, False
-        return known.asked_height
+        return True
 
     def useful(self, peer: PeerId) -> None:
         """Note that an answer of this peer brought a block."""

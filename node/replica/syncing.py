@@ -92,17 +92,19 @@ class Syncing:
             out.send(peer, FetchRecords(height, CERTIFIED_BLOCKS_PER_REPLY_MAX))
 
     def receive(self, peer: PeerId, items: tuple[CertifiedBlock, ...]) -> None:
-        """Take in an answer, or the one block that a peer sends unasked to who is behind."""
-        asked_height = self._peers.answered(peer)
-        if asked_height is None:
+        """Take in an answer, which begins with the height that was asked for, or the one block that a peer sends
+        unasked to who is behind."""
+        first = _claimed_height(items)
+        answered = self._peers.answered(peer, first)
+        if not answered:
             items = () if self._queue else items[:1]
         elif not items:
             self._peers.useless(peer)
         items = items[: _QUEUE_MAX - len(self._queue)]
         if items:
             self._queue.extend((peer, item) for item in items)
-            self._newest_count = 0 if asked_height is None else len(items)
-            self._next_height = 0 if asked_height is None else asked_height + len(items)
+            self._newest_count = len(items) if answered else 0
+            self._next_height = 0 if first is None or not answered else first + len(items)
 
     def next(self, deciding: Deciding, *, chain: ChainStore, door: Door, out: Outbox) -> Finding | None:
         """The next block that a peer's answer brings, verified and executed, or a conflict; None when none is left."""
@@ -198,3 +200,11 @@ class Syncing:
         keys = HeightKeys(deciding.keys.context, header.height, chain.validators_of(header.height), self._verify)
         verify_commit_record(record, keys=keys, parent_hash=None)
         return Conflict(header.height, encoded)
+
+
+def _claimed_height(items: tuple[CertifiedBlock, ...]) -> int | None:
+    """The height of the first block, if it can be read."""
+    try:
+        return parse_header(decode_commit_record(items[0].record).header).height if items else None
+    except LedgerError:
+        return None

@@ -24,7 +24,8 @@ READY: Final = 0
 
 def main() -> None:
     """Work until there is nothing to read any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, for all its processes: the node says when to stop
+    for number in (signal.SIGINT, signal.SIGTERM):  # of a terminal or supervisor, for all: the node says when to stop
+        signal.signal(number, signal.SIG_IGN)
     crypto.self_test()
     gc.freeze()
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -48,8 +48,8 @@ NOT_DONE: Mapping[str, str] = {
     "signatures": "no write is signed by who wants it, and no member verifies anything",
     "lying members": "a member that lies shows each client another history, and nobody can prove that it did",
     "proofs": "a client keeps nothing that proves its write to somebody else, then or years later",
-    "audit": "no hash chain and no roots: nobody notices a database that was changed",
-    "rules": "a put is bytes under a key: no accounts, thresholds, quotas, balances or results are checked",
+    "audit": "no hash chain and no roots: a history that was rewritten looks like any other",
+    "rules": "a put is bytes under a key: no thresholds, quotas, balances, results; roles if they are switched on",
     "history": "no index by account, stream or operation; old revisions are gone once they are compacted",
 }
 """What the ledger does for every transaction that is measured here, and etcd does not do."""

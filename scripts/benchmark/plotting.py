@@ -106,8 +106,8 @@ def _draw_beside(panel: Any, beside: list[Record]) -> None:
 def _draw_peers(panel: Any, record: Record) -> None:
     """What each costs, and how much of it is verification."""
     axes = _axes(panel, "CPU time of four members for one write, us")
-    ledger, etcd = (_number(record, f"{who}_batches_cpu_microseconds") for who in ("ledger", "etcd"))
-    verification = _number(record, "members") / _number(record, "verify_per_cpu_second") * 1e6
+    ledger, etcd = (record.number(f"{who}_batches_cpu_microseconds") for who in ("ledger", "etcd"))
+    verification = record.number("members") / record.number("verify_per_cpu_second") * 1e6
     axes.barh([1, 0], [verification, 0], color=_GOOD, label="its signature, verified four times")
     axes.barh([1, 0], [ledger - verification, etcd], left=[verification, 0], color=_QUIET, label="all else")
     axes.set_yticks([1, 0], ["quorum-ledger", f"etcd {record.figures['etcd_version']}"])
@@ -123,7 +123,7 @@ def _draw_wide_area(panel: Any, record: Record) -> None:
         ("block_ms", "a block, under load", _QUIET),
         ("commit_ms_p50", "a commit, one client", _GOOD),
     ):
-        values = [_number(record, f"delay_{delay_ms}_{figure}") for delay_ms in DELAYS_MS]
+        values = [record.number(f"delay_{delay_ms}_{figure}") for delay_ms in DELAYS_MS]
         axes.plot(DELAYS_MS, values, marker="o", color=colour, label=words)
     axes.set_xticks(DELAYS_MS, [f"{delay_ms} ms" for delay_ms in DELAYS_MS])
     axes.set_ylim(bottom=0)
@@ -133,9 +133,3 @@ def _draw_wide_area(panel: Any, record: Record) -> None:
 def _axes(panel: Any, title: str) -> Any:
     panel.suptitle(title, x=0.01, horizontalalignment="left", fontweight="bold")
     return panel.subplots()
-
-
-def _number(record: Record, name: str) -> float:
-    value = record.figures[name]
-    assert isinstance(value, int | float), name
-    return value

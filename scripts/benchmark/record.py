@@ -48,6 +48,12 @@ class Record:
     machine: Mapping[str, str]
     figures: Mapping[str, object]
 
+    def number(self, name: str) -> float:
+        """A figure that is a number, and was measured."""
+        value = self.figures[name]
+        assert isinstance(value, int | float), name
+        return value
+
 
 def record_of(command: str, commit: str, figures: Mapping[str, object]) -> Record:
     """The record of a run that has just ended on this machine."""

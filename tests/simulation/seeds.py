@@ -17,6 +17,7 @@ _CHANGES_EVERY = 16
 
 def run_seeds(first: int, last: int) -> Outcome:
     """Run the units from `first` to `last` - 1: one seed each, every sixteenth with changes of the validator set."""
+    gc.collect()  # or what the runs before left would be frozen, too: every chain with its filter of ids
     gc.freeze()  # what is imported and cached stays, and need not be looked through again and again
     counts: Counter[str] = Counter()
     largest: Counter[str] = Counter()

@@ -16,8 +16,6 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +29,7 @@ from ledger.crypto import Verify, verify
 from ledger.export_reading import BlockText, open_exported_block
 from ledger.limits import AUDIT_BATCHES_PER_WORKER_MAX
 from ledger.validators import ValidatorSet
+from wallet.auditing.worker import begin_worker
 from wallet.exit_codes import ExitCode, WalletError
 
 Batch: TypeAlias = tuple[BlockText, ...]
@@ -136,7 +135,7 @@ class _Pool:
         if self._pool is None:
             # Started anew, not forked: this process has an event loop.
             self._pool = ProcessPoolExecutor(
-                self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+                self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
             )
         try:
             answered = asyncio.get_running_loop().run_in_executor(self._pool, answer, claims.job())
@@ -150,19 +149,6 @@ class _Pool:
         """End the workers."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave interrupts to the audit, which ends its workers, and end with it even when it could not do that."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    audit = multiprocessing.parent_process()
-    assert audit is not None, "a worker has been started by somebody"
-
-    def end_with_it() -> None:
-        audit.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_it, daemon=True).start()
 
 
 def _worker_died() -> WalletError:

@@ -88,6 +88,16 @@ def test_the_tables_have_what_was_measured_against_what_is_to_be_reached(nothing
     ]
 
 
+@pytest.mark.parametrize(("foreign_load", "reliable"), [(0.09, True), (0.1, False), (0.5, False)])
+def test_what_was_measured_while_others_were_busy_says_so(
+    foreign_load: float, reliable: bool, nothing_recorded: Path
+) -> None:
+    write_record(Kind.SUITE.path, _record("scripts/bench", {"ratio": 0.9, "foreign_load": foreign_load}))
+    (line,) = [line for line in sections()["targets"] if "others had" in line]
+    assert line.endswith("used.") is reliable
+    assert ("too much for R" in line) is not reliable
+
+
 def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_recorded: Path) -> None:
     shared = (
         "batches_per_second",
@@ -98,9 +108,11 @@ def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_reco
     )
     figures = {f"{who}_{figure}": number for number, who in ((1, "ledger"), (2_000, "etcd")) for figure in shared}
     more = {"etcd_many_one_by_one_per_second": 3, "etcd_version": "3.4", "value_bytes": 400, "members": 4}
+    more |= {"verify_per_cpu_second": 20_000}
     write_record(Kind.PEERS.path, _record("scripts/bench --peers", figures | more))
     lines = sections()["peers"]
     assert "| writes/s in batches of 100 | 1 | 2,000 |" in lines
+    assert "| of it, verifying its signature 4 times | 200 us | none |" in lines
     assert "| writes/s one by one, 1,000 at a time | - | 3 |" in lines
     assert [line for line in lines if line.split(" | ")[0][2:] in NOT_DONE] == [
         f"| {what} | yes | {missing} |" for what, missing in NOT_DONE.items()

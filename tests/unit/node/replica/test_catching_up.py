@@ -17,7 +17,7 @@ from ledger.limits import (
     RECORD_REQUESTS_MAX,
 )
 from ledger.primitives import Digest
-from node.replica import BlockAppended, PeerMessageReceived, PeerMisbehaved, Role
+from node.replica import BlockAppended, PeerMessageReceived, PeerMisbehaved, Role, SendTo
 from node.storage import keys
 from node.storage.guard import MemoryGuard
 from node.storage.memory import MemoryStore
@@ -197,13 +197,47 @@ def test_a_good_record_with_another_body_is_refused_and_said() -> None:
     cluster.run_until(lambda: _level(cluster), within_ms=3 * BASE_TIMEOUT_MS)
 
 
+def test_each_block_is_asked_for_once_and_ahead_whatever_is_sent_unasked_meanwhile() -> None:
+    cluster, away = _behind(6)
+    cluster.deliver = lambda sender, receiver, message: False
+    cluster.start(away)
+    chain, peer = open_chain(cluster.nodes[0].disk), cluster.nodes[0].peer
+    requests: list[int] = []
+
+    def tell(message: PeerMessage) -> None:
+        actions = cluster.step(away, PeerMessageReceived(peer, message))
+        requests.extend(
+            action.message.from_height
+            for action in actions
+            if isinstance(action, SendTo) and isinstance(action.message, FetchRecords)
+        )
+
+    def blocks(*heights: int) -> Records:
+        return Records(tuple(CertifiedBlock(chain.record(height), chain.envelopes(height)) for height in heights))
+
+    tell(Status(7, 0))
+    tell(blocks(1, 2, 3))
+    assert (requests, away.height) == ([1, 4], 1), "what follows is asked for while the first are executed"
+    tell(blocks(2))
+    assert (requests, away.height) == ([1, 4], 2)
+    tell(blocks(4, 5))
+    tell(blocks(3))
+    assert away.height == 4
+    assert requests == [1, 4, 6]
+    tell(blocks(6))
+    cluster.run_until(lambda: away.height == 6, within_ms=1)
+    assert requests == [1, 4, 6]
+
+
 def test_at_most_one_block_is_appended_per_step() -> None:
     cluster, away = _behind(4)
     cluster.start(away)
     chain = open_chain(cluster.nodes[0].disk)
     items = tuple(CertifiedBlock(chain.record(h), chain.envelopes(h)) for h in range(1, 5))
     cluster.deliver = lambda sender, receiver, message: False
-    away.running._parts.peers.get(cluster.nodes[0].peer).asked_at_ms = cluster.now_ms  # type: ignore[union-attr]  # connected
+    peer = away.running._parts.peers.get(cluster.nodes[0].peer)
+    assert peer is not None
+    peer.asked_at_ms, peer.asked_height = cluster.now_ms, 1
     actions = cluster.step(away, PeerMessageReceived(cluster.nodes[0].peer, Records(items)))
     assert [type(action) for action in actions].count(BlockAppended) == 1
     cluster.run_until(lambda: away.height == 4, within_ms=1)

@@ -76,19 +76,20 @@ def test_only_peers_that_are_further_are_asked_and_few_at_once() -> None:
     peers = _peers(5, 9, 7)
     assert peers.choose(6, 5, 0) == [B, C]
     assert peers.choose(6, 5, 0) == [], f"{RECORD_REQUESTS_MAX} requests are under way"
-    assert peers.answered(B) is not None
-    assert peers.answered(B) is None
+    assert not peers.answered(B, 5), "a block that it sent unasked"
+    assert peers.answered(B, 6)
+    assert not peers.answered(B, 6)
     assert peers.choose(6, 5, 0) == [B]
 
 
 def test_who_leaves_requests_unanswered_is_asked_last() -> None:
     peers = _peers(9, 9, 9)
     assert peers.choose(6, 5, 0) == [A, B]
-    peers.answered(B)
+    peers.answered(B, 6)
     peers.useful(B)
     peers.tick(99, 100)
     assert peers.choose(6, 5, 99) == [B]
-    peers.answered(B)
+    peers.answered(B, 6)
     peers.tick(100, 100)
     assert peers.choose(6, 5, 100) == [B, C]
 
@@ -98,7 +99,7 @@ def test_who_answers_with_what_is_of_no_use_is_asked_again_after_a_tick_and_not_
     peers = _peers(9, 9, 0)
     assert peers.choose(6, 5, 0) == [A, B]
     for peer in (A, B):
-        peers.answered(peer)
+        peers.answered(peer, 6)
         peers.useless(peer)
     assert peers.choose(6, 5, 1) == []
     peers.tick(100, 100)

@@ -1,0 +1,26 @@
+"""How a process that verifies for an audit begins. It imports next to nothing: each of them pays for that first."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+
+from ledger import crypto
+
+
+def begin_worker() -> None:
+    """Leave interrupts to the audit, which ends its workers, and end with it even when it could not do that."""
+    crypto.self_test()  # here as in the audit: with a library that accepts other signatures it is none
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    audit = multiprocessing.parent_process()
+    assert audit is not None, "a worker has been started by somebody"
+
+    def end_with_it() -> None:
+        audit.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_it, daemon=True).start()
