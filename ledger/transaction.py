@@ -224,7 +224,7 @@ def claimed_signatures(envelope: bytes) -> tuple[bytes, list[tuple[PublicKey, Si
     formed; anything, or nothing, otherwise. Only to verify ahead of time what `parse_transaction` will find in it.
     """
     start = envelope.rfind(_SIGNATURES_OPENING)
-    if start < 0:
+    if start < 0 or len(envelope) - start > (SIGNATURES_PER_TRANSACTION_MAX + 1) * (_SIGNATURE_BYTES + 1):
         return b"", []
     signers = []
     # In canonical form each has a fixed length, and nothing follows them but the end of list and envelope.
