@@ -29,9 +29,10 @@ in its own way, attacks the object that production runs. With `verify_workers = 
 
 **When a worker dies, hangs, or answers something else.** A worker that ends, or says what is no answer of its next job,
 is ended, and what it had is verified where it is needed; a warning says so, and another is started after
-VERIFY_RESTART_SECONDS. When the replica needs an answer that does not come within VERIFY_WAIT_MS_MAX, likewise: one
-such wait is all that a hanging worker can cost in that time. What waits in front of all workers is not waited for: it
-is taken back and verified here, so a node whose workers are slower than it is itself is no slower for having them.
+VERIFY_RESTART_SECONDS. When the replica needs an answer that does not come within VERIFY_WAIT_MS_MAX, all workers are
+ended: one such wait is all that hanging ones can cost in that time. What waits in front of all workers is not waited
+for: it is taken back and verified here, so a node whose workers are slower than it is itself is no slower for having
+them.
 Workers have no state, no files and no keys: they are ended at any time by closing their pipes, and end by themselves
 when this process is gone.
 

@@ -213,10 +213,13 @@ class AheadVerifier:
     def _settle(self, job: _Job) -> None:
         """Wait for the answer, if a worker has the job and gives it in time; otherwise give the job up."""
         until = self._seconds() + VERIFY_WAIT_MS_MAX / 1_000
-        while (worker := job.worker) is not None and not job.settled:
+        while job.worker is not None and not job.settled:
             left = until - self._seconds()
             if left <= 0:
-                self._lose(worker, f"it did not answer within {VERIFY_WAIT_MS_MAX} ms")
+                # Whatever keeps this one may keep the others, and one after the other would be waited for.
+                for each in tuple(self._workers):
+                    self._drop(each)
+                self._say_lost(f"it did not answer within {VERIFY_WAIT_MS_MAX} ms")
                 break
             poll = select.poll()
             for each in self._workers:

@@ -58,8 +58,8 @@ class Arriving:
                     for claim in _claimed(envelope):
                         if claim[0] in account.keys:
                             yield claim
-        except StorageError:
-            return  # the replica meets it, and knows what to do
+        except (StorageError, LedgerError):
+            return  # the replica meets what is wrong with the state, and knows what to do
 
     def _of_blocks(self, blocks: Iterable[CertifiedBlock]) -> Iterator[Claim]:
         """The claims in the bodies of the blocks that the chain does not have."""

@@ -206,17 +206,20 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
         assert len(running.log.said) == 1
 
 
-def test_a_worker_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_hang_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(the_module, "VERIFY_WAIT_MS_MAX", 50)
-    with Verifier() as running:
-        (pid,) = running.ahead.workers
-        os.kill(pid, signal.SIGSTOP)
+    log = Log()
+    with AheadVerifier(2, log=log) as ahead:
+        pids = begin(ahead, 2).workers
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         claims = claims_of(400, tampered=frozenset({200}))
-        running.ahead.expect(claims)
-        running.agrees(claims)
-        assert running.log.said == ["verify_worker_lost: it did not answer within 50 ms"]
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+        ahead.expect(claims)
+        assert [ahead(*claim) for claim in claims] == [verify(*claim) for claim in claims]
+        assert log.said == ["verify_worker_lost: it did not answer within 50 ms"]
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
 
 
 ANSWERS_HEAD = READY + "head = read(12); number, size = head[:8], int.from_bytes(head[8:], 'big'); read(size)\n"
