@@ -95,6 +95,7 @@ CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
 JUSTIFICATION_CHAIN_MAX = 4_096
 RECORD_BYTES_MAX = 4 * MIB
 
+HEADERS_REMEMBERED_MAX = 1_024  # headers that were checked when read; the oldest are forgotten, and checked again
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 
 # ---- receipts, evidence files and state proofs
@@ -154,7 +155,7 @@ MEMPOOL_MEMBER_BYTES_MAX = 128 * MIB
 MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
-VERIFIED_ENVELOPES_MAX = 32_000  # signatures already verified, some seconds under full load; the oldest are forgotten
+VERIFIED_ENVELOPES_MAX = 32_000  # remembered as verified until a block has them; the oldest are forgotten
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state

@@ -195,19 +195,22 @@ class Mempool:
             turns = going_on
         return tuple(taken)
 
-    def remove(self, transaction_ids: Iterable[Digest]) -> None:
-        """Forget the transactions with these ids (committed ones, or those a builder found inadmissible).
+    def remove(self, transaction_ids: Iterable[Digest]) -> list[Transaction]:
+        """Forget the transactions with these ids (committed ones, or those a builder found inadmissible); return them.
 
         Their senders move to the end of the ring. Ids that are not pending are passed over.
         """
+        removed: list[Transaction] = []
         for transaction_id in transaction_ids:
             transaction = self._by_id.get(transaction_id)
             if transaction is not None:
                 self._forget(transaction)
+                removed.append(transaction)
                 queue = self._ring.pop(transaction.body.sender, None)
                 if queue is not None:
                     self._ring[transaction.body.sender] = queue
         self._compact()
+        return removed
 
     def of_accounts(self, names: AbstractSet[str]) -> tuple[Transaction, ...]:
         """All that wait and have one of these accounts as sender or cosigner, oldest first."""

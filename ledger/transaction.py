@@ -115,14 +115,21 @@ class TransactionBody(Struct, frozen=True):
 
 
 class Transaction(Struct, frozen=True):
-    """A well-formed transaction with its exact bytes and both its names. `signatures` ascend by key."""
+    """A well-formed transaction with its exact bytes and both its names. `signatures` ascend by key.
+
+    Many of them wait at a time, so what can be had from the envelope is not kept beside it.
+    """
 
     envelope: bytes
     id: Digest
     envelope_hash: Digest
-    signed_bytes: bytes
     body: TransactionBody
     signatures: tuple[KeySignature, ...]
+
+    @property
+    def signed_bytes(self) -> bytes:
+        """What each signature is over."""
+        return _signed_bytes(self.envelope, len(self.signatures))
 
 
 def parse_transaction(envelope: bytes, name: Digest | None = None) -> Transaction | Refusal:
@@ -147,12 +154,8 @@ def parse_transaction(envelope: bytes, name: Digest | None = None) -> Transactio
         return Refusal(Code.OPERATION_UNKNOWN, str(error))
     except MalformedError as error:
         return Refusal(Code.TRANSACTION_MALFORMED, str(error))
-    # The envelope is canonical, so its signatures have a fixed length, and the body's bytes are what is left.
-    signed = (
-        _TRANSACTION_TAG
-        + envelope[len(_BODY_OPENING) : -len(_SIGNATURES_OPENING) - len(signatures) * (_SIGNATURE_BYTES + 1) - 1]
-    )
-    return Transaction(envelope, digest(signed, b""), name or envelope_hash(envelope), signed, body, signatures)
+    transaction_id = digest(_signed_bytes(envelope, len(signatures)), b"")
+    return Transaction(envelope, transaction_id, name or envelope_hash(envelope), body, signatures)
 
 
 def parse_body(body: bytes) -> TransactionBody | Refusal:
@@ -257,6 +260,12 @@ def assemble(body: bytes, signatures: Iterable[KeySignature]) -> bytes:
     by_key = {item.key: item.signature for item in signatures}
     items = b",".join(_SIGNATURE % (key.hex().encode(), by_key[key].hex().encode()) for key in sorted(by_key))
     return b"%b%b%b%b]}" % (_BODY_OPENING, body, _SIGNATURES_OPENING, items)
+
+
+def _signed_bytes(envelope: bytes, signatures: int) -> bytes:
+    """What is signed of a canonical envelope: its signatures have a fixed length, and the body is what is left."""
+    end = -len(_SIGNATURES_OPENING) - signatures * (_SIGNATURE_BYTES + 1) - 1
+    return _TRANSACTION_TAG + envelope[len(_BODY_OPENING) : end]
 
 
 def _parse_body(value: Json) -> TransactionBody | Refusal:

@@ -7,11 +7,13 @@ idempotency key, so submitting the same bytes again is always safe and has the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
 from aiohttp import web
 
+from ledger.block import Leaf
 from ledger.limits import HTTP_BATCH_TRANSACTIONS_MAX, HTTP_BODY_BYTES_MAX, HTTP_READ_SECONDS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
@@ -63,39 +65,40 @@ async def _submit_batch(call: Call, envelopes: list[bytes], seconds: int) -> Ans
         raise ProblemError(Problem(HttpCode.BODY_TOO_LARGE, detail))
     outcomes = await call.node.submit(envelopes)
     pending = [outcome.transaction_id for outcome in outcomes if isinstance(outcome, Pending)]
+    committed = [outcome.transaction_id for outcome in outcomes if isinstance(outcome, Committed)]
     if not seconds or not pending:
+        leaves = call.queries.leaves(committed)
         results = [
-            render.pending(outcome.transaction_id) if isinstance(outcome, Pending) else _result(call, outcome)
+            render.pending(outcome.transaction_id) if isinstance(outcome, Pending) else _result(outcome, leaves)
             for outcome in outcomes
         ]
         return Answer(render.to_bytes(render.results(results)), status=202 if pending else 200)
     headers = await wait_for(call, pending, seconds)
-    results = [_result_now(call, outcome) for outcome in outcomes]
+    leaves = call.queries.leaves(committed + pending)
+    results = [_result_now(call, outcome, leaves) for outcome in outcomes]
     final = not any(call.node.pending(transaction_id) for transaction_id in pending)
     return Answer(render.to_bytes(render.results(results)), status=200 if final else 202, headers=headers)
 
 
-def _result(call: Call, outcome: Outcome) -> render.Document:
+def _result(outcome: Outcome, leaves: Mapping[Digest, Leaf]) -> render.Document:
     match outcome:
         case Pending():
             return render.pending(outcome.transaction_id)
         case Refusal():
             return render.refusal(refused(outcome))
         case Committed():
-            committed = call.queries.transaction(outcome.transaction_id)
-            assert committed is not None, "what the node says is committed is durable"
-            return render.applied(committed.leaf)
+            assert outcome.transaction_id in leaves, "what the node says is committed is durable"
+            return render.applied(leaves[outcome.transaction_id])
         case _:
             assert_never(outcome)
 
 
-def _result_now(call: Call, outcome: Outcome) -> render.Document:
+def _result_now(call: Call, outcome: Outcome, leaves: Mapping[Digest, Leaf]) -> render.Document:
     """The result after a wait: what was pending may be committed, expired or dropped by now."""
     if not isinstance(outcome, Pending) or call.node.pending(outcome.transaction_id):
-        return _result(call, outcome)
-    committed = call.queries.transaction(outcome.transaction_id)
-    if committed is not None:
-        return render.applied(committed.leaf)
+        return _result(outcome, leaves)
+    if leaf := leaves.get(outcome.transaction_id):
+        return render.applied(leaf)
     if call.node.expired(outcome.transaction_id):
         return render.expired(outcome.transaction_id)
     return render.refusal(_dropped(outcome.transaction_id))

@@ -174,8 +174,13 @@ class Door:
         return transaction_id in self._expired
 
     def remove(self, transaction_ids: Sequence[Digest]) -> None:
-        """Forget transactions that were committed, or that can be in no block any more."""
-        self.mempool.remove(transaction_ids)
+        """Forget transactions that were committed, or that can be in no block any more.
+
+        Their envelopes are forgotten, too, while they are at hand: what is kept of thousands that are gone would push
+        what is needed out of the processor's caches. Who comes late with one is answered by its id.
+        """
+        for transaction in self.mempool.remove(transaction_ids):
+            self._verified.pop(transaction.envelope_hash, None)
         for transaction_id in transaction_ids:
             self._submitted.pop(transaction_id, None)
 

@@ -80,11 +80,16 @@ def write_outcomes(batch: Batch, header: Header, transactions: Sequence[Transact
         puts[keys.first_leaf(header.log_size - len(ids))] = packed_height
 
 
-def read_header(reader: Reader, height: int) -> StoredHeader:
-    """The header of the committed block at `height`. Raises `DamagedError`."""
+def read_header(reader: Reader, height: int, known: StoredHeader | None = None) -> StoredHeader:
+    """The header of the committed block at `height`; `known` if that was read before, and the row is still the same.
+
+    Raises `DamagedError`.
+    """
     header_bytes = reader.get(keys.header(height))
     if header_bytes is None:
         raise DamagedError(f"the header of block {height} is missing")
+    if known is not None and header_bytes == known.header_bytes:
+        return known
     hash_of_header = block_hash(header_bytes)
     if reader.get(keys.block_hash(hash_of_header)) != keys.pack_height(height):
         raise DamagedError(f"the header of block {height} does not hash to the hash of that block")

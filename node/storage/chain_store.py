@@ -17,7 +17,7 @@ from ledger.consensus.codec import decode_commit_record
 from ledger.crypto import verify
 from ledger.encoding import encode_trusted
 from ledger.genesis import Genesis
-from ledger.limits import RECEIPT_BYTES_MAX, TRAIL_STEPS_MAX
+from ledger.limits import HEADERS_REMEMBERED_MAX, RECEIPT_BYTES_MAX, TRAIL_STEPS_MAX
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
 from ledger.trail import SetChange
@@ -56,6 +56,7 @@ class ChainStore:
         self._state = CurrentState(store)
         self._trie = TrieRows(store, proof_heights)
         self._records = VerifiedRecords()
+        self._headers: dict[int, StoredHeader] = {}  # that were read and checked, the oldest first
         self._committed: CommittedFilter | None = None
         self.damaged = Damaged()
         """What reads of this process found damaged."""
@@ -146,10 +147,15 @@ class ChainStore:
         if height == self._tip.header.height:
             return StoredHeader(self._tip.header, self._tip.header_bytes, self._tip.block_hash)
         try:
-            return read_header(self._store, height)
+            stored = read_header(self._store, height, self._headers.get(height))
         except DamagedError as error:
             self.damaged.note_block(height, str(error))
             raise
+        if height not in self._headers:
+            if len(self._headers) == HEADERS_REMEMBERED_MAX:
+                del self._headers[next(iter(self._headers))]
+            self._headers[height] = stored
+        return stored
 
     def header(self, height: int) -> Header:
         """The header of a block. Raises `DamagedError`."""

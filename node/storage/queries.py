@@ -101,6 +101,18 @@ class Queries:
             raise DamagedError(f"transaction {transaction_id.hex()} is not where the index has it")
         return found
 
+    def leaves(self, transaction_ids: Iterable[Digest]) -> dict[Digest, Leaf]:
+        """The log entries of those of the transactions that are committed; what stands together is read together."""
+        located = [(self.chain.locate(name), name) for name in transaction_ids]
+        transactions = _Transactions(self.chain)
+        found: dict[Digest, Leaf] = {}
+        for place, name in sorted((place, name) for place, name in located if place is not None):
+            leaf = transactions.read(place).leaf
+            if leaf.transaction_id != name:
+                raise DamagedError(f"transaction {name.hex()} is not where the index has it")
+            found[name] = leaf
+        return found
+
     def evidence(self, evidence_digest: Digest) -> CommittedTransaction | None:
         """The committed transaction that recorded the evidence with this digest, or None."""
         transaction_id = self.chain.store.get(keys.evidence(evidence_digest))

@@ -27,6 +27,7 @@ from ledger.transaction import assemble, build_body, sign_body
 CLIENTS = 64
 BATCH = 100
 STREAMS = 2  # to share the clients between: a stream has at most 32 writers
+SENDERS_MIN = 4  # batches on their way at once, that a validator has not answered
 UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
 _VALID_MS = 3_600_000
 _WAIT_SECONDS = 30
@@ -185,7 +186,8 @@ async def saturate(
             sent += len(batch)
             await _post(session, url, batch)
 
-    await asyncio.gather(*(sender(url) for url in urls))
+    # A sender waits until its batch has been looked at; with one alone, a validator would wait for the next.
+    await asyncio.gather(*(sender(urls[number % len(urls)]) for number in range(max(SENDERS_MIN, len(urls)))))
     await counter.reached(first + len(envelopes))
 
 

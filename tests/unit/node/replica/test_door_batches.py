@@ -101,6 +101,24 @@ def test_twice_in_a_batch_is_pending_and_verified_once(entrance: Entrance) -> No
     assert len(verified) == 1
 
 
+def test_what_a_block_has_is_told_without_verifying_it(entrance: Entrance) -> None:
+    door, verified = entrance.door(transactions_max=10)
+    forged = with_bad_signature(entrance.committed)
+    outcomes = entrance.admit(door, [entrance.committed.envelope, forged])
+    assert outcomes == [Committed(entrance.committed.id)] * 2
+    assert verified == []
+
+
+def test_of_what_has_left_nothing_is_remembered(entrance: Entrance) -> None:
+    door, verified = entrance.door(transactions_max=10)
+    gone, staying = entrance.cluster.transaction(), entrance.cluster.transaction()
+    entrance.admit(door, [gone.envelope, staying.envelope])
+    door.remove([gone.id])
+    assert list(door._verified) == [staying.envelope_hash]
+    assert entrance.admit(door, [gone.envelope]) == [Pending(gone.id)]
+    assert len(verified) == 3, "it is verified again"
+
+
 def test_a_wrong_signature_does_not_keep_out_the_right_one_behind_it(entrance: Entrance) -> None:
     door, _ = entrance.door(transactions_max=10)
     made = entrance.cluster.transaction()

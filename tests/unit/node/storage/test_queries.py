@@ -186,14 +186,41 @@ def test_a_transaction_is_found_by_its_id_with_everything_about_it(world: World)
     assert world.queries.transaction(digest_of("unknown")) is None
 
 
+class Counting(MemoryStore):
+    """A store that counts the rows of bodies that are read from it."""
+
+    bodies = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        self.bodies += key.startswith(keys.body(0, digest_of("any"))[:1])
+        return super().get(key)
+
+
+def test_what_became_of_many_is_read_block_by_block_whatever_their_order(world: World) -> None:
+    expected = {
+        item.id: (block.header.height, index, block.results[index])
+        for block in world.blocks
+        for index, item in enumerate(block.transactions)
+    }
+    store = Counting(world.store.image())
+    asked = [*sorted(expected), digest_of("unknown")]  # by id: in no order of the chain
+    found = Queries(open_chain(store)).leaves(asked)
+    assert {name: (leaf.height, leaf.index, leaf.result) for name, leaf in found.items()} == expected
+    chunks = sum(-(-len(block.transactions) // keys.CHUNK_TRANSACTIONS) for block in world.blocks)
+    assert 0 < store.bodies == chunks
+
+
 def test_an_index_that_names_another_transaction_is_damage(world: World) -> None:
     store = MemoryStore(world.store.image())
     first, second = world.blocks[1].transactions[:2]
     place = store.get(keys.transaction(second.id))
     assert place is not None
     store.write({keys.transaction(first.id): place}, sync=True)
+    queries = Queries(open_chain(store))
     with pytest.raises(DamagedError, match="is not where the index has it"):
-        Queries(open_chain(store)).transaction(first.id)
+        queries.transaction(first.id)
+    with pytest.raises(DamagedError, match="is not where the index has it"):
+        queries.leaves([second.id, first.id])
 
 
 @pytest.mark.parametrize("reverse", [False, True])
