@@ -16,6 +16,7 @@ from benchmark.saturation import saturated
 from node.config import FILE_NAME
 from node.devnet import Layout
 
+_SENDERS = 4  # as many as in a network of four: a single one would wait for each answer
 _UNSET = "# verify_workers = 0 "
 
 
@@ -41,7 +42,7 @@ def _per_second(base_port: int, workers: int, count: int, say: Callable[[str], N
     say(f"one validator alone, {workers} workers: {count} transactions in batches")
     with running(base_port, validators=1, prepare=prepare) as network:
         asyncio.run(_prepare(network))
-        loaded = asyncio.run(saturated(network, count))
+        loaded = asyncio.run(saturated(network, count, senders=_SENDERS))
     return loaded.committed / loaded.used.wall
 
 

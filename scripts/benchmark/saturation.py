@@ -80,15 +80,19 @@ def operations(network: Network, count: int, say: Callable[[str], None]) -> dict
     }
 
 
-async def saturated(network: Network, count: int, operations: int = 1, in_flight_max: int = IN_FLIGHT_MAX) -> Loaded:
-    """Send `count` transactions in batches, and measure between the first and the last tenth."""
+async def saturated(
+    network: Network, count: int, operations: int = 1, in_flight_max: int = IN_FLIGHT_MAX, *, senders: int = 1
+) -> Loaded:
+    """Send `count` transactions in batches, with so many `senders` to each validator, and measure between the first and
+    the last tenth."""
     envelopes, pids = network.load.records(count, operations), network.pids
     counter = Counter()
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         following = group.create_task(counter.follow(session, network.url(0)))
         await counter.changed.wait()  # the newest block is told at once
         edge, first = count // 10, counter.committed
-        sending = group.create_task(saturate(session, network.urls, envelopes, counter, in_flight_max=in_flight_max))
+        urls = network.urls * senders
+        sending = group.create_task(saturate(session, urls, envelopes, counter, in_flight_max=in_flight_max))
 
         async def reached(committed: int) -> tuple[machine.Usage, int, int]:
             await counter.reached(first + committed)
