@@ -7,6 +7,7 @@ from functools import cache
 from ledger.audit import FlawError
 from ledger.block import parse_header, parse_leaf
 from ledger.block_proof import check_block_proof, parse_block_proof
+from ledger.claims import Claims, answer
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import verify
 from ledger.encoding import decode, decode_object
@@ -23,7 +24,7 @@ from ledger.receipt import verify_receipt
 from ledger.split_view import verify_split_view
 from ledger.state_proof import parse_state_proof, verify_state_proof
 from ledger.trail import Anchor, anchor_of
-from ledger.transaction import claimed_sender, parse_body, parse_transaction
+from ledger.transaction import Transaction, claimed_sender, claimed_signatures, parse_body, parse_transaction
 from tests.fuzz import samples
 from tests.fuzz.target import PROVES, Form, Target
 from tests.unit.ledger import accusing, council
@@ -42,6 +43,19 @@ def anchor() -> Anchor:
 def _envelopes() -> tuple[bytes, ...]:
     made = [item["envelope"] for item in samples.vectors("transactions")]
     return samples.lines([*made, *(item["envelope"] for item in samples.vectors("envelopes"))])
+
+
+def _jobs() -> tuple[bytes, ...]:
+    """One of each envelope's signatures, and one of all."""
+    jobs, together = [], Claims()
+    for envelope in _envelopes():
+        parsed, alone = parse_transaction(envelope), Claims()
+        if isinstance(parsed, Transaction):
+            for item in parsed.signatures:
+                alone.claim(item.key, parsed.signed_bytes, item.signature)
+                together.claim(item.key, parsed.signed_bytes, item.signature)
+            jobs.append(alone.job())
+    return (*jobs, together.job())
 
 
 def _bodies() -> tuple[bytes, ...]:
@@ -137,6 +151,8 @@ TARGETS = (
         raises=(),
     ),
     Target("sender of a transaction", claimed_sender, _envelopes, Form.JSON, raises=()),
+    Target("signatures of a transaction", claimed_signatures, _envelopes, Form.JSON, raises=()),
+    Target("signatures that others verify", answer, _jobs),
     Target("transaction body", parse_body, _bodies, Form.JSON, raises=()),
     Target(
         "header", parse_header, lambda: samples.unhex([item["bytes"] for item in samples.vectors("headers")]), Form.JSON
