@@ -63,6 +63,7 @@ class Syncing:
         self._queue: deque[tuple[PeerId, CertifiedBlock]] = deque()
         self._newest_count = 0  # how many blocks the newest answer brought, those at the end of the queue
         self._next_height = 0  # after them, if they are what was asked for
+        self._disputed: tuple[PeerId, int] | None = None  # who was asked for its record of which height of ours
         self._not_archived = 0
         self.archive = archive
         """The database that was set aside, until all of its blocks are here."""
@@ -97,7 +98,10 @@ class Syncing:
         first = _claimed_height(items)
         answered = self._peers.answered(peer, first)
         if not answered:
-            items = () if self._queue else items[:1]
+            disputed = (peer, first) == self._disputed
+            items = items[:1] if disputed or not self._queue else ()
+            if disputed:
+                self._disputed = None
         elif not items:
             self._peers.useless(peer)
         items = items[: _QUEUE_MAX - len(self._queue)]
@@ -164,6 +168,7 @@ class Syncing:
             self._peers.useless(peer)
             out.log("other_parent", height=header.height, peer=peer)
             if chain.tip.header.height > 0:
+                self._disputed = peer, chain.tip.header.height
                 out.send(peer, FetchRecords(chain.tip.header.height, 1))
             return None
         transactions = self._open(item, header, deciding, door)

@@ -229,6 +229,23 @@ def test_each_block_is_asked_for_once_and_ahead_whatever_is_sent_unasked_meanwhi
     assert requests == [1, 4, 6]
 
 
+def test_who_was_asked_for_its_record_of_our_height_is_heard_once_although_other_blocks_wait() -> None:
+    cluster, away = _behind(2)
+    cluster.start(away)
+    chain, peer = open_chain(cluster.nodes[0].disk), cluster.nodes[0].peer
+    one, two = (CertifiedBlock(chain.record(height), chain.envelopes(height)) for height in (1, 2))
+    syncing = away.running._parts.syncing
+    syncing.receive(cluster.nodes[1].peer, (one,))
+    assert len(syncing._queue) == 1
+    syncing.receive(peer, (two,))
+    assert len(syncing._queue) == 1, "nobody asked"
+    syncing._disputed = peer, 2
+    syncing.receive(cluster.nodes[1].peer, (two,))
+    for _ in range(3):
+        syncing.receive(peer, (two, one))
+    assert [name for name, _ in syncing._queue] == [cluster.nodes[1].peer, peer]
+
+
 def test_at_most_one_block_is_appended_per_step() -> None:
     cluster, away = _behind(4)
     cluster.start(away)
