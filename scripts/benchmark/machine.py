@@ -118,8 +118,15 @@ def usage(validator_pids: list[int]) -> Usage:
 
 
 def _process_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+    """Of a process and its workers, also of those that have ended."""
+    stats = (Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split() for member in _family(pid))
+    return sum(sum(map(int, fields[11:15])) for fields in stats) / _CLOCK_TICKS
+
+
+def _family(pid: int) -> list[int]:
+    """A process and those that it has started, and so on."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(member for path in lists for child in path.read_text().split() for member in _family(int(child)))]
 
 
 def peak_memory_bytes(pid: int) -> int:
@@ -131,10 +138,10 @@ def peak_memory_bytes(pid: int) -> int:
 
 
 def own_memory_bytes(pid: int) -> int:
-    """The resident memory that a process holds now for itself: without the files that it has mapped, whose pages are
-    the system's cache and go when somebody needs the room."""
+    """The resident memory that a process and its workers hold now for themselves: without the files that they have
+    mapped, whose pages are the system's cache and go when somebody needs the room."""
     kinds = ("RssAnon:", "RssShmem:")
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    lines = [line for member in _family(pid) for line in Path(f"/proc/{member}/status").read_text().splitlines()]
     return sum(int(line.split()[1]) * 1_024 for line in lines if line.startswith(kinds))
 
 
