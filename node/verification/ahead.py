@@ -46,7 +46,8 @@ def default_workers() -> int:
 class _Job:
     """Some claims that were expected together.
 
-    `count` are the claims and `size` the bytes of the encoded job, which is kept until a worker gets it. `unasked`
+    `count` are the claims and `size` the bytes of the encoded job, which is kept until a worker gets it or nobody needs
+    it: it may have to wait for its turn behind others to leave the queue. `unasked`
     counts the claims that the replica has not asked for; at zero they are forgotten. `worker` has it, or it waits for
     one, or it is `settled`: answered, or given up.
     """
@@ -118,7 +119,7 @@ class AheadVerifier:
             job.unasked -= 1
             if not job.unasked:
                 self._bytes -= job.size
-                job.claims = []
+                job.claims, job.encoded = [], b""
                 self._move()
             if job.answer and job.answer[index] == _TRUE:
                 return True
@@ -206,7 +207,7 @@ class AheadVerifier:
             if found is not None and found[0] is job:
                 del self._ahead[claim]
         self._bytes -= job.size
-        job.claims, job.unasked = [], 0
+        job.claims, job.encoded, job.unasked = [], b"", 0
         if job.worker is None:
             job.settled = True
 

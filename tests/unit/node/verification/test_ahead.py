@@ -184,6 +184,18 @@ def test_what_nobody_asks_for_is_forgotten(
     assert (verifier.waiting, verifier._bytes) == (0, 0)
 
 
+def test_what_was_asked_for_in_front_of_a_stuck_worker_is_kept_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(the_module, "VERIFY_WORKER_SIGNATURES_MAX", 64)
+    with Verifier(READY + "time.sleep(600)") as running:
+        running.ahead.expect(claims_of(64, first=1_000))  # with the worker, or in front of it, and never asked for
+        running.ahead.expect(claims_of(64, first=2_000))
+        for first in range(3_000, 8_000, 100):
+            claims = claims_of(100, first=first)
+            running.ahead.expect(claims)
+            running.agrees(claims)
+        assert sum(len(job.encoded) for job in running.ahead._queue) <= running.ahead._bytes
+
+
 # ---- as they should not be
 
 
