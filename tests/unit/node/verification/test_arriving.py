@@ -47,11 +47,11 @@ class Told(AheadVerifier):
 class Node:
     """The door of a node with three blocks below it, behind an inbox."""
 
-    def __init__(self, cluster: Cluster, *, asked: bool = True) -> None:
+    def __init__(self, cluster: Cluster, *, asked: int | None = 1) -> None:
         self._parts = cluster.nodes[0].running._parts
         self.told = Told()
         self.door = Door(self.told, self._parts.chain.transaction_committed)
-        self.inbox = Inbox(Arriving(self.told, self._parts.chain, lambda peer: asked and peer == PEER))
+        self.inbox = Inbox(Arriving(self.told, self._parts.chain, lambda peer: asked if peer == PEER else None))
 
     def admit(self, envelopes: Sequence[bytes]) -> list[object]:
         """Submit them, and have them admitted."""
@@ -124,7 +124,7 @@ def test_a_tampered_signature_in_the_middle_is_refused_and_its_neighbours_are_no
     with AheadVerifier(1, log=EventLog("test")) as ahead:
         node = Node(cluster)
         node.door = Door(ahead, node._parts.chain.transaction_committed)
-        node.inbox = Inbox(Arriving(ahead, node._parts.chain, lambda _: True))
+        node.inbox = Inbox(Arriving(ahead, node._parts.chain, lambda _: 1))
         while not ahead.workers:
             ahead.expect(
                 (signer.key, item.signed_bytes, signer.signature) for item in made for signer in item.signatures
@@ -157,7 +157,7 @@ async def test_certified_blocks_are_expected_if_they_were_asked_for_and_are_new(
     blocks = tuple(CertifiedBlock(chain.record(height), chain.envelopes(height)) for height in range(1, 4))
     counts = [len(block.envelopes) for block in blocks]
     assert sum(counts) > 64
-    cases = [(behind, True, sum(counts)), (behind, False, counts[0]), (cluster, True, 0)]
+    cases = [(behind, 1, sum(counts)), (behind, None, 0), (behind, 2, 0), (cluster, 1, 0)]
     for whose, asked, expected in cases:
         node = Node(whose, asked=asked)
         await node.inbox.put(PEER, Records(blocks), 1)
@@ -165,6 +165,9 @@ async def test_certified_blocks_are_expected_if_they_were_asked_for_and_are_new(
     node = Node(behind)
     await node.inbox.put(PEER, Records((CertifiedBlock(b"{}", blocks[0].envelopes), *blocks)), 1)
     assert node.told.expected == [], "who sends what is no record is blamed, and costs no more"
+    await node.inbox.put(PEER, Records((blocks[0], blocks[2], blocks[1])), 1)
+    assert len(node.told.expected) == counts[0], "what does not follow is passed over, and nobody is blamed for it"
+    node = Node(behind)
     await node.inbox.put(PEER, Transactions(blocks[0].envelopes), 1)
     await node.inbox.put(PEER, Records(blocks), 1)
     deciding = behind.nodes[0].running._parts.deciding
