@@ -278,6 +278,24 @@ def test_a_worker_that_denies_everything_makes_nothing_false() -> None:
         assert running.log.said == []
 
 
+def test_a_worker_that_always_answers_just_in_time_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer takes less than may be waited for it, and all together would take six times that."""
+    monkeypatch.setattr(the_module, "VERIFY_WAIT_MS_MAX", 250)
+    program = READY + (
+        "while head := read(12):\n"
+        "    read(int.from_bytes(head[8:], 'big'))\n"
+        "    time.sleep(0.19)\n"
+        "    say(head[:8] + (64).to_bytes(4, 'big') + b'\\1' * 64)\n"
+    )
+    monkeypatch.setattr(the_module, "VERIFY_JOB_SIGNATURES", 64)
+    with Verifier(program) as running:
+        claims = claims_of(512)
+        running.ahead.expect(claims)
+        running.agrees(claims)
+        assert len(running.log.said) == 1
+        assert running.ahead.workers == ()
+
+
 def test_a_worker_that_cannot_be_started_is_none() -> None:
     log = Log()
 
