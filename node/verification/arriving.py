@@ -1,11 +1,13 @@
 """What arrives, while it waits for the replica: which signatures in it will be asked for, as far as its bytes tell.
 
 A guess costs time when it is wrong and nothing else: see the package's docstring. Of transactions that were submitted
-or gossiped, only the signatures by keys that are registered to the sender that they name are guessed, so that a
-stranger makes no worker do any curve arithmetic (design section 6). The senders in certified blocks may be members only
-after the blocks before them. So blocks count only as far as they are those that their sender was asked for, one after
-the other from the height asked for on: whoever makes those up is blamed for it when the replica has come that far,
-while it passes over what comes unasked, or is of any other height, and blames nobody.
+or gossiped, only the signatures by keys that are registered to the sender that they name are guessed, and only as many
+as that needs, so that a stranger makes no worker do any curve arithmetic (design section 6).
+
+The senders in certified blocks may be members only after the blocks before them. So blocks count only as far as they
+are those that their sender was asked for, one after the other from the height asked for on: whoever makes those up is
+blamed for it when the replica has come that far, while it passes over what comes unasked, or is of any other height,
+and blames nobody.
 """
 
 from __future__ import annotations
@@ -57,10 +59,11 @@ class Arriving:
             for envelope in envelopes:
                 sender = claimed_sender(envelope)
                 account = state.account(sender) if sender else None
-                if account is not None:
-                    for claim in _claimed(envelope):
-                        if claim[0] in account.keys:
-                            yield claim
+                if account is not None and not account.suspended:
+                    claims = [claim for claim in _claimed(envelope) if claim[0] in account.keys]
+                    # With fewer it is refused unverified; what is beyond may be made up to cost more than one refusal.
+                    if len(claims) >= account.threshold:
+                        yield from claims[: account.threshold]
         except (StorageError, LedgerError):
             return  # the replica meets what is wrong with the state, and knows what to do
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from ledger.consensus.inputs import PeerId
 from ledger.crypto import verify
 from ledger.primitives import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, PublicKey, Signature
 from ledger.refusals import Code, Refusal
+from ledger.rows.accounts import Account
+from ledger.state import State
 from ledger.transaction import KeySignature, Transaction, assemble, claimed_signatures, parse_transaction
 from node.inbox import Inbox
 from node.log import EventLog
@@ -149,6 +152,33 @@ def test_strangers_make_no_worker_do_anything(cluster: Cluster) -> None:
         assert all(isinstance(outcome, Refusal) for outcome in outcomes)
     assert node.told.expected == []
     assert node.told.unexpected == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "signers", "expected"),
+    [((1, False), 8, 40), ((3, False), 8, 120), ((3, False), 3, 120), ((3, False), 2, 0), ((1, True), 8, 0)],
+)
+def test_nobody_makes_workers_verify_more_than_a_sender_needs(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, needed: tuple[int, bool], signers: int, expected: int
+) -> None:
+    """The replica refuses at the first signature that does not verify, or before it looks at any."""
+    threshold, suspended = needed
+    keys = [signing_key(f"key {number}").public_key for number in range(8)]
+    real = State.account
+
+    def account(state: State, name: str) -> Account | None:
+        found = real(state, name)
+        return found and replace(found, keys=tuple(sorted(keys)), threshold=threshold, suspended=suspended)
+
+    monkeypatch.setattr(State, "account", account)
+    false = Signature(bytes(SIGNATURE_BYTES))
+    envelopes = [
+        assemble(body_of(cluster.transaction()), [KeySignature(key, false) for key in keys[:signers]])
+        for _ in range(40)
+    ]
+    node = Node(cluster)
+    assert all(isinstance(outcome, Refusal) for outcome in node.admit(envelopes))
+    assert len(node.told.expected) == expected
 
 
 async def test_certified_blocks_are_expected_if_they_were_asked_for_and_are_new(cluster: Cluster) -> None:
