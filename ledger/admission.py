@@ -106,9 +106,9 @@ def check_signatures(transaction: Transaction, verify: Verify) -> Refusal | None
 
     Asked after `check_authority`: only registered keys, whose points were checked, may reach `verify`.
     """
-    signed = transaction.signed_bytes  # one object for all of them: it may be hashed, and is handed over once
+    signed_bytes = transaction.signed_bytes  # one object for all: `ledger.claims` hands it over once
     for item in transaction.signatures:
-        if not verify(item.key, signed, item.signature):
+        if not verify(item.key, signed_bytes, item.signature):
             return Refusal(Code.SIGNATURE_INVALID, f"the signature by key {item.key.hex()} does not verify")
     if ":" in transaction.body.sender:
         return check_attested_statements(transaction, verify)

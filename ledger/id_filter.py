@@ -24,10 +24,11 @@ assert COMMITTED_FILTER_SLOTS & _MASK == 0, "a power of two"
 class IdFilter:
     """The ids that were added, as far as two slots of each tell; none at first."""
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_knows", "_slots")
 
     def __init__(self) -> None:
         self._slots = mmap.mmap(-1, COMMITTED_FILTER_SLOTS)  # zeros; a page takes no memory before it is written
+        self._knows = True
 
     def add(self, ids: bytes) -> None:
         """Note these ids, which stand one after the other without anything between."""
@@ -35,12 +36,12 @@ class IdFilter:
         for first, second in _PAIR.iter_unpack(ids):
             slots[first & _MASK] = slots[second & _MASK] = 1
 
-    def fill(self) -> None:
+    def forget(self) -> None:
         """Know nothing any more: any id may be there."""
-        self._slots[:] = bytes([1]) * COMMITTED_FILTER_SLOTS
+        self._knows = False
 
     def may_have(self, transaction_id: Digest) -> bool:
         """False only if this id was not added."""
         first, second = _PAIR.unpack(transaction_id)
         slots = self._slots
-        return bool(slots[first & _MASK] and slots[second & _MASK])
+        return not self._knows or bool(slots[first & _MASK] and slots[second & _MASK])

@@ -210,6 +210,7 @@ INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
 BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others, and half a base timeout at most
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
+LOOP_TURNS_PER_STEP = 4  # of the event loop while transactions wait for the next: a request is answered in that many
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
 
 # ---- HTTP

@@ -201,6 +201,7 @@ def _check_transaction(transaction: Transaction, leaf: Leaf, anchor: Anchor, ver
         raise VerificationError("the leaf is of another transaction, or of other signatures")
     if transaction.body.chain != anchor.chain:
         raise VerificationError("the transaction is for another chain")
+    signed_bytes = transaction.signed_bytes
     for item in transaction.signatures:
-        if not verify_signature(item.key, transaction.signed_bytes, item.signature):
+        if not verify_signature(item.key, signed_bytes, item.signature):
             raise VerificationError(f"the transaction's signature by {item.key.hex()} does not verify")

@@ -183,7 +183,7 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also for too many digits, and for what nests too deep
         raise ConfigError(f"{path}: not TOML: {error}") from None
     _refuse_unknown(path, "", raw)
     try:

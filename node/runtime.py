@@ -20,7 +20,7 @@ from typing import Protocol, assert_never
 
 from ledger.consensus.inputs import Now, PeerId
 from ledger.evidence import Evidence
-from ledger.limits import HTTP_WAITERS_MAX
+from ledger.limits import HTTP_WAITERS_MAX, LOOP_TURNS_PER_STEP
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from node.inbox import Inbox
@@ -263,7 +263,10 @@ class Runtime:
         while True:
             await self._inbox.wait()
             self._step(self._inbox.take())
-            await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
+            for _ in range(
+                LOOP_TURNS_PER_STEP if self._inbox.backlog else 1
+            ):  # for sockets and handlers that are ready
+                await asyncio.sleep(0)
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         now = self._clocks()

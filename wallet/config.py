@@ -96,7 +96,7 @@ def load(path: Path) -> Config:
         return Config(path)
     try:
         document = tomllib.loads(data[:CONFIG_BYTES_MAX].decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also for too many digits, and for what nests too deep
         raise usage_error(f"{path} is not TOML: {error}", code="config", remedy="Correct the file.") from None
     _refuse_unknown(document, ("default_profile", "profiles"), f"{path}")
     default_profile = document.get("default_profile", DEFAULT_PROFILE)

@@ -24,4 +24,4 @@ class CommittedFilter(IdFilter):
                 # The ids come first, then as many envelope hashes; some of those are taken for ids, which does no harm.
                 self.add(row[: len(row) // (2 * DIGEST_BYTES) * DIGEST_BYTES])
         except DamagedError:
-            self.fill()
+            self.forget()

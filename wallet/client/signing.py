@@ -45,7 +45,8 @@ def build_transaction(
     transaction = parse_transaction(assemble(body, [sign_body(body, signer) for signer in signers]))
     if isinstance(transaction, Refusal):
         raise MalformedError(transaction.detail)
+    signed_bytes = transaction.signed_bytes
     for item in transaction.signatures:
-        if not (check_public_key(item.key) and verify(item.key, transaction.signed_bytes, item.signature)):
+        if not (check_public_key(item.key) and verify(item.key, signed_bytes, item.signature)):
             raise MalformedError(f"the signer of the key {item.key.hex()} gave a signature that does not verify")
     return transaction

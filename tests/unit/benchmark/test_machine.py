@@ -8,7 +8,7 @@ import sys
 
 from benchmark import machine
 
-_BUSY = "import time\nwhile time.process_time() < 0.2: pass\nprint('done', flush=True)\ninput()"
+_BUSY = "import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\ninput()"
 
 
 def test_the_work_and_memory_of_a_worker_are_its_parents_while_it_runs_and_afterwards() -> None:
@@ -21,4 +21,4 @@ def test_the_work_and_memory_of_a_worker_are_its_parents_while_it_runs_and_after
         assert machine.own_memory_bytes(os.getpid()) > alone
         worker.communicate("\n")
     ended = machine.usage([os.getpid()]).since(before)
-    assert 0.19 <= running.validators <= ended.validators + 0.02
+    assert 0.25 < running.validators < ended.validators + 0.025, "in ticks of 10 ms, of four clocks"

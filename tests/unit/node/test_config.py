@@ -59,6 +59,8 @@ def test_pinned_peers(tmp_path: Path) -> None:
         ("data = 7", "Expected `str`, got `int` - at `$.data`"),
         ("[log]\nlevel = 'loud'", "Invalid enum value 'loud' - at `$.log.level`"),
         ("data = ", "not TOML"),
+        ("data = " + 1_000 * "[", "not TOML"),
+        ("data = " + 5_000 * "9", "not TOML"),
         ("[api]\nlisten = 'nowhere'", 'api.listen must be "host:port"'),
         ("[api]\nlisten = '127.0.0.1:70000'", 'api.listen must be "host:port"'),
         ("[api]\nlisten = '0.0.0.0:80'", "insecure = true"),

@@ -27,6 +27,8 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
         ("[profiles.default]\naccount = 3\n", "must be a string"),
         ("profiles = 3\n", "profiles a table"),
         ("[profiles\n", "is not TOML"),
+        ("profiles = " + 1_000 * "[", "is not TOML"),
+        ("profiles = " + 5_000 * "9", "is not TOML"),
         ("default_profile = 'gone'\n[profiles.main]\n", None),
         ("[profiles.default]\nnodes = ['gopher://x']\n", "is not the URL of a node"),
         ("[profiles.default]\ntimeout = 'soon'\n", "is no timeout"),
