@@ -106,7 +106,7 @@ def check_signatures(transaction: Transaction, verify: Verify) -> Refusal | None
 
     Asked after `check_authority`: only registered keys, whose points were checked, may reach `verify`.
     """
-    signed_bytes = transaction.signed_bytes
+    signed_bytes = transaction.signed_bytes  # one object for all: `ledger.claims` hands it over once
     for item in transaction.signatures:
         if not verify(item.key, signed_bytes, item.signature):
             return Refusal(Code.SIGNATURE_INVALID, f"the signature by key {item.key.hex()} does not verify")

@@ -127,7 +127,7 @@ async def _run_parts(
     config: Config, *, chain: ChainStore, guard: FileGuard, keys: _Keys, aside: SetAside, ahead: AheadVerifier | None
 ) -> int | None:
     replica = _make_replica(chain, guard, keys, aside.archive, ahead or crypto.verify)
-    inbox = Inbox() if ahead is None else Inbox(Arriving(ahead, chain, replica.asked_for_records))
+    inbox = Inbox() if ahead is None else Inbox(Arriving(ahead, chain, replica.height_asked_of))
     peers = Peers(seed=keys.node_seed, chain=chain.chain, listen=config.peer_listen, inbox=inbox, log=EventLog("peers"))
     membership = Membership(chain, config.pinned_peers)
     peers.set_members(membership.members)

@@ -366,10 +366,10 @@ class Replica:
         known = self._parts.peers.get(peer)
         return 0 if known is None else known.height
 
-    def asked_for_records(self, peer: PeerId) -> bool:
-        """Whether a connected peer was asked for certified blocks, and its answer has not been taken in."""
+    def height_asked_of(self, peer: PeerId) -> int | None:
+        """From which height on a connected peer was asked for certified blocks, until its answer has been taken in."""
         known = self._parts.peers.get(peer)
-        return known is not None and known.asked_at_ms is not None
+        return None if known is None or known.asked_at_ms is None else known.asked_height
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Contradictory statements of validators that were found here, by height and validator."""

@@ -30,9 +30,9 @@ in its own way, attacks the object that production runs. With `verify_workers = 
 **When a worker dies, hangs, or answers something else.** A worker that ends, or says what is no answer of its next job,
 is ended, and what it had is verified where it is needed; a warning says so, and another is started after
 VERIFY_RESTART_SECONDS. When the replica needs an answer that does not come within VERIFY_WAIT_MS_MAX, all workers are
-ended: one such wait is all that hanging ones can cost in that time. What waits in front of all workers is not waited
-for: it is taken back and verified here, so a node whose workers are slower than it is itself is no slower for having
-them.
+ended: one such wait is all that hanging ones can cost in that time. So they are when waits in which fewer signatures
+came than one for each VERIFY_SIGNATURE_MS_MAX add up to as much: that is all that very slow ones can cost. What waits
+in front of all workers is not waited for: it is taken back and verified here.
 Workers have no state, no files and no keys: they are ended at any time by closing their pipes, and end by themselves
 when this process is gone.
 

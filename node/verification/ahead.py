@@ -19,6 +19,7 @@ from ledger.limits import (
     VERIFY_JOB_SIGNATURES,
     VERIFY_JOBS_MAX,
     VERIFY_RESTART_SECONDS,
+    VERIFY_SIGNATURE_MS_MAX,
     VERIFY_START_SECONDS_MAX,
     VERIFY_WAIT_MS_MAX,
     VERIFY_WORKER_BYTES_MAX,
@@ -46,7 +47,8 @@ def default_workers() -> int:
 class _Job:
     """Some claims that were expected together.
 
-    `count` are the claims and `size` the bytes of the encoded job, which is kept until a worker gets it. `unasked`
+    `count` are the claims and `size` the bytes of the encoded job, which is kept until a worker gets it or nobody needs
+    it: it may have to wait for its turn behind others to leave the queue. `unasked`
     counts the claims that the replica has not asked for; at zero they are forgotten. `worker` has it, or it waits for
     one, or it is `settled`: answered, or given up.
     """
@@ -107,6 +109,9 @@ class AheadVerifier:
         self._queue: deque[_Job] = deque()  # those of them that wait for a worker, and some that are settled
         self._bytes = 0  # of the jobs with claims that were not asked for
         self._numbers = 0
+        self._answered = 0  # signatures, by all workers
+        self._late_seconds = 0.0  # that were waited for them longer than they are worth, since then
+        self._late_since = self._start_at
 
     def __call__(self, key: PublicKey, message: bytes, signature: Signature) -> bool:
         """What `ledger.crypto.verify` says."""
@@ -118,7 +123,7 @@ class AheadVerifier:
             job.unasked -= 1
             if not job.unasked:
                 self._bytes -= job.size
-                job.claims = []
+                job.claims, job.encoded = [], b""
                 self._move()
             if job.answer and job.answer[index] == _TRUE:
                 return True
@@ -206,20 +211,18 @@ class AheadVerifier:
             if found is not None and found[0] is job:
                 del self._ahead[claim]
         self._bytes -= job.size
-        job.claims, job.unasked = [], 0
+        job.claims, job.encoded, job.unasked = [], b"", 0
         if job.worker is None:
             job.settled = True
 
     def _settle(self, job: _Job) -> None:
         """Wait for the answer, if a worker has the job and gives it in time; otherwise give the job up."""
-        until = self._seconds() + VERIFY_WAIT_MS_MAX / 1_000
+        began, answered = self._seconds(), self._answered
+        until = began + VERIFY_WAIT_MS_MAX / 1_000
         while job.worker is not None and not job.settled:
             left = until - self._seconds()
             if left <= 0:
-                # Whatever keeps this one may keep the others, and one after the other would be waited for.
-                for each in tuple(self._workers):
-                    self._drop(each)
-                self._say_lost(f"it did not answer within {VERIFY_WAIT_MS_MAX} ms")
+                self._lose_all(f"it did not answer within {VERIFY_WAIT_MS_MAX} ms")
                 break
             poll = select.poll()
             for each in self._workers:
@@ -229,6 +232,17 @@ class AheadVerifier:
             poll.poll(left * 1_000)
             self._move()
         job.settled = True
+        now = self._seconds()
+        self._note_wait(now, now - began - (self._answered - answered) * VERIFY_SIGNATURE_MS_MAX / 1_000)
+
+    def _note_wait(self, now: float, late_seconds: float) -> None:
+        """One that always answers just in time would be waited for again and again, and make every step long."""
+        if now - self._late_since > VERIFY_RESTART_SECONDS:
+            self._late_seconds, self._late_since = 0.0, now
+        self._late_seconds += max(late_seconds, 0.0)
+        if self._late_seconds > VERIFY_WAIT_MS_MAX / 1_000 and self._workers:
+            self._late_seconds = 0.0
+            self._lose_all(f"it takes more than {VERIFY_SIGNATURE_MS_MAX} ms for a signature")
 
     # ---- workers
 
@@ -251,6 +265,7 @@ class AheadVerifier:
             worker.signatures -= job.count
             worker.size -= job.size
             job.worker, job.answer, job.settled = None, answer, True
+            self._answered += job.count
 
     def _hand_out(self) -> bool:
         """Give the first jobs of the queue to the workers that have least to do. Returns whether there was any."""
@@ -286,6 +301,12 @@ class AheadVerifier:
 
     def _lose(self, worker: _Worker, reason: str) -> None:
         self._drop(worker)
+        self._say_lost(reason)
+
+    def _lose_all(self, reason: str) -> None:
+        """Whatever keeps one may keep the others, and one after the other would be waited for."""
+        for worker in tuple(self._workers):
+            self._drop(worker)
         self._say_lost(reason)
 
     def _say_lost(self, reason: str) -> None:

@@ -1,9 +1,13 @@
 """What arrives, while it waits for the replica: which signatures in it will be asked for, as far as its bytes tell.
 
 A guess costs time when it is wrong and nothing else: see the package's docstring. Of transactions that were submitted
-or gossiped, only the signatures by keys that are registered to the sender that they name are guessed, so that a
-stranger makes no worker do any curve arithmetic (design section 6). Certified blocks were asked for, and their senders
-may be members only after the blocks before them.
+or gossiped, only the signatures by keys that are registered to the sender that they name are guessed, and only as many
+as that needs, so that a stranger makes no worker do any curve arithmetic (design section 6).
+
+The senders in certified blocks may be members only after the blocks before them. So blocks count only as far as they
+are those that their sender was asked for, one after the other from the height asked for on: whoever makes those up is
+blamed for it when the replica has come that far, while it passes over what comes unasked, or is of any other height,
+and blames nobody.
 """
 
 from __future__ import annotations
@@ -27,10 +31,11 @@ from node.wire import CertifiedBlock, Records, Transactions
 class Arriving:
     """Told of each message and submission when it comes in, before any step has it.
 
-    `chain` is the replica's; `asked` says whether the replica asked a peer for certified blocks and has no answer yet.
+    `chain` is the replica's; `asked` says from which height on the replica asked a peer for certified blocks, or None
+    when it did not or has its answer.
     """
 
-    def __init__(self, ahead: AheadVerifier, chain: ChainStore, asked: Callable[[PeerId], bool]) -> None:
+    def __init__(self, ahead: AheadVerifier, chain: ChainStore, asked: Callable[[PeerId], int | None]) -> None:
         self._ahead = ahead
         self._chain = chain
         self._asked = asked
@@ -42,8 +47,8 @@ class Arriving:
                 if len(envelopes) >= VERIFY_AHEAD_MIN:
                     self._ahead.expect(self._of_members(envelopes))
             case PeerMessageReceived(peer, Records(blocks)):
-                # Of what comes unasked the replica looks at one block.
-                self._ahead.expect(self._of_blocks(blocks if self._asked(peer) else blocks[:1]))
+                if (height := self._asked(peer)) is not None:
+                    self._ahead.expect(self._of_blocks(blocks, height))
             case _:
                 pass
 
@@ -54,21 +59,24 @@ class Arriving:
             for envelope in envelopes:
                 sender = claimed_sender(envelope)
                 account = state.account(sender) if sender else None
-                if account is not None:
-                    for claim in _claimed(envelope):
-                        if claim[0] in account.keys:
-                            yield claim
+                if account is not None and not account.suspended:
+                    claims = [claim for claim in _claimed(envelope) if claim[0] in account.keys]
+                    # With fewer it is refused unverified; what is beyond may be made up to cost more than one refusal.
+                    if len(claims) >= account.threshold:
+                        yield from claims[: account.threshold]
         except (StorageError, LedgerError):
             return  # the replica meets what is wrong with the state, and knows what to do
 
-    def _of_blocks(self, blocks: Iterable[CertifiedBlock]) -> Iterator[Claim]:
-        """The claims in the bodies of the blocks that the chain does not have."""
+    def _of_blocks(self, blocks: Iterable[CertifiedBlock], first_height: int) -> Iterator[Claim]:
+        """The claims in the bodies of the blocks that the chain does not have, as far as they follow one another."""
         tip = self._chain.tip.header.height
-        for block in blocks:
+        for height, block in enumerate(blocks, first_height):
             try:
-                height = parse_header(decode_commit_record(block.record).header).height
+                header = parse_header(decode_commit_record(block.record).header)
             except LedgerError:
                 return  # the replica says who is to blame
+            if header.height != height or len(block.envelopes) != header.transaction_count:
+                return
             if height > tip:
                 for envelope in block.envelopes:
                     yield from _claimed(envelope)

@@ -1,13 +1,15 @@
 """One sender sends as much as it can, and another one transaction at a time: how many blocks the other waits for.
 
 The block that is being decided when a transaction is sent cannot have it, so that one is not counted: a delay of 1
-means the next. Nothing is measured while less than a block of the flood waits: there is no queue to stand in then.
+means the next. Nothing is measured while less than a block of the flood waits, in mempools or in front of them: there
+is no queue to stand in then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import aiohttp
 import orjson
@@ -24,12 +26,21 @@ FLOOD = 15_000
 DELAYS_MIN = 5
 
 
+@dataclass(slots=True)
+class _Flood:
+    """Batches that are still to be sent, and how many transactions of it were sent at least once."""
+
+    left: list[list[bytes]]
+    sent: int = 0
+
+
 async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]:
     """Flood the network; the figures by name."""
     say(f"one sender floods with {FLOOD} transactions")
     load, counter = network.load, Counter()
-    flood = [load.sign(f"client{FLOODER}", load.client_key(FLOODER), [load.record(FLOODER, n)]) for n in range(FLOOD)]
-    queue = [flood[start : start + BATCH] for start in range(0, FLOOD, BATCH)]
+    key = load.client_key(FLOODER)
+    envelopes = [load.sign(f"client{FLOODER}", key, [load.record(FLOODER, n)]) for n in range(FLOOD)]
+    flood = _Flood([envelopes[start : start + BATCH] for start in range(0, FLOOD, BATCH)])
     delays: list[int] = []
     seconds: list[float] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
@@ -37,13 +48,13 @@ async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]
         await counter.changed.wait()
         first = counter.committed
         senders = [
-            group.create_task(_flood(session, url, queue))
+            group.create_task(_flood(session, url, flood))
             for url in network.urls
             for _ in range(CONNECTIONS_PER_VALIDATOR)
         ]
         turn = 0
         while counter.committed < first + FLOOD + turn:
-            if not await _backlog(session, network.url(0)):
+            if flood.sent - (counter.committed - first - turn) <= BLOCK_TRANSACTIONS_MAX:
                 await counter.next_block()
                 continue
             envelope = load.sign(f"client{OTHER}", load.client_key(OTHER), [load.record(OTHER, turn)])
@@ -64,10 +75,11 @@ async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]
     }
 
 
-async def _flood(session: aiohttp.ClientSession, url: str, queue: list[list[bytes]]) -> None:
+async def _flood(session: aiohttp.ClientSession, url: str, flood: _Flood) -> None:
     """Send batches until none is left; what there is no room for is offered again, as a stubborn client does."""
-    while queue:
-        left = queue.pop()
+    while flood.left:
+        left = flood.left.pop()
+        flood.sent += len(left)
         while left:
             async with session.post(
                 f"{url}/v1/transactions", data=b"\n".join(left), headers={"Content-Type": "application/x-ndjson"}
@@ -77,10 +89,3 @@ async def _flood(session: aiohttp.ClientSession, url: str, queue: list[list[byte
                 results = zip(left, document["results"], strict=True)
                 left = [envelope for envelope, result in results if "code" in result]
             await asyncio.sleep(0.01 if left else 0)
-
-
-async def _backlog(session: aiohttp.ClientSession, url: str) -> bool:
-    """Whether more than a block of transactions waits there."""
-    async with session.get(f"{url}/v1/status") as answer:
-        status = orjson.loads(await answer.read())
-    return bool(status["mempool"]["transactions"] > BLOCK_TRANSACTIONS_MAX)

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.admission import check_signatures
 from ledger.claims import Claims, answer
 from ledger.crypto import SigningKey, verify
 from ledger.errors import MalformedError
-from ledger.primitives import PublicKey, Signature
+from ledger.operations.fields import Content
+from ledger.operations.streams import RecordAppend
+from ledger.primitives import ZERO_DIGEST, PublicKey, Signature
+from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
 
 KEYS = [SigningKey(bytes([number]) * 32) for number in range(1, 5)]
 MESSAGES = [b"quorum-ledger/v1/any\0" + b"x" * size for size in (0, 1, 300)]
@@ -65,6 +69,19 @@ def test_a_message_that_many_signed_is_handed_over_once() -> None:
     for key in KEYS:
         claims.claim(*claimed(key, message, "good"))
     assert len(claims.job()) < 2 * len(message) + 96 * len(KEYS)
+    assert answer(claims.job()) == b"\1" * len(KEYS)
+
+
+def test_a_transaction_that_many_signed_is_handed_over_once() -> None:
+    """An export of few megabytes would otherwise make jobs of hundreds."""
+    record = RecordAppend("acme", "orders", Content("x" * 5_000))
+    body = build_body(chain=ZERO_DIGEST, sender="acme", nonce=bytes(16), valid_until_ms=1, operations=[record])
+    made = parse_transaction(assemble(body, [sign_body(body, key) for key in KEYS]))
+    assert isinstance(made, Transaction)
+    claims = Claims()
+    assert check_signatures(made, claims.claim) is None
+    assert len(claims) == len(KEYS)
+    assert len(claims.job()) < 2 * len(body)
     assert answer(claims.job()) == b"\1" * len(KEYS)
 
 

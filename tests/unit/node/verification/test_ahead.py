@@ -184,6 +184,18 @@ def test_what_nobody_asks_for_is_forgotten(
     assert (verifier.waiting, verifier._bytes) == (0, 0)
 
 
+def test_what_was_asked_for_in_front_of_a_stuck_worker_is_kept_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(the_module, "VERIFY_WORKER_SIGNATURES_MAX", 64)
+    with Verifier(READY + "time.sleep(600)") as running:
+        running.ahead.expect(claims_of(64, first=1_000))  # with the worker, or in front of it, and never asked for
+        running.ahead.expect(claims_of(64, first=2_000))
+        for first in range(3_000, 8_000, 100):
+            claims = claims_of(100, first=first)
+            running.ahead.expect(claims)
+            running.agrees(claims)
+        assert sum(len(job.encoded) for job in running.ahead._queue) <= running.ahead._bytes
+
+
 # ---- as they should not be
 
 
@@ -264,6 +276,24 @@ def test_a_worker_that_denies_everything_makes_nothing_false() -> None:
             running.ahead.expect(claims)
             running.agrees(claims)
         assert running.log.said == []
+
+
+def test_a_worker_that_always_answers_just_in_time_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer takes less than may be waited for it, and all together would take six times that."""
+    monkeypatch.setattr(the_module, "VERIFY_WAIT_MS_MAX", 250)
+    program = READY + (
+        "while head := read(12):\n"
+        "    read(int.from_bytes(head[8:], 'big'))\n"
+        "    time.sleep(0.19)\n"
+        "    say(head[:8] + (64).to_bytes(4, 'big') + b'\\1' * 64)\n"
+    )
+    monkeypatch.setattr(the_module, "VERIFY_JOB_SIGNATURES", 64)
+    with Verifier(program) as running:
+        claims = claims_of(512)
+        running.ahead.expect(claims)
+        running.agrees(claims)
+        assert len(running.log.said) == 1
+        assert running.ahead.workers == ()
 
 
 def test_a_worker_that_cannot_be_started_is_none() -> None:

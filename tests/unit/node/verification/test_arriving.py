@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from ledger.consensus.inputs import PeerId
 from ledger.crypto import verify
 from ledger.primitives import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, PublicKey, Signature
 from ledger.refusals import Code, Refusal
+from ledger.rows.accounts import Account
+from ledger.state import State
 from ledger.transaction import KeySignature, Transaction, assemble, claimed_signatures, parse_transaction
 from node.inbox import Inbox
 from node.log import EventLog
@@ -47,11 +50,11 @@ class Told(AheadVerifier):
 class Node:
     """The door of a node with three blocks below it, behind an inbox."""
 
-    def __init__(self, cluster: Cluster, *, asked: bool = True) -> None:
+    def __init__(self, cluster: Cluster, *, asked: int | None = 1) -> None:
         self._parts = cluster.nodes[0].running._parts
         self.told = Told()
         self.door = Door(self.told, self._parts.chain.transaction_committed)
-        self.inbox = Inbox(Arriving(self.told, self._parts.chain, lambda peer: asked and peer == PEER))
+        self.inbox = Inbox(Arriving(self.told, self._parts.chain, lambda peer: asked if peer == PEER else None))
 
     def admit(self, envelopes: Sequence[bytes]) -> list[object]:
         """Submit them, and have them admitted."""
@@ -124,7 +127,7 @@ def test_a_tampered_signature_in_the_middle_is_refused_and_its_neighbours_are_no
     with AheadVerifier(1, log=EventLog("test")) as ahead:
         node = Node(cluster)
         node.door = Door(ahead, node._parts.chain.transaction_committed)
-        node.inbox = Inbox(Arriving(ahead, node._parts.chain, lambda _: True))
+        node.inbox = Inbox(Arriving(ahead, node._parts.chain, lambda _: 1))
         while not ahead.workers:
             ahead.expect(
                 (signer.key, item.signed_bytes, signer.signature) for item in made for signer in item.signatures
@@ -151,13 +154,40 @@ def test_strangers_make_no_worker_do_anything(cluster: Cluster) -> None:
     assert node.told.unexpected == []
 
 
+@pytest.mark.parametrize(
+    ("needed", "signers", "expected"),
+    [((1, False), 8, 40), ((3, False), 8, 120), ((3, False), 3, 120), ((3, False), 2, 0), ((1, True), 8, 0)],
+)
+def test_nobody_makes_workers_verify_more_than_a_sender_needs(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, needed: tuple[int, bool], signers: int, expected: int
+) -> None:
+    """The replica refuses at the first signature that does not verify, or before it looks at any."""
+    threshold, suspended = needed
+    keys = [signing_key(f"key {number}").public_key for number in range(8)]
+    real = State.account
+
+    def account(state: State, name: str) -> Account | None:
+        found = real(state, name)
+        return found and replace(found, keys=tuple(sorted(keys)), threshold=threshold, suspended=suspended)
+
+    monkeypatch.setattr(State, "account", account)
+    false = Signature(bytes(SIGNATURE_BYTES))
+    envelopes = [
+        assemble(body_of(cluster.transaction()), [KeySignature(key, false) for key in keys[:signers]])
+        for _ in range(40)
+    ]
+    node = Node(cluster)
+    assert all(isinstance(outcome, Refusal) for outcome in node.admit(envelopes))
+    assert len(node.told.expected) == expected
+
+
 async def test_certified_blocks_are_expected_if_they_were_asked_for_and_are_new(cluster: Cluster) -> None:
     chain = cluster.nodes[0].running._parts.chain
     behind = Cluster(3)
     blocks = tuple(CertifiedBlock(chain.record(height), chain.envelopes(height)) for height in range(1, 4))
     counts = [len(block.envelopes) for block in blocks]
     assert sum(counts) > 64
-    cases = [(behind, True, sum(counts)), (behind, False, counts[0]), (cluster, True, 0)]
+    cases = [(behind, 1, sum(counts)), (behind, None, 0), (behind, 2, 0), (cluster, 1, 0)]
     for whose, asked, expected in cases:
         node = Node(whose, asked=asked)
         await node.inbox.put(PEER, Records(blocks), 1)
@@ -165,6 +195,9 @@ async def test_certified_blocks_are_expected_if_they_were_asked_for_and_are_new(
     node = Node(behind)
     await node.inbox.put(PEER, Records((CertifiedBlock(b"{}", blocks[0].envelopes), *blocks)), 1)
     assert node.told.expected == [], "who sends what is no record is blamed, and costs no more"
+    await node.inbox.put(PEER, Records((blocks[0], blocks[2], blocks[1])), 1)
+    assert len(node.told.expected) == counts[0], "what does not follow is passed over, and nobody is blamed for it"
+    node = Node(behind)
     await node.inbox.put(PEER, Transactions(blocks[0].envelopes), 1)
     await node.inbox.put(PEER, Records(blocks), 1)
     deciding = behind.nodes[0].running._parts.deciding
