@@ -23,6 +23,7 @@ SEEDS = (
         "a damaged status told a follower of a height that nobody has, and it said that it was behind",
     ),
     (1_005_440, None, True, "a frame that was damaged before the network healed was judged after, and cost a link"),
+    (1_018_345, None, False, "a machine stood still from within a slow step on, and the step counted from its end"),
     (1_001_552, None, True, "a liar led every height while all others were demoted, and left out what was owed"),
     (1_001_744, None, True, "a liar was removed from the set, and looked for itself at its place in a smaller one"),
 )

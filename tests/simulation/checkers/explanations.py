@@ -36,12 +36,12 @@ _BY_LIARS = frozenset({FindingCode.VOTES_DIFFER, FindingCode.BLOCK_REFUSED})
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one machine: where it is, since when, when it stepped last, its longest pause since it started (these two by
-    its own clock), and since when it has not been idle at its height."""
+    """Of one machine: where it is, since when, when its last step began, the longest time from one to the next since
+    it started (these two by its own clock), and since when it has not been idle at its height."""
 
     position: tuple[int, int]
     moved_at_ms: int
-    stepped_at_ms: int
+    step_began_at_ms: int
     boots: int
     longest_gap_ms: int = 0
     examined_at_ms: int = 0
@@ -63,13 +63,14 @@ class Explanations:
     def stepped(self, machine: Machine) -> None:
         """After a step of an honest machine."""
         now_ms, deciding = self._world.now_ms, machine.running._parts.deciding
-        position, own_ms = (deciding.height, deciding.engine.round), machine.now.monotonic_ms
+        # A step whose sync is slow is over, and this called, long after it began and wished to be woken.
+        position, own_ms = (deciding.height, deciding.engine.round), machine.running._parts.now.monotonic_ms
         seen = self._seen.get(machine.identity.index)
         if seen is None or seen.boots != machine.boots:
             self._seen[machine.identity.index] = _Seen(position, now_ms, own_ms, machine.boots, examined_at_ms=now_ms)
             return
-        seen.longest_gap_ms = max(seen.longest_gap_ms, own_ms - seen.stepped_at_ms)
-        seen.stepped_at_ms = own_ms
+        seen.longest_gap_ms = max(seen.longest_gap_ms, own_ms - seen.step_began_at_ms)
+        seen.step_began_at_ms = own_ms
         if position[0] != seen.position[0]:
             seen.busy_at_ms = None
         if seen.busy_at_ms is None and deciding.engine.state.round_ends_at_ms is not None:
