@@ -194,9 +194,7 @@ VERIFY_JOB_SIGNATURES = 128  # that a worker is handed at a time: some 5 ms
 VERIFY_WORKER_SIGNATURES_MAX = 1_024  # under way with one worker: it is not idle while the replica executes a block
 VERIFY_WORKER_BYTES_MAX = 1 * MIB  # likewise, and the pipe to it if the system allows that
 VERIFY_WAIT_MS_MAX = 500  # for an answer that the replica needs; a worker that is slower is ended
-VERIFY_SIGNATURE_MS_MAX = (
-    1  # that one is worth waiting for; waits beyond that add up to no more than one of the longest
-)
+VERIFY_SIGNATURE_MS_MAX = 1  # worth waiting for one; what was waited beyond adds up to the longest wait at most
 VERIFY_START_SECONDS_MAX = 60  # that a worker may take to be ready
 VERIFY_RESTART_SECONDS = 10  # from the loss of a worker to its successor
 

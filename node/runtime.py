@@ -263,10 +263,8 @@ class Runtime:
         while True:
             await self._inbox.wait()
             self._step(self._inbox.take())
-            for _ in range(
-                LOOP_TURNS_PER_STEP if self._inbox.backlog else 1
-            ):  # for sockets and handlers that are ready
-                await asyncio.sleep(0)
+            for _ in range(LOOP_TURNS_PER_STEP if self._inbox.backlog else 1):
+                await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         now = self._clocks()

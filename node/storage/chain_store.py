@@ -9,6 +9,7 @@ to fetch it again from peers, and to put it back if it is the one that the chain
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from ledger.block import Header, Leaf
@@ -56,7 +57,7 @@ class ChainStore:
         self._state = CurrentState(store)
         self._trie = TrieRows(store, proof_heights)
         self._records = VerifiedRecords()
-        self._headers: dict[int, StoredHeader] = {}  # that were read and checked, the oldest first
+        self._headers: OrderedDict[int, StoredHeader] = OrderedDict()  # that were read and checked, the oldest first
         self._committed: CommittedFilter | None = None
         self.damaged = Damaged()
         """What reads of this process found damaged."""
@@ -151,10 +152,9 @@ class ChainStore:
         except DamagedError as error:
             self.damaged.note_block(height, str(error))
             raise
-        if height not in self._headers:
-            if len(self._headers) == HEADERS_REMEMBERED_MAX:
-                del self._headers[next(iter(self._headers))]
-            self._headers[height] = stored
+        self._headers[height] = stored
+        if len(self._headers) > HEADERS_REMEMBERED_MAX:
+            self._headers.popitem(last=False)
         return stored
 
     def header(self, height: int) -> Header:

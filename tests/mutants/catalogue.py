@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import consensus, replica, sets, storage, verification
+from tests.mutants import ahead, consensus, replica, sets, storage, verification
 
 MUTANTS = (
     *consensus.MUTANTS,
@@ -10,4 +10,5 @@ MUTANTS = (
     *storage.MUTANTS,
     *sets.MUTANTS,
     *verification.MUTANTS,
+    *ahead.MUTANTS,
 )

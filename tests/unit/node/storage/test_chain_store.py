@@ -380,6 +380,33 @@ def test_a_damaged_or_missing_row_is_noticed_and_the_rest_is_served(
         assert 3 not in found or name in ("header", "block hash", "state")
 
 
+@pytest.mark.parametrize("wrong", ["flipped", "missing", "of another block"])
+def test_a_header_that_was_read_before_is_held_against_its_row_again(wrong: str) -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    blocks = grow(chain, [1, 2, 1])
+    assert chain.stored_header(2) is chain.stored_header(2), "it is remembered"
+    match wrong:
+        case "flipped":
+            store.damage(keys.header(2), bit=5)
+        case "missing":
+            store.write({}, frozenset({keys.header(2)}), sync=True)
+        case _:
+            store.write({keys.header(2): blocks[0].header_bytes}, sync=True)
+    with pytest.raises(DamagedError):
+        chain.header(2)
+
+
+def test_no_more_headers_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.storage.chain_store.HEADERS_REMEMBERED_MAX", 3)
+    chain = new_chain(MemoryStore())
+    blocks = grow(chain, [1] * 8)
+    for block in (*blocks, *reversed(blocks)):
+        assert chain.header(block.header.height) == block.header
+        assert len(chain._headers) <= 3
+    assert list(chain._headers) == [3, 2, 1]
+
+
 def rewritten(store: MemoryStore, key: bytes, value: bytes) -> ChainStore:
     """The chain with one row replaced by a well-formed one: a row that was written wrongly, checksum and all."""
     copy = MemoryStore(store.image())
