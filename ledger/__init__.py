@@ -14,7 +14,8 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     admission, execution        what may be in a block, and what comes of it
     amounts, conservation       numbers of assets, and that they add up
     id_filter                   which transactions there are not
-    merkle, trie, block, chain  what a header commits to, and how a block is built and checked
+    merkle, trie, block, chain  what a header commits to, and how a block is built and checked; `trie_nodes` has the
+                                bytes of the state's nodes, `trie_update` changes them
     log                         the log as other people's tools read and check it: notes, tiles, proofs, policies
     consensus                   how a quorum agrees on the next block (the protocol in prose stands there)
     evidence                    who broke that protocol; `evidence_admission` says what of it may be in a block

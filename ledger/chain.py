@@ -67,7 +67,7 @@ class ChainReader(Protocol):
         ...
 
     def trie_node(self, version: int, path: bytes) -> bytes | None:
-        """The row of the state trie written at (version, path), or None (a `ledger.trie.NodeReader`)."""
+        """The row of the state trie written at (version, path), or None (a `ledger.trie_nodes.NodeReader`)."""
         ...
 
 

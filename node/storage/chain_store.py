@@ -138,7 +138,7 @@ class ChainStore:
         return self._committed
 
     def trie_node(self, version: int, path: bytes) -> bytes | None:
-        """The row of the state trie written at (version, path), or None (a `ledger.trie.NodeReader`)."""
+        """The row of the state trie written at (version, path), or None (a `ledger.trie_nodes.NodeReader`)."""
         return self._trie.read(version, path)
 
     # ---- committed blocks

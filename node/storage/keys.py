@@ -1,12 +1,12 @@
 """The layout of the database: every row that there is. This table is the specification; the functions follow it.
 
-Format version 2. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
+Format version 3. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
 validators have 32 bytes, `name` is ASCII without zero bytes, `|` joins and is not stored. Each value carries a
 checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutive transactions of one block.
 
     key                                          value
     ---- the chain as a whole
-    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 2}
+    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 3}
     m | "genesis"                                the genesis document, exact bytes
     m | "tip"                                    height of the newest block
     ---- one block
@@ -24,7 +24,7 @@ checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutiv
     ---- state: the value of a state key at any height is in v, or one seek away in w
     v | state key                                height that wrote it | 1 | value, or | 0 where it deleted the key
     w | length (u16) | state key | ~height       1 | value, or 0: what `height` wrote and a later one replaced
-    t | version (u64) | path                     a row of the state trie (ledger.trie)
+    t | version (u64) | path                     a row of the state trie (ledger.trie_nodes)
     g | height                                   version (u64) of the trie's root after this height
     u | height                                   (version, path) of the trie rows that this height made stale, framed
     ---- indexes
@@ -65,7 +65,7 @@ from ledger.consensus.statements import StatementType
 from ledger.primitives import Digest
 from node.storage.errors import DamagedError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """What this software writes, and all that it reads: it changes with any row."""
 
 CHUNK_TRANSACTIONS = 64

@@ -1,5 +1,8 @@
 """The rows of the state trie: written once, read through a memory, and deleted when no proof needs them any more.
 
+The memory is for the newest trie, which every block reads: what a height makes stale leaves it at once. Such rows
+would be among those used last, and as many as those that took their places.
+
 The rows that a height makes stale are listed under that height. A proof is made for the newest `proof_heights` heights;
 what became stale at height s serves proofs up to height s - 1 only, so the commit of height h deletes the lists up to
 h - proof_heights + 1. A node that is told to keep fewer heights than before catches up a few heights per commit; one
@@ -33,7 +36,7 @@ class TrieRows:
         self._stale_from = 0  # no lists are left below: a range from 0 would wade through what was deleted
 
     def read(self, version: int, path: bytes) -> bytes | None:
-        """The row written at (version, path), or None (a `ledger.trie.NodeReader`). Raises `DamagedError`."""
+        """The row written at (version, path), or None (a `ledger.trie_nodes.NodeReader`). Raises `DamagedError`."""
         key = keys.trie_node(version, path)
         row = self._cache.get(key)
         if isinstance(row, Unknown):
@@ -70,6 +73,8 @@ class TrieRows:
         """Remember what `batch`, which is durable now, made of the trie."""
         for path, row in change.new_nodes:
             self._cache.put(keys.trie_node(height, path), row)
+        for version, path in change.stale:
+            self._cache.forget(keys.trie_node(version, path))
         for key in batch.deletes:
             if key.startswith(b"u"):
                 self._stale_from = max(self._stale_from, keys.unpack_height(key, 1) + 1)

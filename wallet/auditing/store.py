@@ -42,7 +42,7 @@ from ledger.trail import SetChange, anchor_of, follow_trail, parse_trail, verify
 from ledger.trie import TrieRoot, check_proof, count_keys, prove
 
 _APPLICATION_ID: Final = 0x71615364  # in the header of the file (SQLite's PRAGMA application_id)
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MARK_BYTES_MAX: Final = 1 * MIB
 
 _MARK, _RECORD = b"mmark", b"mrecord"
@@ -175,7 +175,9 @@ class AuditStore:
         if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
             self._ids_since_purge = 0
         for key, value in self._unwritten.items():
-            if not key.startswith(_ID):
+            if value is None and key.startswith(_TRIE):
+                self._cache.forget(key)  # which nothing leads to any more
+            elif not key.startswith(_ID):
                 self._cache.put(key, value)
         self._unwritten = {}
         self.progress = Progress(header.height, finished, fingerprint)

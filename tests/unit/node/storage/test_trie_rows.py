@@ -120,3 +120,12 @@ def test_a_malformed_list_of_stale_rows_is_damage() -> None:
     change = update(EMPTY, {b"a": b"1"}, 5, rows.read)
     with pytest.raises(DamagedError):
         rows.write(Batch(), 5, change)
+
+
+def test_only_the_newest_trie_is_remembered() -> None:
+    growing = Growing(MemoryStore(), 100)
+    growing.grow(HEIGHTS)
+    remembered = set(growing.rows._cache._rows)
+    assert remembered
+    assert remembered <= growing.live_rows(range(HEIGHTS - 1, HEIGHTS))
+    assert len({key for key, _ in growing.store.range(b"t", b"u")}) > 2 * len(remembered), "older ones are stored"

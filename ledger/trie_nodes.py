@@ -1,0 +1,240 @@
+"""The nodes of the state trie as bytes: what is hashed, and the rows that they are stored in.
+
+**Preimages.** `ledger.trie` says what the children of a node are. Its hash is `digest(tag("state-node"), preimage)`:
+
+    preimage = occupied (u16) | leaves (u16) | one entry per set bit of `occupied`, lowest bit first
+    entry    = key hash (32) | value hash (32)  where the bit in `leaves` is set, else  node hash (32)
+
+Bit i stands for nibble i, and `leaves` is a subset of `occupied`, so the two maps fix the length and the meaning of
+all that follows: no two nodes share a preimage, and neither a leaf nor a node can be read as the other. Leaves
+have no hash of their own (they are part of the node), which saves a hash per key written.
+
+**Rows.** A node with at most PAGE_LEAVES_MAX leaves below it is stored with all of them in one row, a *page*. Any other
+is a *branch*: its row has it alone, and each of its child nodes has a row. The last byte of a row says what it is.
+
+    page   = tree | number of leaves (u8, above 0)
+    tree   = preimage | the tree of each child node, in the order of the entries
+    branch = preimage | for each child node, in the order of the entries: last byte of its row (u8), version (u64) | 0
+
+So which rows there are, and what is in them but for versions, follows from the set of keys and values. `version` is
+that of the update that wrote the child's row, which is found under (version, path); it is not hashed. `path` has one
+byte (0..15) per nibble from the root. The root has a row whatever it is, unless the trie is empty.
+
+Why pages: without them four rows in five are nodes of two or three leaves, each with a key and a place in a cache
+that is as large as itself, and every second key needs one more. With 32, a trie of a million keys has 70,000 rows, and
+a page of it 1.1 kB; a larger page would be written whole for each key that changes in it, a smaller one is not whole
+where the million keys are uneven.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import TypeAlias
+
+from ledger.crypto import tag
+from ledger.errors import VerificationError
+from ledger.primitives import DIGEST_BYTES
+
+PAGE_LEAVES_MAX = 32
+"""How many leaves a node may have below it to be stored as a page. Part of the format of rows, not of hashes."""
+
+DEPTH_MAX = 2 * DIGEST_BYTES
+"""The number of nibbles of a key hash, and so of nodes on a path."""
+
+NODE_TAG = tag("state-node")
+MAPS = struct.Struct(">I")
+VERSION = struct.Struct(">Q")
+CHILD_BYTES = 1 + VERSION.size
+"""What a branch has of each child node behind its preimage."""
+
+LEAF_BYTES = 2 * DIGEST_BYTES
+NO_ENTRY = b""
+EMPTY_PREIMAGE = MAPS.pack(0)
+PREIMAGE_BYTES_MAX = MAPS.size + 16 * LEAF_BYTES
+"""The longest preimage: sixteen leaves."""
+
+# Both maps are handled as one integer, occupied << 16 | leaves: a node has one bit in it and 32 bytes of entry, a leaf
+# two bits and 64 bytes, so that the place of an entry is one count of the bits below its slot in both maps.
+NODE_AT = tuple(0x10000 << slot for slot in range(16))
+LEAF_AT = tuple(0x10001 << slot for slot in range(16))
+BELOW = tuple(((1 << slot) - 1) * 0x10001 for slot in range(16))
+NIBBLE = tuple(bytes((nibble,)) for nibble in range(16))
+_FROM_HEX_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
+
+NodeReader: TypeAlias = Callable[[int, bytes], bytes | None]
+"""(version, path) -> the row written there, or None; rows come from `ledger.trie.TrieChange.new_nodes`."""
+
+Leaf: TypeAlias = tuple[bytes, bytes]
+"""(nibbles of the key hash, leaf entry); in what is to be written, `NO_ENTRY` deletes."""
+
+Subtree: TypeAlias = tuple[bytes, bytes]
+"""(entry that the parent gets, row, which is empty where the entry is a leaf or nothing)."""
+
+
+def nibbles_of(key_hash: bytes) -> bytes:
+    """The 64 nibbles of a key hash, one byte (0..15) each, highest first."""
+    return key_hash.hex().encode("ascii").translate(_FROM_HEX_DIGITS)
+
+
+def read_row(read: NodeReader, version: int, path: bytes) -> bytes:
+    """The row at (version, path). Raises `VerificationError` when it is missing."""
+    row = read(version, path)
+    if not row:
+        raise VerificationError(f"the state trie lacks the node of version {version} at path {path.hex()[1::2]!r}")
+    return row
+
+
+def node_map(maps: int) -> int:
+    """The map (16 bits) of the children that are nodes: occupied and no leaf."""
+    return maps >> 16 & ~maps
+
+
+def preimage_bytes(maps: int) -> int:
+    """The length of a preimage with these maps."""
+    return MAPS.size + DIGEST_BYTES * maps.bit_count()
+
+
+def entry_of(preimage: bytes, slot: int) -> bytes | None:
+    """The entry of `slot` in `preimage` (empty when there is none), or None when this is no preimage of a node."""
+    if len(preimage) < MAPS.size:
+        return None
+    (maps,) = MAPS.unpack_from(preimage)
+    if maps & 0xFFFF & ~(maps >> 16) or len(preimage) != preimage_bytes(maps):
+        return None
+    start = MAPS.size + DIGEST_BYTES * (maps & BELOW[slot]).bit_count()
+    return preimage[start : start + DIGEST_BYTES * (maps & LEAF_AT[slot]).bit_count()]
+
+
+def by_slot(leaves: list[Leaf], depth: int) -> Iterator[tuple[int, list[Leaf]]]:
+    """`leaves` (sorted, sharing `depth` nibbles) by their next nibble, in order."""
+    first, count = 0, len(leaves)
+    while first < count:
+        slot, stop = leaves[first][0][depth], first + 1
+        while stop < count and leaves[stop][0][depth] == slot:
+            stop += 1
+        yield slot, leaves[first:stop]
+        first = stop
+
+
+def skip_trees(page: bytes, at: int, count: int) -> int:
+    """Where the `count` trees end that start at `at` in `page`."""
+    while count:
+        (maps,) = MAPS.unpack_from(page, at)
+        at += 4 + 32 * maps.bit_count()
+        count += (maps >> 16 & ~maps).bit_count() - 1
+    return at
+
+
+def count_leaves(page: bytes, at: int, end: int) -> int:
+    """How many leaves the trees between `at` and `end` in `page` have."""
+    leaves = 0
+    while at < end:
+        (maps,) = MAPS.unpack_from(page, at)
+        leaves += (maps & 0xFFFF).bit_count()
+        at += 4 + 32 * maps.bit_count()
+    return leaves
+
+
+def make_tree(leaves: list[Leaf], depth: int) -> tuple[bytes, bytes]:
+    """The hash and the tree of the node with `leaves` (sorted, sharing `depth` nibbles)."""
+    maps, entries, trees = 0, [b""], []
+    for slot, group in by_slot(leaves, depth):
+        if len(group) == 1:
+            maps |= LEAF_AT[slot]
+            entries.append(group[0][1])
+        else:
+            entry, tree = make_tree(group, depth + 1)
+            maps |= NODE_AT[slot]
+            entries.append(entry)
+            trees.append(tree)
+    entries[0] = MAPS.pack(maps)
+    preimage = b"".join(entries)
+    return sha256(NODE_TAG + preimage).digest(), preimage + b"".join(trees)
+
+
+def put_into_page(page: bytes, depth: int, nibbles: bytes, leaf: bytes) -> Subtree | None:
+    """`page`, of a node at `depth`, with `leaf` in it, or None where it is there already.
+
+    This is where nearly every write ends, so bytes are spliced. The row may have one leaf more than a page can have.
+    """
+    above = []  # of each node on the path: where it starts, where the entry on the path does, and where it ends
+    at, added = 0, 1
+    while True:
+        (maps,) = MAPS.unpack_from(page, at)
+        slot = nibbles[depth]
+        depth += 1
+        below = BELOW[slot]
+        start = at + 4 + 32 * (maps & below).bit_count()
+        end = at + 4 + 32 * maps.bit_count()
+        present = maps & LEAF_AT[slot]
+        if present != NODE_AT[slot]:
+            break
+        above.append((at, start, end))
+        at = skip_trees(page, end, (maps >> 16 & ~maps & below).bit_count())
+    rest = page[end:]
+    if not present:
+        node = MAPS.pack(maps | LEAF_AT[slot]) + page[at + 4 : start] + leaf + page[start:end]
+    elif leaf[:32] == page[start : start + 32]:
+        if leaf == page[start : start + 64]:
+            return None
+        node, added = page[at:start] + leaf + page[start + 64 : end], 0
+    else:
+        other = page[start : start + 64]
+        entry, tree = make_tree(sorted([(nibbles_of(other[:32]), other), (nibbles, leaf)]), depth)
+        node = MAPS.pack(maps ^ 1 << slot) + page[at + 4 : start] + entry + page[start + 64 : end]
+        after = skip_trees(page, end, (maps >> 16 & ~maps & below).bit_count())
+        rest = page[end:after] + tree + page[after:]
+    entry = sha256(NODE_TAG + node).digest()
+    if above:
+        changed = bytearray(page[:at])
+        for first, start, end in reversed(above):
+            changed[start : start + 32] = entry
+            entry = sha256(NODE_TAG + changed[first:end]).digest()
+        node = bytes(changed) + node
+    if added:
+        rest = rest[:-1] + bytes((rest[-1] + 1,))
+    return entry, node + rest
+
+
+def leaves_of_page(page: bytes) -> list[Leaf]:
+    """The leaves of a page, sorted."""
+    leaves, at, nodes = [], 0, 1
+    while nodes:
+        (maps,) = MAPS.unpack_from(page, at)
+        start = at + MAPS.size
+        for slot in range(16):
+            present = maps & LEAF_AT[slot]
+            if present == LEAF_AT[slot]:
+                leaf = page[start : start + LEAF_BYTES]
+                leaves.append((nibbles_of(leaf[:DIGEST_BYTES]), leaf))
+            start += DIGEST_BYTES * present.bit_count()
+        nodes += node_map(maps).bit_count() - 1
+        at = start
+    leaves.sort()
+    return leaves
+
+
+def fits_a_page(branch: bytes) -> bool:
+    """Whether the leaves below the node of this row are no more than a page may have: then it must not be a branch."""
+    (maps,) = MAPS.unpack_from(branch)
+    pages = branch[preimage_bytes(maps) : -1 : CHILD_BYTES]
+    return 0 not in pages and (maps & 0xFFFF).bit_count() + sum(pages) <= PAGE_LEAVES_MAX
+
+
+def page_has_hash(page: bytes, expected: bytes) -> bool:
+    """Whether `page` is one, of the node with this hash, whatever bytes it consists of."""
+    at, leaves, hashes = 0, 0, [expected]
+    while hashes:
+        if len(page) < at + MAPS.size:
+            return False
+        (maps,) = MAPS.unpack_from(page, at)
+        preimage = page[at : at + preimage_bytes(maps)]
+        if sha256(NODE_TAG + preimage).digest() != hashes.pop():
+            return False
+        leaves += (maps & 0xFFFF).bit_count()
+        at += len(preimage)
+        nodes = [entry_of(preimage, slot) for slot in range(16) if node_map(maps) >> slot & 1]
+        hashes += [entry or NO_ENTRY for entry in reversed(nodes)]
+    return leaves == page[-1] <= PAGE_LEAVES_MAX and at == len(page) - 1

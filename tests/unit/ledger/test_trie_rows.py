@@ -1,0 +1,278 @@
+"""The rows of the state trie against their definition, made from scratch and without thought for speed."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from ledger.crypto import digest, tag
+from ledger.errors import VerificationError
+from ledger.trie import EMPTY, TrieRoot, count_keys, prove, update
+from ledger.trie_nodes import PAGE_LEAVES_MAX
+
+Place = tuple[int, bytes]
+
+
+@dataclass(slots=True)
+class Stored:
+    """Rows as a database has them that deletes what is stale at once, and looks closely at each change."""
+
+    root: TrieRoot = EMPTY
+    version: int = 0
+    rows: dict[Place, bytes] = field(default_factory=dict)
+    state: dict[bytes, bytes] = field(default_factory=dict)
+
+    def write(self, writes: Mapping[bytes, bytes | None]) -> None:
+        self.version += 1
+        reads: list[Place] = []
+
+        def read(version: int, path: bytes) -> bytes | None:
+            reads.append((version, path))
+            return self.rows.get((version, path))
+
+        change = update(self.root, writes, self.version, read)
+        again = [place for place in set(reads) if reads.count(place) > 1]
+        assert len(reads) == len(set(reads)) + len(again)
+        assert set(again) <= set(change.stale), "once more only where a page that did not change was taken into another"
+        assert set(change.stale) <= set(reads)
+        assert len(set(change.stale)) == len(change.stale)
+        for place in change.stale:
+            del self.rows[place]
+        for path, row in change.new_nodes:
+            assert (self.version, path) not in self.rows
+            self.rows[self.version, path] = row
+        self.root = change.root
+        for key, value in writes.items():
+            if value is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = value
+
+    def read(self, version: int, path: bytes) -> bytes | None:
+        return self.rows.get((version, path))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as the definition has it, with all below it."""
+
+    preimage: bytes
+    leaves: int
+    children: dict[int, Node]
+
+    @property
+    def hash(self) -> bytes:
+        return digest(tag("state-node"), self.preimage)
+
+    def tree(self) -> bytes:
+        return self.preimage + b"".join(child.tree() for child in self.children.values())
+
+    def kind(self) -> bytes:
+        return bytes((self.leaves if self.leaves <= PAGE_LEAVES_MAX else 0,))
+
+    def rows(self, path: bytes, versions: Mapping[bytes, int]) -> Iterator[tuple[bytes, bytes]]:
+        """(path, row) of all rows; the versions in them are those at which the rows were found."""
+        if self.leaves <= PAGE_LEAVES_MAX:
+            yield path, self.tree() + self.kind()
+            return
+        row = self.preimage
+        for slot, child in self.children.items():
+            below = path + bytes((slot,))
+            row += child.kind() + struct.pack(">Q", versions[below])
+            yield from child.rows(below, versions)
+        yield path, row + b"\0"
+
+
+def defined(state: Mapping[bytes, bytes]) -> Node:
+    """The root node of this state."""
+
+    def node(below: list[tuple[bytes, bytes]], depth: int) -> Node:
+        occupied = leaves = 0
+        entries, children = b"", {}
+        for slot in range(16):
+            group = [leaf for leaf in below if int(leaf[0].hex()[depth], 16) == slot]
+            if len(group) == 1:
+                leaves |= 1 << slot
+                entries += group[0][0] + group[0][1]
+            elif group:
+                children[slot] = node(group, depth + 1)
+                entries += children[slot].hash
+            occupied |= bool(group) << slot
+        return Node(struct.pack(">HH", occupied, leaves) + entries, len(below), children)
+
+    return node([(digest(tag("state-key"), k), digest(tag("state-value"), v)) for k, v in state.items()], 0)
+
+
+def preimages(root: Node, key: bytes) -> tuple[bytes, ...]:
+    """What proves `key`, by the definition."""
+    found, node = [root.preimage], root
+    for digit in digest(tag("state-key"), key).hex():
+        if int(digit, 16) not in node.children:
+            break
+        node = node.children[int(digit, 16)]
+        found.append(node.preimage)
+    return tuple(found)
+
+
+def assert_as_defined(stored: Stored, keys: list[bytes]) -> None:
+    """Root, proofs and rows are what the definition makes of the state: nothing else is left, nothing is missing."""
+    node = defined(stored.state)
+    assert stored.root.hash == node.hash
+    versions = {path: version for version, path in stored.rows}
+    assert len(versions) == len(stored.rows), "no path has two rows"
+    expected = dict(node.rows(b"", versions)) if stored.state else {}
+    assert {path: row for (_, path), row in stored.rows.items()} == expected
+    assert count_keys(stored.root, stored.read) == len(stored.state)
+    for key in keys:
+        assert prove(stored.root, key, stored.read).nodes == preimages(node, key)
+
+
+def keys_below(prefix: str, count: int, word: bytes = b"key") -> list[bytes]:
+    """So many keys whose hashes start with these nibbles."""
+    found: list[bytes] = []
+    number = 0
+    while len(found) < count:
+        key = b"%b/%d" % (word, number)
+        if digest(tag("state-key"), key).hex().startswith(prefix):
+            found.append(key)
+        number += 1
+    return found
+
+
+DEEP = keys_below("7c3", 5)  # they share a node of depth three, at least
+CROWDED = keys_below("a", 60)  # a node of depth one that is a page or a branch, as they come and go
+KEYS = [*DEEP, *CROWDED, *(b"account/%d" % number for number in range(40))]
+
+
+def history(seed: int, blocks: int) -> Iterator[dict[bytes, bytes | None]]:
+    """Blocks of one write, a few and many; the state grows for a while and then shrinks, and so on."""
+    chance = random.Random(seed)
+    for block in range(blocks):
+        deleted = 0.1 if block // 15 % 2 == 0 else 0.95
+        pool = chance.choice([KEYS, KEYS, CROWDED, DEEP])
+        keys = chance.sample(pool, min(len(pool), chance.choice([1, 1, 1, 2, 3, 9, 25, 60])))
+        yield {key: None if chance.random() < deleted else chance.randbytes(2) for key in keys}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_history_leaves_the_rows_of_its_state_and_no_others(seed: int) -> None:
+    stored, chance, sizes = Stored(), random.Random(seed), []
+    for writes in history(seed, 60):
+        before = set(stored.state)
+        stored.write(writes)
+        assert_as_defined(stored, chance.sample(KEYS, 4))
+        sizes.append((len(before), len(stored.state)))
+    assert any(before <= PAGE_LEAVES_MAX < after for before, after in sizes), "the root became a branch"
+    assert any(after <= PAGE_LEAVES_MAX < before for before, after in sizes), "and a page again"
+
+
+def test_a_key_at_a_time_there_and_back() -> None:
+    """Across each limit in single steps: the root's page, then that of the crowd below one nibble."""
+    stored = Stored()
+    for key in KEYS:
+        stored.write({key: b"1"})
+        assert_as_defined(stored, [key])
+    for key in KEYS[::-1]:
+        stored.write({key: None})
+        assert_as_defined(stored, [key])
+    assert stored.root == EMPTY
+    assert stored.rows == {}
+
+
+def test_rows_are_the_same_whatever_led_to_the_state() -> None:
+    """But for versions, which here are made equal by writing the whole state once more."""
+    state = dict.fromkeys(KEYS[10:80], b"now")
+    slowly, at_once = Stored(), Stored()
+    for writes in history(11, 40):
+        slowly.write(writes)
+    slowly.write(dict.fromkeys(set(slowly.state) - set(state)) | dict.fromkeys(state, b"before"))
+    slowly.write(state)
+    at_once.version = slowly.version - 1
+    at_once.write(state)
+    assert slowly.rows == at_once.rows
+
+
+def test_the_largest_page_is_one_row_and_one_leaf_more_makes_a_branch() -> None:
+    full, stored = keys_below("a", PAGE_LEAVES_MAX), Stored()
+    stored.write(dict.fromkeys(full, b"1"))
+    assert list(stored.rows) == [(1, b"")]
+    assert stored.rows[1, b""][-1] == PAGE_LEAVES_MAX
+    stored.write({CROWDED[PAGE_LEAVES_MAX]: b"1"})
+    assert stored.rows[2, b""][-1] == 0, "the root has more"
+    assert stored.rows[2, b"\x0a"][-1] == 0, "and so has its only child"
+    pages = [row for (_, path), row in stored.rows.items() if len(path) == 2]
+    assert len(stored.rows) == 2 + len(pages)
+    assert all(2 <= row[-1] <= PAGE_LEAVES_MAX for row in pages)
+    stored.write({full[0]: None})
+    assert list(stored.rows) == [(3, b"")], "both became pages at once"
+    assert_as_defined(stored, full)
+
+
+def test_a_page_that_all_of_its_leaves_share_below_one_nibble_makes_branches_as_deep_as_they_share() -> None:
+    """One write too many in a page whose only child has all of it."""
+    crowd, stored = keys_below("a0", PAGE_LEAVES_MAX + 1), Stored()
+    stored.write(dict.fromkeys(crowd[1:], b"1"))
+    assert len(stored.rows) == 1
+    stored.write({crowd[0]: b"1"})
+    assert {path for _, path in stored.rows} >= {b"", b"\x0a", b"\x0a\x00"}
+    assert_as_defined(stored, crowd)
+
+
+def test_a_write_among_many_keys_touches_a_row_of_each_depth_and_no_more() -> None:
+    stored = Stored()
+    many = [b"many/%d" % number for number in range(4_000)]
+    stored.write(dict.fromkeys(many, b"1"))
+    assert len(stored.rows) < len(many) / 10
+    before = set(stored.rows)
+    stored.write({many[7]: b"2"})
+    assert len(before - set(stored.rows)) == 3  # 4,000 keys are 16 below each two nibbles
+    assert max(map(len, stored.rows.values())) < 3_000
+
+
+# ---- rows that are not what was written
+
+
+@pytest.fixture(scope="module")
+def written() -> Stored:
+    stored = Stored()
+    stored.write(dict.fromkeys(KEYS, b"1"))
+    return stored
+
+
+def test_a_row_that_is_missing_is_found_missing(written: Stored) -> None:
+    for place in written.rows:
+        left = {other: row for other, row in written.rows.items() if other != place}
+        with pytest.raises(VerificationError, match="lacks"):
+            count_keys(written.root, lambda version, path, left=left: left.get((version, path)))
+
+
+def test_no_bit_of_any_row_may_be_another(written: Stored) -> None:
+    """Preimages are below the root's hash; what is not, the kinds and places of rows, is held against the rest."""
+    smallest = sorted(written.rows, key=lambda place: len(written.rows[place]))
+    for place in (smallest[0], smallest[3], (1, b"")):
+        row = written.rows[place]
+        changed = [row[:at] + bytes((row[at] ^ 1 << at % 8,)) + row[at + 1 :] for at in range(len(row))]
+        changed += [row[:end] for end in range(len(row))]
+        changed += [row + b"\0", row + row[-1:], b"\0", bytes(4), bytes(5), row[:-1] + b"\xff"]
+        for bad in changed:
+            rows = {**written.rows, place: bad}
+            with pytest.raises(VerificationError):
+                count_keys(written.root, lambda version, path, rows=rows: rows.get((version, path)))
+
+
+def test_a_branch_that_should_be_a_page_is_none() -> None:
+    """Every hash is right, but no update would have left such rows."""
+    full, stored = keys_below("a", PAGE_LEAVES_MAX), Stored()
+    stored.write(dict.fromkeys(full, b"1"))
+    node = defined(stored.state)
+    child = node.children[10]
+    rows = {
+        (1, b""): node.preimage + child.kind() + struct.pack(">Q", 1) + b"\0",
+        (1, b"\x0a"): child.tree() + child.kind(),
+    }
+    with pytest.raises(VerificationError, match="another node"):
+        count_keys(stored.root, lambda version, path: rows.get((version, path)))
