@@ -264,18 +264,22 @@ def test_nothing_goes_on_from_an_edited_state(audit: Run, file: Path, edit: str)
     assert audit("ledger", str(file), "--state", "mine", "--restart").exit_code == ExitCode.OK
 
 
-@pytest.mark.parametrize("instead", [b"", bytes(4), b"x"], ids=["nothing", "an empty node", "no node"])
+@pytest.mark.parametrize(
+    "instead", [b"", bytes(4), bytes(5), b"x"], ids=["nothing", "half a row", "an empty node", "no node"]
+)
 def test_no_rows_can_be_left_out_of_a_state(audit: Run, file: Path, chain: Network, instead: bytes) -> None:
     """Rows that are alone below a node of the trie, with that node: all others are proved without it."""
+    write(chain, *(f"stream-{number}" for number in range(40)))  # more keys than one row of the trie has
+    file.write_bytes(chain.export())
     assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
     database = sqlite3.connect("mine")
     with database:
         rows = dict(database.execute("SELECT key, value FROM row"))
         names = {digest(tag("state-key"), key[1:]): key for key in rows if key.startswith(b"v")}
-        node = next(  # with leaves only, and not the root
+        node = next(  # a page with leaves only, and not the root
             key for key, value in rows.items() if key.startswith(b"t") and len(key) > 9 and value[:2] == value[2:4]
         )
-        leaves = [rows[node][at : at + 32] for at in range(4, len(rows[node]), 64)]
+        leaves = [rows[node][at : at + 32] for at in range(4, len(rows[node]) - 1, 64)]
         assert len(leaves) >= 2
         gone = [names[leaf] for leaf in leaves] + [node]
         database.executemany("DELETE FROM row WHERE key = ?", [(key,) for key in gone])
@@ -303,6 +307,18 @@ def test_a_state_with_other_versions_is_still_that_state(run: Run, audit: Run, n
     result = audit("ledger", node.url, "--state", "mine", "--output", "json")
     assert result.exit_code == ExitCode.OK, result.output
     assert json.loads(result.stdout)["height"] == 11
+
+
+def test_a_state_of_another_format_is_not_misread(audit: Run, file: Path) -> None:
+    """Format 1: every node of the trie had a row of its own."""
+    assert audit("ledger", str(file), "--state", "mine").exit_code == ExitCode.OK
+    database = sqlite3.connect("mine")
+    database.execute("PRAGMA user_version = 1")
+    database.close()
+    result = audit("ledger", str(file), "--state", "mine")
+    assert result.exit_code == ExitCode.USAGE
+    assert "it has format 1; this software knows 2" in result.stderr
+    assert audit("ledger", str(file), "--state", "mine", "--restart").exit_code == ExitCode.OK
 
 
 def test_a_damaged_state_is_an_error_that_says_what_to_do(audit: Run, file: Path) -> None:
@@ -340,14 +356,14 @@ def test_a_full_disk_ends_an_audit_which_goes_on_when_there_is_room(
     assert (printed["height"], printed["from_height"]) == (72, 11)
 
 
-def write(chain: Network, stream: str) -> None:
-    """A block that creates a stream."""
+def write(chain: Network, *streams: str) -> None:
+    """A block that creates streams."""
     body = build_body(
         chain=chain.genesis.chain,
         sender="org0",
-        nonce=stream.encode().rjust(16, b"0"),
+        nonce=streams[0].encode().rjust(16, b"0"),
         valid_until_ms=chain.head_time_ms + 60_000,
-        operations=[StreamCreate(by="org0", name=stream)],
+        operations=[StreamCreate(by="org0", name=stream) for stream in streams],
     )
     chain.submit(assemble(body, [sign_body(body, chain.founders[0].operator_key)]))
 
