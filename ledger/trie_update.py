@@ -119,16 +119,16 @@ class Update:
 
     def _into_page(self, page: bytes, depth: int, items: list[Leaf]) -> Subtree | None:
         """Apply `items` to the page of a node at `depth`."""
-        if len(items) > _SPLICES_MAX or any(not leaf for _, leaf in items):
+        if len(items) == 1 and items[0][1]:
+            changed = put_into_page(page, depth, *items[0])
+        elif len(items) > _SPLICES_MAX or any(not leaf for _, leaf in items):
             return self.into_leaves(leaves_of_page(page), depth, items)
-        changed = None
-        for nibbles, leaf in items:
-            spliced = put_into_page(page, depth, nibbles, leaf)
-            if spliced is not None:
-                changed = spliced
-                page = spliced[1]
-        if changed is not None and page[-1] > PAGE_LEAVES_MAX:
-            return changed[0], self._split(page, items[0][0][:depth])
+        else:
+            changed = None
+            for nibbles, leaf in items:
+                changed = put_into_page(changed[1] if changed else page, depth, nibbles, leaf) or changed
+        if changed is not None and changed[1][-1] > PAGE_LEAVES_MAX:
+            return changed[0], self._split(changed[1], items[0][0][:depth])
         return changed
 
     def _split(self, page: bytes, path: bytes) -> bytes:

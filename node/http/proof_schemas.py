@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.limits import STATE_KEY_BYTES_MAX
 from ledger.operations.fields import EVIDENCE
-from ledger.trie import DEPTH_MAX, PREIMAGE_BYTES_MAX
+from ledger.trie_nodes import DEPTH_MAX, PREIMAGE_BYTES_MAX
 from node.http.schema_forms import (
     COUNT,
     HEX_32,

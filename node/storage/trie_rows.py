@@ -15,7 +15,8 @@ from ledger import framing
 from ledger.errors import MalformedError
 from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
 from ledger.row_cache import RowCache, Unknown
-from ledger.trie import DEPTH_MAX, TrieChange
+from ledger.trie import TrieChange
+from ledger.trie_nodes import DEPTH_MAX
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
