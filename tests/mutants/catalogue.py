@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import ahead, consensus, replica, sets, storage, verification
+from tests.mutants import ahead, consensus, leaders, replica, sets, storage, verification
 
 MUTANTS = (
     *consensus.MUTANTS,
@@ -11,4 +11,5 @@ MUTANTS = (
     *sets.MUTANTS,
     *verification.MUTANTS,
     *ahead.MUTANTS,
+    *leaders.MUTANTS,
 )

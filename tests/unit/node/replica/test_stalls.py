@@ -41,8 +41,8 @@ def test_two_of_four_stopped_append_nothing_and_one_that_returns_is_enough(base_
     cluster.run_until(lambda: cluster.committed(made, [v0, v1, v3]), within_ms=3 * base_timeout_ms)
 
 
-def test_a_stopped_leader_costs_its_timeout_once() -> None:
-    """Amendment A6: afterwards it leads last, and heights go on at the speed of messages."""
+def test_a_stopped_leader_costs_a_quarter_of_its_timeout_once() -> None:
+    """Its links are gone with it. Amendment A6: afterwards it leads last, and heights go on at the speed of messages."""
     cluster = Cluster(4)
     nodes = [cluster.nodes[index] for index in (0, 2, 3)]
     cluster.stop(cluster.nodes[1])
@@ -50,8 +50,48 @@ def test_a_stopped_leader_costs_its_timeout_once() -> None:
     for _ in range(8):
         made = cluster.submit_one(nodes[0])
         times.append(cluster.run_until(lambda m=made: cluster.committed(m, nodes), within_ms=10 * BASE_TIMEOUT_MS))  # type: ignore[misc]
-    assert times[0] >= BASE_TIMEOUT_MS
-    assert all(time < BASE_TIMEOUT_MS for time in times[1:])
+    assert BASE_TIMEOUT_MS // 4 <= times[0] < BASE_TIMEOUT_MS // 2
+    assert all(time < BASE_TIMEOUT_MS // 4 for time in times[1:])
+
+
+def test_a_validator_that_is_stopped_heights_before_its_turn_costs_no_more() -> None:
+    """That a link is lost is known in every height that follows."""
+    cluster = Cluster(4)
+    nodes = cluster.nodes[:3]
+    cluster.stop(cluster.nodes[3])
+    for turn in range(3):
+        made = cluster.submit_one(nodes[0])
+        passed_ms = cluster.run_until(lambda m=made: cluster.committed(m, nodes), within_ms=10 * BASE_TIMEOUT_MS)  # type: ignore[misc]
+        assert passed_ms < BASE_TIMEOUT_MS // 2, turn
+    assert [node.running._parts.chain.tip.header.round for node in nodes] == [1, 1, 1]
+
+
+def test_a_leader_that_never_was_linked_costs_its_whole_timeout() -> None:
+    """After a start links come up one by one: that there is none yet says nothing."""
+    cluster = Cluster(4)
+    nodes = [cluster.nodes[index] for index in (0, 2, 3)]
+    cluster.stop(cluster.nodes[1])
+    for node in nodes:
+        cluster.restart(node)
+    made = cluster.submit_one(nodes[0])
+    passed_ms = cluster.run_until(lambda: cluster.committed(made, nodes), within_ms=10 * BASE_TIMEOUT_MS)
+    assert passed_ms >= BASE_TIMEOUT_MS
+
+
+def test_a_leader_whose_link_is_only_restored_keeps_its_round() -> None:
+    cluster = Cluster(4)
+    leader, others = cluster.nodes[1], [cluster.nodes[index] for index in (0, 2, 3)]
+    made = cluster.transaction()
+    cluster.deliver = lambda sender, receiver, message: sender != leader.index
+    cluster.submit(others[0], made)
+    for other in others:
+        cluster.disconnect(leader, other)
+    cluster.run(BASE_TIMEOUT_MS // 4 - 10)
+    for other in others:
+        cluster.connect(leader, other)
+    cluster.deliver = lambda sender, receiver, message: True
+    cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
+    assert leader.running._parts.chain.tip.header.round == 0
 
 
 def test_an_idle_node_says_that_it_is_idle() -> None:
