@@ -126,6 +126,7 @@ LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
 POLICY_BYTES_MAX = 256 * KIB
 POLICY_LINES_MAX = 4_096
 COSIGN_QUIET_MS = 1_000  # after which the newest block is cosigned when none that begins a second of ledger time came
+COSIGN_SLOW_BLOCKS = 16  # of which one is cosigned while ledger time goes on by one millisecond with each
 COSIGNERS_AHEAD_BLOCKS_MAX = 1  # a validator that is further behind than that does not cosign until it has caught up
 COSIGNATURES_HELD_MAX = 4  # of one validator, of the newest heights; enough for those who are a little behind
 COSIGNATURE_EVERY_MS = 500  # on average, of one peer; beyond, after a burst, they are dropped unread

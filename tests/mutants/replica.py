@@ -305,6 +305,26 @@ MUTANTS = (
         (Suite("unit/node/replica/test_vote_state.py::test_a_fork_below_the_tip_is_asked_for_and_found"),),
     ),
     Mutant(
+        "what a peer sent is not passed on when it is submitted, too",
+        (Change(door, "Door.submit", "if len(admitted) < len(outcomes):", "if False:"),),
+        (
+            Suite(
+                "unit/node/replica/test_stalls.py"
+                "::test_who_is_asked_a_second_time_answers_for_what_it_knows_from_a_peer_that_is_gone"
+            ),
+        ),
+    ),
+    Mutant(
+        "no block is cosigned while ledger time is ahead of the clocks",
+        (Change(cosigning, "note_appended", "second_begins or is_slow", "second_begins"),),
+        (
+            Suite(
+                "unit/node/replica/test_checkpoints.py"
+                "::test_ledger_time_that_is_ahead_of_all_clocks_holds_no_checkpoint_up"
+            ),
+        ),
+    ),
+    Mutant(
         "evidence is written and not synced",
         (Change(findings, "Findings.keep_evidence", "sync=True", "sync=False"),),
         (

@@ -24,6 +24,10 @@ SEEDS = (
     ),
     (1_005_440, None, True, "a frame that was damaged before the network healed was judged after, and cost a link"),
     (1_018_345, None, False, "a machine stood still from within a slow step on, and the step counted from its end"),
+    (1_023_120, None, True, "ledger time was ahead of all clocks, and no block was cosigned while blocks came fast"),
+    (501_127, None, True, "what a follower knew from a validator that left was submitted to it, and got no further"),
+    (1_023_600, None, True, "heights that somebody had already were counted as heights that a transaction had"),
+    (1_024_784, None, True, "a machine was busy within a slow step, of which its status knew nothing"),
     (1_001_552, None, True, "a liar led every height while all others were demoted, and left out what was owed"),
     (1_001_744, None, True, "a liar was removed from the set, and looked for itself at its place in a smaller one"),
 )

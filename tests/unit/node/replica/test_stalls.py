@@ -9,7 +9,8 @@ from ledger.consensus.messages import Proposal, TimeoutCertificate
 from ledger.operations.accounts import AccountKeys
 from ledger.parameters import Parameters
 from ledger.transaction import Transaction, assemble, build_body, parse_transaction, sign_body
-from node.replica import Role
+from node.replica import Pending, Role
+from node.replica.inputs import PeerConnected, PeerDisconnected
 from node.wire import Consensus, PeerMessage, Transactions
 from tests.unit.ledger.founders import founder, signing_key
 from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, Cluster
@@ -42,7 +43,7 @@ def test_two_of_four_stopped_append_nothing_and_one_that_returns_is_enough(base_
 
 
 def test_a_stopped_leader_costs_a_quarter_of_its_timeout_once() -> None:
-    """Its links are gone with it. Amendment A6: afterwards it leads last, and heights go on at the speed of messages."""
+    """Its links go with it. Amendment A6: afterwards it leads last, and heights go on at the speed of messages."""
     cluster = Cluster(4)
     nodes = [cluster.nodes[index] for index in (0, 2, 3)]
     cluster.stop(cluster.nodes[1])
@@ -83,12 +84,12 @@ def test_a_leader_whose_link_is_only_restored_keeps_its_round() -> None:
     leader, others = cluster.nodes[1], [cluster.nodes[index] for index in (0, 2, 3)]
     made = cluster.transaction()
     cluster.deliver = lambda sender, receiver, message: sender != leader.index
-    cluster.submit(others[0], made)
     for other in others:
-        cluster.disconnect(leader, other)
+        cluster.submit(other, made)
+        cluster.step(other, PeerDisconnected(leader.peer))
     cluster.run(BASE_TIMEOUT_MS // 4 - 10)
     for other in others:
-        cluster.connect(leader, other)
+        cluster.step(other, PeerConnected(leader.peer))
     cluster.deliver = lambda sender, receiver, message: True
     cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
     assert leader.running._parts.chain.tip.header.round == 0
@@ -142,6 +143,21 @@ def test_clocks_that_are_an_hour_off_do_not_stop_the_chain() -> None:
     for _ in range(6):
         made = cluster.submit_one(cluster.nodes[0])
         cluster.run_until(lambda m=made: cluster.committed(m), within_ms=10 * BASE_TIMEOUT_MS)  # type: ignore[misc]
+
+
+def test_who_is_asked_a_second_time_answers_for_what_it_knows_from_a_peer_that_is_gone() -> None:
+    """The client was told "pending" twice, and neither time by a validator that others can hear."""
+    cluster = Cluster(3, followers=1)
+    first, follower = cluster.nodes[0], cluster.nodes[3]
+    others = cluster.nodes[1:3]
+    cluster.deliver = lambda sender, receiver, message: (
+        first.index not in (sender, receiver) or receiver == follower.index
+    )
+    made = cluster.submit_one(first)
+    cluster.run(10)
+    cluster.stop(first)
+    assert cluster.submit(follower, made) == (Pending(made.id),)
+    cluster.run_until(lambda: cluster.committed(made, others), within_ms=6 * BASE_TIMEOUT_MS)
 
 
 def test_nobody_gossips_and_the_leader_of_each_height_is_enough() -> None:
