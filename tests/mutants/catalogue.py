@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.mutants import ahead, consensus, leaders, replica, sets, storage, verification
+from tests.mutants import ahead, consensus, consensus_proofs, leaders, replica, sets, storage, verification
 
 MUTANTS = (
     *consensus.MUTANTS,
+    *consensus_proofs.MUTANTS,
     *replica.MUTANTS,
     *storage.MUTANTS,
     *sets.MUTANTS,

@@ -287,6 +287,7 @@ MUTANTS = (
                 ("reputation", "cosigning"),
                 set_changes=True,
                 adjust=with_drawn(clocks="right", heartbeat_ms=300),
+                seeds=80,
             ),
         ),
     ),
