@@ -29,7 +29,7 @@ sign two different things (one that lost its vote state counts among them) and c
     learn         every prepare certificate, one per round; none replaces one of another round (A5)
     commit x      I hold the prepare certificate (r, x), x is here and valid; I signed no commit(r), no
                   timeout(r' >= r), and no prepare(r) for another block
-    time out      the timer of r fires, or its leader is unlinked for T(r) / 4, or (brake) is seen to propose twice;
+    time out      the timer of r fires, or its leader is unlinked for T(r) / 2, or (brake) is seen to propose twice;
                   once, with the newest prepare certificate of a round <= r; resent with the identical bytes and
                   certificate
     append x      q commit votes (r, x) for any r, x is here and valid, and the record is complete (A8)
@@ -83,8 +83,8 @@ justification.
   The timeout certificate is taken with the prepare certificate it needs or not at all (A3, "hq <= r").
 * When an idle round 0 is started by somebody's message, its timer counts from the end of the A10 pause, so that one
   Byzantine timeout cannot cost an idle, honest leader its round and its place in the order.
-* A round whose leader's link is lost is given up after a quarter of its timer, so that a validator that was killed
-  stops the others no longer. A timer may fire at any time, so this needs no argument for safety.
+* A round whose leader's link is lost is given up after half of its timer, so that a validator that was killed stops the
+  others for less. A timer may fire at any time, so this needs no argument for safety.
 * In rounds above 0 an empty block needs no pause: a quorum saw round 0 time out.
 
 ## Where it is

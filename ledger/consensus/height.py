@@ -26,8 +26,8 @@ class Timing:
         return int(min(self.base_timeout_ms * 3**exponent // 2**exponent, self.timeout_ms_max))
 
     def lost_leader_timeout_ms(self, round: int) -> int:
-        """T(round) / 4: how long a leader is waited for whose link is lost. It may be back soon."""
-        return self.round_timeout_ms(round) // 4
+        """T(round) / 2: how long a leader is waited for whose link is lost. It may be back soon."""
+        return self.round_timeout_ms(round) // 2
 
 
 @dataclass(frozen=True, slots=True)

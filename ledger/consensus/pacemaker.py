@@ -7,10 +7,12 @@ while no quorum is connected, and a node that is any number of rounds behind nee
     runs: in rounds above 0 always; in round 0 once there is work, or a valid or durable message of this height
           (A4c), or nothing happened for `heartbeat_ms`
     fires: the round is given up, once; a restart or a resend repeats the identical vote
-    early: after T(r) / 4 without a link to the leader, of those links that were up since this node started
+    early: after T(r) / 2 without a link to the leader, of those links that were up since this node started, by a
+           node that can still reach a quorum
 
-A leader that was killed so costs a quarter of its timeout: its system closes its connections at once. A link that is
-only restored is up again by then. One that was never up says nothing: after a start all of them come up one by one.
+A leader that was killed so costs half of its timeout: its system closes its connections at once. A link that only
+breaks is restored in eight message delays, which the timer must be worth twice. One that was never up says nothing:
+after a start they come up one by one. And who is cut off itself would only give its own vote away.
 
 The tick, every `tick_ms`, never stops: own messages of the current round, the entry certificate, our status, and what
 is wanted are sent again. Nothing relies on earlier deliveries.
@@ -62,7 +64,8 @@ def gives_up_at_ms(state: HeightState) -> int | None:
     """When this round is given up, unless it ends before; None while its timer does not run."""
     ends_at_ms = state.round_ends_at_ms
     lost_at_ms = state.links_lost.get(state.context.leader(state.round))
-    if ends_at_ms is None or lost_at_ms is None:
+    is_cut_off = state.context.validator_count - len(state.links_lost) < state.context.quorum
+    if ends_at_ms is None or lost_at_ms is None or is_cut_off:
         return ends_at_ms
     timing = state.context.timing
     started_at_ms = ends_at_ms - timing.round_timeout_ms(state.round)

@@ -7,8 +7,9 @@ clock, each time later than the last; and never a tree that does not begin with 
 **Which blocks.** A quorum must cosign the same size, without asking each other, and each at most once a second: so they
 cosign the first block of every second of ledger time, and a block that stays the tip for a second (`COSIGN_QUIET_MS`),
 which is the last one before a pause. While ledger time is ahead of all clocks, because of one that was wrong, it goes
-on by a millisecond with each block, and every sixteenth (`COSIGN_SLOW_BLOCKS`) is cosigned. Empty blocks count: on an
-idle network the same size is cosigned at later times.
+on by a millisecond with each block, and every sixteenth (`COSIGN_SLOW_BLOCKS`) is cosigned: that is all one can agree
+on then, and enough as long as so many take a second. Empty blocks count: on an idle network the same size is cosigned
+at later times.
 
 **What must be remembered.** The newest cosignature is a row of the database, synced before it leaves. A database that
 was set back would not know; so the cosignature is noted in the guard file as well, as a promise that the chain has its

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         "a leader that was lost long ago has no time to come back",
         (Change(pacemaker, "gives_up_at_ms", "max(started_at_ms, lost_at_ms)", "lost_at_ms"),),
-        (Simulated(("pace",)), Suite(_ENGINE + "test_a_leader_that_was_lost_long_ago_has_a_quarter_of_each_timer")),
+        (Simulated(("pace",)), Suite(_ENGINE + "test_a_leader_that_was_lost_long_ago_has_half_of_each_timer")),
     ),
     Mutant(
         "a leader that is linked again counts as lost",
@@ -41,8 +41,13 @@ MUTANTS = (
     ),
     Mutant(
         "a lost leader is waited for like any other",
-        (Change(pacemaker, "gives_up_at_ms", "ends_at_ms is None or lost_at_ms is None", "True"),),
-        (Suite(_STALLS + "test_a_stopped_leader_costs_a_quarter_of_its_timeout_once"),),
+        (Change(pacemaker, "gives_up_at_ms", "lost_at_ms is None or is_cut_off", "True"),),
+        (Suite(_STALLS + "test_a_stopped_leader_costs_half_of_its_timeout_once"),),
+    ),
+    Mutant(
+        "who is cut off gives up early",
+        (Change(pacemaker, "gives_up_at_ms", "lost_at_ms is None or is_cut_off", "lost_at_ms is None"),),
+        (Suite(_STALLS + "test_who_is_cut_off_from_a_quorum_keeps_its_vote"),),
     ),
     Mutant(
         "what is lost is forgotten with each height",

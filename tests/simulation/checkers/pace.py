@@ -1,5 +1,5 @@
 """A round is given up when its time is over, and not before, by the clock of who gives it up; but for one whose leader
-was seen to propose twice, which is given up at once, and one without a link to its leader for a quarter of its time. So
+was seen to propose twice, which is given up at once, and one without a link to its leader for half of its time. So
 rounds and timeouts cannot run away (besu #1734).
 
 The time of a round is what the protocol says of it, counted here once more: 1.5 times that of the round before, from
@@ -38,23 +38,16 @@ class Pace:
         """By machine: what it had signed of its height when it came to it."""
         self._lost: dict[tuple[int, int], dict[PeerId, int]] = {}
         """By machine and boot: since when links are lost, by its own clock."""
-        self._found: set[tuple[int, int, PeerId]] = set()
-        """Links that are up again, as of the newest step: in that very step they may have counted as lost."""
 
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput]) -> None:
-        """A machine took a step with these inputs."""
-        boot = machine.identity.index, machine.boots
-        lost = self._lost.setdefault(boot, {})
-        for index, number, peer in [found for found in self._found if found[:2] == boot]:
-            lost.pop(peer, None)
-            self._found.discard((index, number, peer))
+        """A machine took a step with these inputs; what it said in the step was judged before."""
+        lost = self._lost.setdefault((machine.identity.index, machine.boots), {})
         for item in inputs:
             match item:
                 case PeerDisconnected(peer):
-                    self._found.discard((*boot, peer))
                     lost[peer] = machine.now.monotonic_ms
-                case PeerConnected(peer) if peer in lost:
-                    self._found.add((*boot, peer))
+                case PeerConnected(peer):
+                    lost.pop(peer, None)
                 case _:
                     pass
         self.looked_at(machine)
@@ -83,7 +76,7 @@ class Pace:
         leader = deciding.peer_of(deciding.engine.context.leader(round))
         lost_ms = self._lost.get((machine.identity.index, machine.boots), {}).get(leader)
         now_ms, timeout_ms = machine.now.monotonic_ms, timeout_of(round)
-        if lost_ms is not None and now_ms - max(since_ms, lost_ms) >= timeout_ms // 4:
+        if lost_ms is not None and now_ms - max(since_ms, lost_ms) >= timeout_ms // 2:
             return
         passed_ms = now_ms - since_ms
         demand(passed_ms >= timeout_ms, _NAME, f"{who} after {passed_ms} of {timeout_ms} ms")

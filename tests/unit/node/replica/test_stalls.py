@@ -42,7 +42,7 @@ def test_two_of_four_stopped_append_nothing_and_one_that_returns_is_enough(base_
     cluster.run_until(lambda: cluster.committed(made, [v0, v1, v3]), within_ms=3 * base_timeout_ms)
 
 
-def test_a_stopped_leader_costs_a_quarter_of_its_timeout_once() -> None:
+def test_a_stopped_leader_costs_half_of_its_timeout_once() -> None:
     """Its links go with it. Amendment A6: afterwards it leads last, and heights go on at the speed of messages."""
     cluster = Cluster(4)
     nodes = [cluster.nodes[index] for index in (0, 2, 3)]
@@ -51,8 +51,8 @@ def test_a_stopped_leader_costs_a_quarter_of_its_timeout_once() -> None:
     for _ in range(8):
         made = cluster.submit_one(nodes[0])
         times.append(cluster.run_until(lambda m=made: cluster.committed(m, nodes), within_ms=10 * BASE_TIMEOUT_MS))  # type: ignore[misc]
-    assert BASE_TIMEOUT_MS // 4 <= times[0] < BASE_TIMEOUT_MS // 2
-    assert all(time < BASE_TIMEOUT_MS // 4 for time in times[1:])
+    assert BASE_TIMEOUT_MS // 2 <= times[0] < BASE_TIMEOUT_MS * 3 // 4
+    assert all(time < BASE_TIMEOUT_MS // 2 for time in times[1:])
 
 
 def test_a_validator_that_is_stopped_heights_before_its_turn_costs_no_more() -> None:
@@ -63,7 +63,7 @@ def test_a_validator_that_is_stopped_heights_before_its_turn_costs_no_more() -> 
     for turn in range(3):
         made = cluster.submit_one(nodes[0])
         passed_ms = cluster.run_until(lambda m=made: cluster.committed(m, nodes), within_ms=10 * BASE_TIMEOUT_MS)  # type: ignore[misc]
-        assert passed_ms < BASE_TIMEOUT_MS // 2, turn
+        assert passed_ms < BASE_TIMEOUT_MS * 3 // 4, turn
     assert [node.running._parts.chain.tip.header.round for node in nodes] == [1, 1, 1]
 
 
@@ -87,12 +87,34 @@ def test_a_leader_whose_link_is_only_restored_keeps_its_round() -> None:
     for other in others:
         cluster.submit(other, made)
         cluster.step(other, PeerDisconnected(leader.peer))
-    cluster.run(BASE_TIMEOUT_MS // 4 - 10)
+    cluster.run(BASE_TIMEOUT_MS // 2 - 10)
     for other in others:
         cluster.step(other, PeerConnected(leader.peer))
     cluster.deliver = lambda sender, receiver, message: True
     cluster.run_until(lambda: cluster.committed(made), within_ms=10 * BASE_TIMEOUT_MS)
     assert leader.running._parts.chain.tip.header.round == 0
+
+
+def test_who_is_cut_off_from_a_quorum_keeps_its_vote() -> None:
+    """To give the round up would bring nothing, and cost an honest leader its round when the links are restored."""
+    cluster = Cluster(4)
+    cut_off, others = cluster.nodes[0], cluster.nodes[1:3]
+    cluster.stop(cluster.nodes[3])
+    cluster.run(10)  # so that everybody says everything again, at the tick, before the round is over
+    cluster.deliver = lambda sender, receiver, message: cut_off.index not in (sender, receiver)
+    made = cluster.transaction()
+    for node in (cut_off, *others):
+        cluster.submit(node, made)
+    for other in others:
+        cluster.step(cut_off, PeerDisconnected(other.peer))
+        cluster.step(other, PeerDisconnected(cut_off.peer))
+    cluster.run(BASE_TIMEOUT_MS * 3 // 5)
+    cluster.deliver = lambda sender, receiver, message: True
+    for other in others:
+        cluster.step(cut_off, PeerConnected(other.peer))
+        cluster.step(other, PeerConnected(cut_off.peer))
+    cluster.run_until(lambda: cluster.committed(made, [cut_off, *others]), within_ms=10 * BASE_TIMEOUT_MS)
+    assert cut_off.running._parts.chain.tip.header.round == 0
 
 
 def test_an_idle_node_says_that_it_is_idle() -> None:
