@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger.consensus.inputs import PeerId
+from ledger.consensus.inputs import Now, PeerId
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError
 from ledger.limits import COSIGNATURE_BURST, COSIGNATURE_EVERY_MS, COSIGNATURES_HELD_MAX, PEER_LINKS_MAX
@@ -40,8 +40,8 @@ class Cosigned:
     Own: `key`, and what it `newest` signed. `tip_time_ms` is the ledger time of the tip; `due_at_ms` is when the tip is
     to be cosigned, None when it need not be; `fresh` is whether the tip was appended since the start; `lost` is why
     this node cannot know what it cosigned, and so cosigns no more; `noted_height` is the block of which the guard knew
-    at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that is not later;
-    `told` has what its operator was told once.
+    at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that is not later,
+    or of the start, when the database may have lost a cosignature; `told` has what its operator was told once.
 
     Of all: `published` is what is served; `grown` is whether more cosignatures of it have come since it was made.
 
@@ -87,14 +87,19 @@ class Cosigned:
         self.postponed.pop(peer, None)
 
 
-def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now_ms: int) -> Cosigned:
-    """What is durable of it; the tip is due at once when this node has not cosigned it."""
+def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now: Now) -> Cosigned:
+    """What is durable of it; the tip is due at once when this node has not cosigned it.
+
+    A cosignature that the database has lost was made in this very second at the latest, if no clock was set back.
+    """
     newest, lost = None, None
     try:
         newest = _own(chain)
     except DamagedError as error:
         lost = f"what this node cosigned last is damaged: {error}"
     tip = chain.tip.header
+    noted_height = _noted_height(guard)
+    may_have_lost = noted_height > (0 if newest is None else newest.height)
     is_due = tip.height > 0 and (newest is None or newest.height < tip.height)
     cosigned = Cosigned(
         key=key,
@@ -102,9 +107,10 @@ def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now_m
         newest=newest,
         published=_published(chain),
         tip_time_ms=tip.time_ms,
-        due_at_ms=now_ms if key is not None and is_due else None,
-        noted_height=_noted_height(guard),
+        due_at_ms=now.monotonic_ms if key is not None and is_due else None,
+        noted_height=noted_height,
         lost=lost,
+        shown_s=now.wall_ms // 1_000 if may_have_lost else 0,
     )
     if newest is not None:
         cosigned.hold(newest)

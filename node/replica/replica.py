@@ -106,7 +106,7 @@ class Replica:
             findings=findings,
             door=door,
             reports=Reports(findings, chain, node_key),
-            cosigned=read_cosigned(chain, guard, cosigning_key, now.monotonic_ms),
+            cosigned=read_cosigned(chain, guard, cosigning_key, now),
             peers=peers,
             postbox=Postbox(),
             syncing=Syncing(peers, verify, archive),

@@ -88,7 +88,7 @@ MUTANTS = (
         (
             Simulated(
                 ("cosigning", "reputation"),
-                adjust=with_drawn(clocks="right", power_cuts=2, safety_ms=5000, heartbeat_ms=300),
+                adjust=with_drawn(clocks="jumping", power_cuts=2, safety_ms=5000, heartbeat_ms=300),
             ),
         ),
     ),
