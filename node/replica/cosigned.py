@@ -41,7 +41,7 @@ class Cosigned:
     to be cosigned, None when it need not be; `fresh` is whether the tip was appended since the start; `lost` is why
     this node cannot know what it cosigned, and so cosigns no more; `noted_height` is the block of which the guard knew
     at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that is not later,
-    or of the start, when the database may have lost a cosignature; `told` has what its operator was told once.
+    or of a start at which the tip was not cosigned; `told` has what its operator was told once.
 
     Of all: `published` is what is served; `grown` is whether more cosignatures of it have come since it was made.
 
@@ -90,7 +90,7 @@ class Cosigned:
 def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now: Now) -> Cosigned:
     """What is durable of it; the tip is due at once when this node has not cosigned it.
 
-    A cosignature that the database has lost was made in this very second at the latest, if no clock was set back.
+    But not in this second: if the database has lost a cosignature, that one may have been made in it.
     """
     newest, lost = None, None
     try:
@@ -98,8 +98,6 @@ def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now: 
     except DamagedError as error:
         lost = f"what this node cosigned last is damaged: {error}"
     tip = chain.tip.header
-    noted_height = _noted_height(guard)
-    may_have_lost = noted_height > (0 if newest is None else newest.height)
     is_due = tip.height > 0 and (newest is None or newest.height < tip.height)
     cosigned = Cosigned(
         key=key,
@@ -108,9 +106,9 @@ def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now: 
         published=_published(chain),
         tip_time_ms=tip.time_ms,
         due_at_ms=now.monotonic_ms if key is not None and is_due else None,
-        noted_height=noted_height,
+        noted_height=_noted_height(guard),
         lost=lost,
-        shown_s=now.wall_ms // 1_000 if may_have_lost else 0,
+        shown_s=now.wall_ms // 1_000 if is_due else 0,
     )
     if newest is not None:
         cosigned.hold(newest)

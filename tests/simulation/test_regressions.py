@@ -30,6 +30,7 @@ SEEDS = (
     (1_024_784, None, True, "a machine was busy within a slow step, of which its status knew nothing"),
     (1_030_336, None, True, "a machine that had lost the end of its log showed an older cosignature again"),
     (1_054_920, None, False, "a machine that had lost its newest cosignature made another in the same second"),
+    (1_096_476, None, False, "whether a cosignature could be lost was judged by a guard that the start itself renews"),
     (1_059_825, None, False, "a validator alone restarted behind its own timeout, which was a certificate by itself"),
     (1_001_552, None, True, "a liar led every height while all others were demoted, and left out what was owed"),
     (1_001_744, None, True, "a liar was removed from the set, and looked for itself at its place in a smaller one"),
