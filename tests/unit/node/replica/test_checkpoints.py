@@ -335,6 +335,26 @@ def test_a_machine_that_was_set_back_as_a_whole_cosigns_nothing_and_learns_it_fr
     assert served(node).height == node.height == 4
 
 
+def test_a_cosignature_that_a_database_lost_is_not_followed_by_one_of_the_same_second() -> None:
+    """The guard knows of which block the last one was, and not when; and here no peer shows it."""
+    cluster = Cluster(4)
+    node = cluster.nodes[0]
+    grow(cluster, 2)
+    cluster.run(COSIGN_QUIET_MS + 50)
+    before = own(node)[-1]
+    assert before.height == 2
+    cluster.deliver = lambda sender, receiver, message: not isinstance(message, Cosignature | wire.Checkpoint)
+    node.store.write({}, frozenset({keys.OWN_COSIGNATURE}), sync=True)
+    cluster.restart(node)
+    grow(cluster, by=node)
+    assert cluster.now(node).wall_ms // 1_000 == before.time_s, (
+        "a block begins a second of ledger time, within that one"
+    )
+    cluster.run(2 * COSIGN_QUIET_MS)
+    assert own(node)[-1].height == 3
+    assert_append_only(node)
+
+
 @pytest.mark.parametrize("is_idle", [True, False], ids=["cosigned last", "voted last"])
 def test_a_lost_database_that_is_fetched_again_past_its_guard_costs_no_key(is_idle: bool) -> None:
     """What `verify-store` tells operators to do after damage: peers show what the database had, and the guard knows."""
