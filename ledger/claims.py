@@ -52,13 +52,27 @@ class Claims:
 
     def job(self) -> bytes:
         """All of them, for `answer`."""
-        return framing.pack(
-            [_COUNT.pack(len(signers)) + b"".join(signers) + message for message, signers in self._groups]
-        )
+        return _pack(self._groups)
+
+    def jobs(self, signatures: int) -> list[tuple[bytes, int]]:
+        """All of them in several jobs, each with the length of its answer: so many signatures, or some more of the same
+        message, or what is left. The answers, one after the other, are the answer to `job`."""
+        jobs: list[tuple[bytes, int]] = []
+        begin = count = 0
+        for index, (_, signers) in enumerate(self._groups, 1):
+            count += len(signers)
+            if count >= signatures or index == len(self._groups):
+                jobs.append((_pack(self._groups[begin:index]), count))
+                begin, count = index, 0
+        return jobs
 
     def found_true(self, answer: bytes) -> bool:
         """Whether this is the answer that all of them are true."""
         return answer == bytes([_TRUE]) * self._count
+
+
+def _pack(groups: list[tuple[bytes, list[bytes]]]) -> bytes:
+    return framing.pack([_COUNT.pack(len(signers)) + b"".join(signers) + message for message, signers in groups])
 
 
 def answer(job: bytes) -> bytes:

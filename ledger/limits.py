@@ -115,6 +115,10 @@ EXPORT_ANSWER_RECORD_BYTES = 64 * KIB  # likewise, of commit records: some 400 s
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
 CLAIMS_PER_JOB_MAX = 2**17  # messages of one job of a worker process; a batch of an audit has at most half as many
 CLAIM_BYTES_MAX = ENVELOPE_BYTES_MAX + KIB  # keys, signatures, and what they sign: a body, or a statement
+AUDIT_JOB_SIGNATURES = 1_000  # after so many a worker says how far it has come: some 50 ms
+# Without a word from a worker: a thousand times what a job takes, so that the slowest machine is not taken for a worker
+# that hangs. One that does is ended, and what it had is verified by the audit itself.
+AUDIT_WORKER_QUIET_SECONDS_MAX = 60
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
 AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
@@ -126,6 +130,7 @@ LOG_PROOF_BYTES_MAX = NOTE_BYTES_MAX + 16 * KIB
 POLICY_BYTES_MAX = 256 * KIB
 POLICY_LINES_MAX = 4_096
 COSIGN_QUIET_MS = 1_000  # after which the newest block is cosigned when none that begins a second of ledger time came
+COSIGN_SLOW_BLOCKS = 16  # of which one is cosigned while ledger time goes on by one millisecond with each
 COSIGNERS_AHEAD_BLOCKS_MAX = 1  # a validator that is further behind than that does not cosign until it has caught up
 COSIGNATURES_HELD_MAX = 4  # of one validator, of the newest heights; enough for those who are a little behind
 COSIGNATURE_EVERY_MS = 500  # on average, of one peer; beyond, after a burst, they are dropped unread

@@ -103,6 +103,10 @@ class Mempool:
         """The pending transaction with exactly this envelope, or None."""
         return self._by_envelope_hash.get(envelope_hash)
 
+    def get_by_id(self, transaction_id: Digest) -> Transaction | None:
+        """The pending transaction with this id, or None."""
+        return self._by_id.get(transaction_id)
+
     def room_for(self, transaction: Transaction) -> Refusal | None:
         """Why there is no room for `transaction`, which is not pending, or None. Cheap: asked before it is verified."""
         size = len(transaction.envelope)

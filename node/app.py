@@ -42,6 +42,7 @@ from node.storage.queries import Queries
 from node.storage.rebuild import CannotRebuildError, SetAside, set_aside, set_aside_path
 from node.verification.ahead import AheadVerifier, default_workers
 from node.verification.arriving import Arriving
+from node.verification.status import NO_WORKERS
 
 _LOG = EventLog("node")
 GARBAGE_THRESHOLD = 100_000
@@ -147,6 +148,7 @@ async def _run_parts(
         watched=follow,
         disk_is_low=lambda: disk_is_low(config.data_path),
         log=EventLog("replica"),
+        workers=ahead.status if ahead is not None else lambda: NO_WORKERS,
     )
     http = HttpServer(create_application(runtime, load_access(config)))
     stop = asyncio.Event()

@@ -42,6 +42,7 @@ from node.replica.inputs import Elapsed, ReplicaInput
 from node.replica.status import ReplicaStatus
 from node.storage.errors import DamagedError, StorageError
 from node.storage.queries import Queries
+from node.verification.status import NO_WORKERS, WorkersStatus
 from node.wire import Haste, PeerMessage, Transactions
 
 _WATCH_SECONDS = 1.0
@@ -141,6 +142,7 @@ class Runtime:
         disk_is_low: Callable[[], bool],
         log: EventLog,
         clocks: Callable[[], Now] = read_clocks,
+        workers: Callable[[], WorkersStatus] = lambda: NO_WORKERS,
     ) -> None:
         """`queries` reads the chain that `replica` writes; `appended` hears of each block before anybody who waits, and
         `watched` is called once a second, block or not. Both may read it, too: a `StorageError` that they raise ends
@@ -156,6 +158,7 @@ class Runtime:
         self._storage_low = disk_is_low()
         self._log = log
         self._clocks = clocks
+        self._workers = workers
         self._submissions: dict[int, _Submission] = {}
         self._tickets = 0
         self._waiters: dict[Digest, list[_Waiter]] = {}
@@ -255,6 +258,10 @@ class Runtime:
     def dial_faults(self) -> Mapping[PeerId, str]:
         """Why peers that are not linked could not be dialed, by node key in hex."""
         return self._sender.dial_faults()
+
+    def workers(self) -> WorkersStatus:
+        """How the processes are that verify signatures ahead."""
+        return self._workers()
 
     # ---- the consumer
 

@@ -29,8 +29,9 @@ sign two different things (one that lost its vote state counts among them) and c
     learn         every prepare certificate, one per round; none replaces one of another round (A5)
     commit x      I hold the prepare certificate (r, x), x is here and valid; I signed no commit(r), no
                   timeout(r' >= r), and no prepare(r) for another block
-    time out      the timer of r fires, or (brake) its leader is seen to propose twice; once, with the newest prepare
-                  certificate of a round <= r; resent with the identical bytes and certificate
+    time out      the timer of r fires, or its leader is unlinked for T(r) / 2, or (brake) is seen to propose twice;
+                  once, with the newest prepare certificate of a round <= r; resent with the identical bytes and
+                  certificate
     append x      q commit votes (r, x) for any r, x is here and valid, and the record is complete (A8)
     tick          resend own messages of r, the entry certificate, status, and requests; answer whoever is in an earlier
                   round with the entry certificate, once per peer and tick
@@ -67,8 +68,8 @@ round, is for x. Crashes need nothing but durability; time is never used.
 
 Live: rounds move only with certificates, so they cannot run away while no quorum is connected, and one certificate
 brings a node any distance. Nothing forbids a timeout, so in every round all live validators either decide or give
-up; in the first round with a live leader and T(r) above four message delays all enter, find the proposal valid
-(which does not depend on who looks), and vote.
+up; in the first round with a live leader, linked to all, and T(r) above four message delays all enter, find the
+proposal valid (which does not depend on who looks), and vote.
 
 Accountable: the pairs E1, E2, E3 (`evidence`) are never signed by an honest validator, and two valid records for
 different blocks always contain such pairs against at least 2q - n validators. Therefore a prepare vote binds its
@@ -82,6 +83,8 @@ justification.
   The timeout certificate is taken with the prepare certificate it needs or not at all (A3, "hq <= r").
 * When an idle round 0 is started by somebody's message, its timer counts from the end of the A10 pause, so that one
   Byzantine timeout cannot cost an idle, honest leader its round and its place in the order.
+* A round whose leader's link is lost is given up after half of its timer, so that a validator that was killed stops the
+  others for less. A timer may fire at any time, so this needs no argument for safety.
 * In rounds above 0 an empty block needs no pause: a quorum saw round 0 time out.
 
 ## Where it is

@@ -25,6 +25,8 @@ from ledger.consensus.inputs import (
     BlockChecked,
     Input,
     JustificationReceived,
+    LinkLost,
+    LinkUp,
     MessageReceived,
     Now,
     PeerId,
@@ -144,6 +146,10 @@ def _take(state: HeightState, given: Input) -> None:
             proposing.take_built(state, given)
         case WorkPending():
             state.work_pending = True
+        case LinkLost(validator, at_ms):
+            state.links_lost[validator] = at_ms
+        case LinkUp(validator):
+            state.links_lost.pop(validator, None)
         case Wake():
             pacemaker.wake(state)
         case _:

@@ -25,6 +25,10 @@ class Timing:
         exponent = min(round, _GROWTH_ROUNDS_MAX)
         return int(min(self.base_timeout_ms * 3**exponent // 2**exponent, self.timeout_ms_max))
 
+    def lost_leader_timeout_ms(self, round: int) -> int:
+        """T(round) / 2: how long a leader is waited for whose link is lost. It may be back soon."""
+        return self.round_timeout_ms(round) // 2
+
 
 @dataclass(frozen=True, slots=True)
 class HeightContext:

@@ -81,6 +81,21 @@ class WorkPending:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The link to a validator, which was up before, has been down since `at_ms` of the monotonic clock."""
+
+    validator: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A validator is linked."""
+
+    validator: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Time has passed: the engine looks at its own deadlines (round timer, resend tick, heartbeat).
 
@@ -90,5 +105,13 @@ class Wake:
 
 
 Input: TypeAlias = (
-    MessageReceived | StatusReceived | JustificationReceived | BlockChecked | BlockBuilt | WorkPending | Wake
+    MessageReceived
+    | StatusReceived
+    | JustificationReceived
+    | BlockChecked
+    | BlockBuilt
+    | WorkPending
+    | LinkLost
+    | LinkUp
+    | Wake
 )

@@ -7,6 +7,12 @@ while no quorum is connected, and a node that is any number of rounds behind nee
     runs: in rounds above 0 always; in round 0 once there is work, or a valid or durable message of this height
           (A4c), or nothing happened for `heartbeat_ms`
     fires: the round is given up, once; a restart or a resend repeats the identical vote
+    early: after T(r) / 2 without a link to the leader, of those links that were up since this node started, by a
+           node that can still reach a quorum
+
+A leader that was killed so costs half of its timeout: its system closes its connections at once. A link that only
+breaks is restored in eight message delays, which the timer must be worth twice. One that was never up says nothing:
+after a start they come up one by one. And who is cut off itself would only give its own vote away.
 
 The tick, every `tick_ms`, never stops: own messages of the current round, the entry certificate, our status, and what
 is wanted are sent again. Nothing relies on earlier deliveries.
@@ -54,6 +60,18 @@ def start_timer(state: HeightState) -> None:
     state.round_ends_at_ms = starts_at_ms + timing.round_timeout_ms(state.round)
 
 
+def gives_up_at_ms(state: HeightState) -> int | None:
+    """When this round is given up, unless it ends before; None while its timer does not run."""
+    ends_at_ms = state.round_ends_at_ms
+    lost_at_ms = state.links_lost.get(state.context.leader(state.round))
+    is_cut_off = state.context.validator_count - len(state.links_lost) < state.context.quorum
+    if ends_at_ms is None or lost_at_ms is None or is_cut_off:
+        return ends_at_ms
+    timing = state.context.timing
+    started_at_ms = ends_at_ms - timing.round_timeout_ms(state.round)
+    return min(ends_at_ms, max(started_at_ms, lost_at_ms) + timing.lost_leader_timeout_ms(state.round))
+
+
 def give_up(state: HeightState) -> None:
     """Sign a timeout of the current round, unless that was done, naming the newest prepare certificate up to it."""
     if not state.votes or state.promised(StatementType.TIMEOUT) is not None:
@@ -68,8 +86,8 @@ def give_up(state: HeightState) -> None:
 
 def wake(state: HeightState) -> None:
     """Look at the deadlines: the end of the round, and the tick."""
-    now_ms = state.now.monotonic_ms
-    if state.round_ends_at_ms is not None and now_ms >= state.round_ends_at_ms:
+    now_ms, gives_up_ms = state.now.monotonic_ms, gives_up_at_ms(state)
+    if gives_up_ms is not None and now_ms >= gives_up_ms:
         give_up(state)
     if state.tick_at_ms is not None and now_ms >= state.tick_at_ms:
         state.tick_at_ms = now_ms + state.context.timing.tick_ms
@@ -80,10 +98,11 @@ def wish_to_wake(state: HeightState, *, renew: bool) -> None:
     """Say when to be woken next, if that changed or (`renew`) the earlier wish was fulfilled."""
     deadlines = [] if state.tick_at_ms is None else [state.tick_at_ms]
     if state.votes:
-        if state.round_ends_at_ms is None:
+        gives_up_ms = gives_up_at_ms(state)
+        if gives_up_ms is None:
             deadlines.append(state.context.committed_at_ms + state.context.timing.heartbeat_ms)
         elif state.promised(StatementType.TIMEOUT) is None:
-            deadlines.append(state.round_ends_at_ms)
+            deadlines.append(gives_up_ms)
             if state.round == 0 and quiet_until_ms(state) > state.now.monotonic_ms:
                 deadlines.append(quiet_until_ms(state))
     earliest = min(deadlines)

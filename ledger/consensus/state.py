@@ -78,6 +78,8 @@ class HeightState:
     """A message of this height was received, or is durable here: somebody is waiting for the height (A4c)."""
     round_ends_at_ms: int | None = None
     """When the timer of the round fires; None while it does not run."""
+    links_lost: dict[int, int] = field(default_factory=dict)
+    """Since when the links to validators are lost that were up before."""
     tick_at_ms: int | None = None
     wake_at_ms: int | None = None
     answered: set[PeerId] = field(default_factory=set)

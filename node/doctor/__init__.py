@@ -4,7 +4,7 @@ Judged from what the node itself knows: its own standing, its links, its disk, a
 finding about others says what this node sees of them, and asking several nodes tells more. `examine` is a function of
 its inputs; the HTTP API and `quorum-node doctor` show what it finds.
 
-    itself     its seat and vote state, its software, its disk, its clock, its pace
+    itself     its seat and vote state, its software, its disk, its clock, its pace, its workers
     others     each other validator: linked, heard, level, in the round, voting
     progress   the quorum, the height and its round: what keeps a block from being appended
 """
@@ -23,10 +23,11 @@ from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.state import State
 from ledger.validators import Tolerance
 from node.doctor.findings import TABLE, Finding, FindingCode, Severity, healthy
-from node.doctor.itself import clocks, damage, own_standing
+from node.doctor.itself import clocks, damage, lost_workers, own_standing
 from node.doctor.others import Missing, describe_missing, missing_validators
 from node.doctor.progress import BLOCKS_BEHIND_MAX_DEFAULT, Claim, claimed_height, links, progress, reachable, waiting
 from node.replica import ReplicaStatus
+from node.verification.status import NO_WORKERS, WorkersStatus
 
 __all__ = [
     "BLOCKS_BEHIND_MAX_DEFAULT",
@@ -57,6 +58,7 @@ def examine(
     accusations: Collection[Accusation],
     storage_low: bool,
     dial_faults: Mapping[PeerId, str],
+    workers: WorkersStatus = NO_WORKERS,
 ) -> tuple[Finding, ...]:
     """What is wrong, the worst first. `state` is that of the newest block; `dial_faults` says why the last attempts to
     dial nodes failed, by node key in hex."""
@@ -70,6 +72,7 @@ def examine(
         *describe_missing(missing),
         *waiting(status),
         *damage(status),
+        *lost_workers(status, workers),
         *_set_change(status, state, missing),
         *_accused(state, accusations),
         *clocks(status),

@@ -56,6 +56,7 @@ class FindingCode(StrEnum):
     EVIDENCE_FOUND = "evidence_found"
     CLOCK_WRONG = "clock_wrong"
     STOOD_STILL = "stood_still"
+    WORKERS_LOST = "workers_lost"
     MEMPOOL_FULL = "mempool_full"
     STORAGE_LOW = "storage_low"
     BLOCKS_DAMAGED = "blocks_damaged"
@@ -172,6 +173,11 @@ TABLE: Final[Mapping[FindingCode, tuple[Severity, str]]] = {
         Severity.WARNING,
         "Its disk was too slow, its processor too busy, or the process was stopped: look at the machine. Others count "
         "it as absent meanwhile.",
+    ),
+    FindingCode.WORKERS_LOST: (
+        Severity.WARNING,
+        "Nothing is lost but time: the node verifies by itself until others run. Its log says what became of them: "
+        "look for want of memory or an overloaded machine, or set verify_workers lower (0 for none).",
     ),
     FindingCode.MEMPOOL_FULL: (
         Severity.WARNING,

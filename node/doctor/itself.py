@@ -11,6 +11,10 @@ from ledger.parameters import PROTOCOL_VERSION
 from ledger.state import State
 from node.doctor.findings import Finding, FindingCode, span
 from node.replica import ReplicaStatus, Role
+from node.verification.status import WorkersStatus
+
+WORKERS_LOST_RECENTLY_MS: Final = 600_000
+"""How long it is worth telling that a process that verified was lost."""
 
 STOOD_STILL_RECENTLY_MS: Final = 600_000
 """How long it is worth telling that a node stood still."""
@@ -44,6 +48,17 @@ def own_standing(status: ReplicaStatus, state: State) -> Iterator[Finding]:
             f"this node stood still for {span(status.stood_still_ms)}, {span(status.stood_still_ago_ms)} ago; it was "
             f"time number {status.stood_still_times} since its start",
             me,
+        )
+
+
+def lost_workers(status: ReplicaStatus, workers: WorkersStatus) -> Iterator[Finding]:
+    """Whether what should verify for this node does."""
+    if workers.lost_ago_ms is not None and workers.lost_ago_ms <= WORKERS_LOST_RECENTLY_MS:
+        yield Finding(
+            FindingCode.WORKERS_LOST,
+            f"this node lost a process that verifies signatures {span(workers.lost_ago_ms)} ago, {workers.lost} since "
+            f"its start; {workers.running} of {workers.configured} run",
+            () if status.validator is None else (status.validator,),
         )
 
 

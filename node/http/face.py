@@ -16,6 +16,7 @@ from ledger.evidence import Evidence
 from ledger.primitives import Digest
 from node.replica import Outcome, Published, ReplicaStatus
 from node.storage.queries import Queries
+from node.verification.status import WorkersStatus
 
 
 class NodeFace(Protocol):
@@ -77,4 +78,8 @@ class NodeFace(Protocol):
     def dial_faults(self) -> Mapping[PeerId, str]:
         """Why peers that are not linked could not be dialed, by node key in hex. Printable, and not to be believed: it
         may be in the words of whatever answered."""
+        ...
+
+    def workers(self) -> WorkersStatus:
+        """How the processes are that verify signatures ahead."""
         ...

@@ -75,6 +75,7 @@ def doctor(call: Call) -> Answer:
         accusations=accusations,
         storage_low=node.storage_low,
         dial_faults=node.dial_faults(),
+        workers=node.workers(),
     )
     return Answer(render.to_bytes(documents.doctor(findings, chain.tip)))
 

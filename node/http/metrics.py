@@ -63,6 +63,7 @@ class _NodeCollector(Collector):
         """The metric families of the node."""
         yield from self._consensus()
         yield from self._network()
+        yield from self._verification()
         yield InfoMetricFamily(
             "ledger_build", "The software and the chain it serves.", value={"version": VERSION, **self._chain_labels()}
         )
@@ -134,6 +135,23 @@ class _NodeCollector(Collector):
         yield heights
         yield _gauge("ledger_http_event_streams", "Open event streams.", self._streams.total)
         yield _gauge("ledger_http_waits", "Requests waiting for outcomes.", self._waits.total)
+
+    def _verification(self) -> Iterator[Metric]:
+        workers = self._node.workers()
+        yield _gauge(
+            "ledger_verification_workers_configured",
+            "Processes that verify signatures, as many as are wanted.",
+            workers.configured,
+        )
+        yield _gauge(
+            "ledger_verification_workers_running", "Those that run; they start when there is work.", workers.running
+        )
+        yield CounterMetricFamily(
+            "ledger_verification_workers_lost", "Those that ended, hung, or could not be started.", value=workers.lost
+        )
+        yield CounterMetricFamily(
+            "ledger_verification_signatures", "Signatures that these processes looked at.", value=workers.verified
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger.consensus.inputs import PeerId
+from ledger.consensus.inputs import Now, PeerId
 from ledger.crypto import SigningKey
 from ledger.errors import MalformedError
 from ledger.limits import COSIGNATURE_BURST, COSIGNATURE_EVERY_MS, COSIGNATURES_HELD_MAX, PEER_LINKS_MAX
@@ -37,11 +37,11 @@ class Published:
 class Cosigned:
     """The pieces that `cosigning` and `gathering` work on.
 
-    Own: `key`, and what it `newest` signed. `second` is the second of ledger time in which the tip is; `due_at_ms` is
-    when the tip is to be cosigned, None when it need not be; `fresh` is whether the tip was appended since the start;
-    `lost` is why this node cannot know what it cosigned, and so cosigns no more; `noted_height` is the block of which
-    the guard knew at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that
-    is not later; `told` has what its operator was told once.
+    Own: `key`, and what it `newest` signed. `tip_time_ms` is the ledger time of the tip; `due_at_ms` is when the tip is
+    to be cosigned, None when it need not be; `fresh` is whether the tip was appended since the start; `lost` is why
+    this node cannot know what it cosigned, and so cosigns no more; `noted_height` is the block of which the guard knew
+    at the start that nothing later was cosigned, and `shown_s` the newest time of what peers showed that is not later,
+    or of a start at which the tip was not cosigned; `told` has what its operator was told once.
 
     Of all: `published` is what is served; `grown` is whether more cosignatures of it have come since it was made.
 
@@ -53,7 +53,7 @@ class Cosigned:
     origin: str
     newest: Cosignature | None
     published: Published | None
-    second: int
+    tip_time_ms: int
     due_at_ms: int | None
     noted_height: int
     lost: str | None = None
@@ -87,8 +87,11 @@ class Cosigned:
         self.postponed.pop(peer, None)
 
 
-def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now_ms: int) -> Cosigned:
-    """What is durable of it; the tip is due at once when this node has not cosigned it."""
+def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now: Now) -> Cosigned:
+    """What is durable of it; the tip is due at once when this node has not cosigned it.
+
+    But not in this second: if the database has lost a cosignature, that one may have been made in it.
+    """
     newest, lost = None, None
     try:
         newest = _own(chain)
@@ -101,10 +104,11 @@ def read_cosigned(chain: ChainStore, guard: Guard, key: SigningKey | None, now_m
         origin=log_origin(chain.genesis),
         newest=newest,
         published=_published(chain),
-        second=tip.time_ms // 1_000,
-        due_at_ms=now_ms if key is not None and is_due else None,
+        tip_time_ms=tip.time_ms,
+        due_at_ms=now.monotonic_ms if key is not None and is_due else None,
         noted_height=_noted_height(guard),
         lost=lost,
+        shown_s=now.wall_ms // 1_000 if is_due else 0,
     )
     if newest is not None:
         cosigned.hold(newest)

@@ -82,8 +82,12 @@ class Deciding:
 
     def name_of_peer(self, peer: PeerId) -> str | None:
         """The validator name of a peer, or None for a follower."""
-        index = self.validators.index_of_node_key(PublicKey(bytes.fromhex(peer)))
-        return None if index is None else self.validators.validators[index].name
+        index = self.index_of_peer(peer)
+        return None if index is None else self.name(index)
+
+    def index_of_peer(self, peer: PeerId) -> int | None:
+        """The index of a peer in the validator set of this height, or None for a follower."""
+        return self.validators.index_of_node_key(PublicKey(bytes.fromhex(peer)))
 
     def unknown_own_commit(self, certificate: CommitCertificate) -> bool:
         """Whether a verified commit certificate has our signature, and we do not remember giving it."""

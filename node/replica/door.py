@@ -9,8 +9,9 @@ memory (`node.verification` says why that is the same). [safety]
 Many envelopes are taken through one stage of this before the next begins, because the processor then finds the code
 and the tables of each stage at hand: that halves what it costs beside the curve arithmetic.
 
-Whoever accepts a submission sends it to all peers once; receivers do not pass it on. What is by a sender of whom few
-wait here goes ahead of the rest, on all its way, so that nobody waits behind another's backlog.
+Whoever accepts a submission sends it to all peers once, and again while it waits for long; receivers do not pass it on,
+unless it is submitted to them as well. What is by a sender of whom few wait here goes ahead of the rest, on all its
+way, so that nobody waits behind another's backlog.
 """
 
 from __future__ import annotations
@@ -66,7 +67,20 @@ class Door:
             self._submitted[transaction.id] = self._serial, transaction.envelope
             prompt = waiting <= PROMPT_TRANSACTIONS_MAX
             self._news[Haste.PROMPT if prompt else Haste.BULK].append(transaction.envelope)
+        if len(admitted) < len(outcomes):
+            self._answer_for(outcomes)
         return outcomes
+
+    def _answer_for(self, outcomes: Sequence[Outcome]) -> None:
+        """From now on repeat what waits here because a peer sent it, too: its sender was told that it is pending here,
+        and whoever took it in first may be gone before it got any further.
+        """
+        for outcome in outcomes:
+            if isinstance(outcome, Pending) and outcome.transaction_id not in self._submitted:
+                waiting = self.mempool.get_by_id(outcome.transaction_id)
+                assert waiting is not None, "what is pending is in the mempool"
+                self._serial += 1
+                self._submitted[outcome.transaction_id] = self._serial, waiting.envelope
 
     def admit(
         self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from ledger.chain import CandidateBlock, check_block
 from ledger.consensus.engine import Restored
-from ledger.consensus.inputs import Now, PeerId, Wake, WorkPending
+from ledger.consensus.inputs import LinkLost, LinkUp, Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
 from ledger.evidence import Evidence
 from ledger.limits import BLOCK_FILL_MS_MAX
@@ -106,7 +106,7 @@ class Replica:
             findings=findings,
             door=door,
             reports=Reports(findings, chain, node_key),
-            cosigned=read_cosigned(chain, guard, cosigning_key, now.monotonic_ms),
+            cosigned=read_cosigned(chain, guard, cosigning_key, now),
             peers=peers,
             postbox=Postbox(),
             syncing=Syncing(peers, verify, archive),
@@ -173,8 +173,9 @@ class Replica:
             case PeerConnected(peer):
                 self._connect(peer)
             case PeerDisconnected(peer):
-                if parts.deciding.name_of_peer(peer) is not None:
+                if (index := parts.deciding.index_of_peer(peer)) is not None:
                     parts.watch.link_lost(peer, parts.now.monotonic_ms)
+                    parts.deciding.inputs.append(LinkLost(index, parts.now.monotonic_ms))
                 parts.peers.disconnect(peer)
                 parts.postbox.forget(peer)
                 parts.cosigned.forget(peer)
@@ -189,6 +190,8 @@ class Replica:
         parts = self._parts
         if parts.peers.connect(peer, parts.now.monotonic_ms):
             parts.watch.linked(peer)
+            if (index := parts.deciding.index_of_peer(peer)) is not None:
+                parts.deciding.inputs.append(LinkUp(index))
             parts.out.send(peer, Status(parts.deciding.height, parts.deciding.engine.round))
             for message in split_transactions(parts.door.submitted())[:1]:
                 parts.out.send(peer, message)
@@ -296,6 +299,9 @@ class Replica:
         for candidate in () if parts.deciding.suspended else promises.candidates:
             self._restore_candidate(candidate)
         parts.deciding.inputs.append(Wake())
+        for peer, since_ms in parts.watch.unlinked.items():
+            if (index := parts.deciding.index_of_peer(peer)) is not None:
+                parts.deciding.inputs.append(LinkLost(index, since_ms))
         for peer, payload in parts.postbox.take():
             if not (parts.out.blamed(peer) or parts.deciding.suspended):
                 judge_consensus(parts, peer, payload)

@@ -1,7 +1,8 @@
 """What a replica notices as time goes on, for whoever asks why nothing is appended, and since when.
 
-It decides nothing: no rule of the protocol reads it. All of it is bounded by the number of validators, and lost with a
-restart, so every duration is "for as long as this node knows, or longer". Times are of the monotonic clock.
+It decides nothing: of all this the rules of the protocol are told only which links are lost. All of it is bounded by
+the number of validators, and lost with a restart, so every duration is "for as long as this node knows, or longer".
+Times are of the monotonic clock.
 
 **Clocks of others.** A validator cosigns a new block at once, with the time of its clock. So a cosignature of the tip
 that comes soon after the tip was appended here says, to a few seconds, how far its clock is from ours.

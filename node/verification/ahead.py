@@ -29,6 +29,7 @@ from ledger.limits import (
 from ledger.primitives import PublicKey, Signature
 from node.log import EventLog
 from node.verification.process import WorkerLostError, WorkerProcess
+from node.verification.status import WorkersStatus
 
 Claim: TypeAlias = tuple[PublicKey, bytes, Signature]
 """What `verify` is asked: key, message, signature."""
@@ -110,6 +111,8 @@ class AheadVerifier:
         self._bytes = 0  # of the jobs with claims that were not asked for
         self._numbers = 0
         self._answered = 0  # signatures, by all workers
+        self._lost = 0  # workers
+        self._lost_at: float | None = None
         self._late_seconds = 0.0  # that were waited for them longer than they are worth, since then
         self._late_since = self._start_at
 
@@ -176,6 +179,16 @@ class AheadVerifier:
     def workers(self) -> tuple[int, ...]:
         """The process ids of the workers that are ready."""
         return tuple(worker.process.pid for worker in self._workers if worker.process.ready)
+
+    def status(self) -> WorkersStatus:
+        """How the workers are."""
+        return WorkersStatus(
+            configured=self._wanted,
+            running=len(self.workers),
+            lost=self._lost,
+            lost_ago_ms=None if self._lost_at is None else int((self._seconds() - self._lost_at) * 1_000),
+            verified=self._answered,
+        )
 
     # ---- jobs
 
@@ -305,12 +318,15 @@ class AheadVerifier:
 
     def _lose_all(self, reason: str) -> None:
         """Whatever keeps one may keep the others, and one after the other would be waited for."""
+        count = len(self._workers)
         for worker in tuple(self._workers):
             self._drop(worker)
-        self._say_lost(reason)
+        self._say_lost(reason, count)
 
-    def _say_lost(self, reason: str) -> None:
-        self._start_at = self._seconds() + VERIFY_RESTART_SECONDS
+    def _say_lost(self, reason: str, count: int = 1) -> None:
+        now = self._seconds()
+        self._start_at = now + VERIFY_RESTART_SECONDS
+        self._lost, self._lost_at = self._lost + count, now
         self._log.warning(
             "verify_worker_lost",
             reason=reason,

@@ -128,8 +128,11 @@ class Recorder:
         context, round = deciding.engine.context, deciding.engine.round
         self._rounds[machine.identity.index, deciding.height] = round
         if context.me is not None and context.may_vote and machine.boots > 1:
-            height = self._height(deciding)
-            height.lines.append(Restarted(height.order.index(context.me), round))
+            height, state = self._height(deciding), deciding.engine.state
+            who, spoke_in = height.order.index(context.me), max((place for place, _ in state.promises), default=0)
+            height.lines.append(Restarted(who, spoke_in))
+            if round > spoke_in:  # its own timeout is a certificate already, where one signature is a quorum
+                height.lines.append(Entered(who, round, height.justification(state.entry)))
 
     def traces(self) -> Iterator[Trace]:
         """The trace of each height, as far as it came; whoever's disk was damaged is not held to the model."""

@@ -99,7 +99,8 @@ def one_vote_less_is_a_quorum() -> Iterator[None]:
 def leaders_and_voters_choose_freely() -> Iterator[None]:
     def wrong(state: HeightState) -> None:
         """Whatever was prepared: a fresh block."""
-        if proposing._may_propose(state) and state.built_round != state.round:
+        may_build = state.work_pending or proposing._empty_may_be_proposed(state)
+        if proposing._may_propose(state) and state.built_round != state.round and may_build:
             state.built_round = state.round
             state.effects.append(BuildBlock(state.round))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.mutants import ahead, consensus, replica, sets, storage, verification
+from tests.mutants import ahead, consensus, consensus_proofs, leaders, replica, sets, storage, verification
 
 MUTANTS = (
     *consensus.MUTANTS,
+    *consensus_proofs.MUTANTS,
     *replica.MUTANTS,
     *storage.MUTANTS,
     *sets.MUTANTS,
     *verification.MUTANTS,
     *ahead.MUTANTS,
+    *leaders.MUTANTS,
 )

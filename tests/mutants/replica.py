@@ -88,7 +88,7 @@ MUTANTS = (
         (
             Simulated(
                 ("cosigning", "reputation"),
-                adjust=with_drawn(clocks="right", power_cuts=2, safety_ms=5000, heartbeat_ms=300),
+                adjust=with_drawn(clocks="jumping", power_cuts=2, safety_ms=5000, heartbeat_ms=300),
             ),
         ),
     ),
@@ -287,6 +287,7 @@ MUTANTS = (
                 ("reputation", "cosigning"),
                 set_changes=True,
                 adjust=with_drawn(clocks="right", heartbeat_ms=300),
+                seeds=80,
             ),
         ),
     ),
@@ -303,6 +304,26 @@ MUTANTS = (
         "a certified block on another parent is not looked at",
         (Change(syncing, "Syncing._judge", "if header.parent_hash != chain.tip.block_hash:", "if False:"),),
         (Suite("unit/node/replica/test_vote_state.py::test_a_fork_below_the_tip_is_asked_for_and_found"),),
+    ),
+    Mutant(
+        "what a peer sent is not passed on when it is submitted, too",
+        (Change(door, "Door.submit", "if len(admitted) < len(outcomes):", "if False:"),),
+        (
+            Suite(
+                "unit/node/replica/test_stalls.py"
+                "::test_who_is_asked_a_second_time_answers_for_what_it_knows_from_a_peer_that_is_gone"
+            ),
+        ),
+    ),
+    Mutant(
+        "no block is cosigned while ledger time is ahead of the clocks",
+        (Change(cosigning, "note_appended", "second_begins or is_slow", "second_begins"),),
+        (
+            Suite(
+                "unit/node/replica/test_checkpoints.py"
+                "::test_ledger_time_that_is_ahead_of_all_clocks_holds_no_checkpoint_up"
+            ),
+        ),
     ),
     Mutant(
         "evidence is written and not synced",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import consensus
+from tests.mutants import consensus, consensus_proofs
 from tests.mutants.killing import kill
 from tests.mutants.mutant import Mutant
 
@@ -15,6 +15,6 @@ def check_killed(mutant: Mutant) -> None:
         assert kill(mutant, killer).seen is not None, f"{killer} sees nothing"
 
 
-@pytest.mark.parametrize("mutant", consensus.MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [*consensus.MUTANTS, *consensus_proofs.MUTANTS], ids=lambda mutant: mutant.name)
 def test_a_mutant_is_killed(mutant: Mutant) -> None:
     check_killed(mutant)

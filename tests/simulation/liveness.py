@@ -79,6 +79,8 @@ class Liveness:
     def _go_on(self, what: str, heights: int, done: Callable[[], bool]) -> None:
         """Ask for one height after the other until it is done, which must not take more than so many.
 
+        Those that anybody has already do not count: what is wanted may have come after them.
+
         Leaders who lie leave out what others want, and as long as all others are demoted they lead every height.
         """
         if self._plan.byzantine:
@@ -86,7 +88,7 @@ class Liveness:
         for _ in range(heights):
             if done():
                 return
-            self._decide(what, self._target + 1)
+            self._decide(what, max(self._target, *map(_height, self._live)) + 1)
         if not done():
             raise Violation("progress", f"{heights} heights are not enough {what}: {self._where()}")
 

@@ -80,7 +80,7 @@ def test_every_lie_is_told() -> None:
         return replace(plan, byzantine=((VICTIM, "liar"),), dead=(), lively=True, lie_rate=0.4, reconnect_ms=100)
 
     told: Counter[str] = Counter()
-    for seed in range(40):
+    for seed in range(80):
         told.update(run(seed, n=4, q=3, adjust=adjust).faults)
     lies = {f"lie: {lie.__name__.replace('_', ' ')}" for lie in (*SUBTLE, *BLATANT)}
     assert not lies - told.keys()

@@ -6,19 +6,16 @@ the worker has found all of them true the blocks are handed on, in order; when i
 here, and verified, which finds what does not hold. What is parsed here stays here: handing whole blocks back costs
 more than parsing them does.
 
-What is under way is bounded, so that reading waits for whoever is slowest. A worker that dies ends the audit with an
-error, and when the audit itself is killed its workers end, too. An audit of one batch has no workers: starting them
-would take longer.
+What is under way is bounded, so that reading waits for whoever is slowest. What a worker that dies or hangs had to
+verify is verified here, and when the audit itself is killed its workers end, too. An audit of one batch has no workers:
+starting them would take longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,10 +24,9 @@ from ledger.claims import Claims, answer
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import Verify, verify
 from ledger.export_reading import BlockText, open_exported_block
-from ledger.limits import AUDIT_BATCHES_PER_WORKER_MAX
+from ledger.limits import AUDIT_BATCHES_PER_WORKER_MAX, AUDIT_JOB_SIGNATURES
 from ledger.validators import ValidatorSet
-from wallet.auditing.worker import begin_worker
-from wallet.exit_codes import ExitCode, WalletError
+from wallet.auditing.workers import Workers
 
 Batch: TypeAlias = tuple[BlockText, ...]
 
@@ -66,27 +62,32 @@ class _UnderWay:
     validators: ValidatorSet
     opened: Opened
     claims: Claims
-    answered: asyncio.Future[bytes] | None
+    answered: asyncio.Task[bytes] | None
 
     async def verified(self) -> Opened:
-        """What is in the batch. Raises `BrokenProcessPool` when a worker died."""
+        """What is in the batch."""
         if self.answered is not None and self.claims.found_true(await self.answered):
             return self.opened
         return _open_batch(self.context, self.validators, self.batch, verify)
 
 
 async def opened_blocks(
-    batches: AsyncIterator[Batch], *, context: SigningContext, validators: Callable[[], ValidatorSet], workers: int
+    batches: AsyncIterator[Batch],
+    *,
+    context: SigningContext,
+    validators: Callable[[], ValidatorSet],
+    workers: int,
+    warn: Callable[[str], None],
 ) -> AsyncGenerator[tuple[BlockText, OpenedBlock], None]:
     """Each block of `batches`, opened, in order. `validators` gives the set of the newest block that was audited.
 
-    Raises `FlawError` at the first block that is flawed, what `batches` raises where they end, and `WalletError` when
-    a worker died. With no `workers` everything happens here.
+    Raises `FlawError` at the first block that is flawed, and what `batches` raises where they end. With no `workers`
+    everything happens here; `warn` is told of each that is lost.
     """
     under_way: asyncio.Queue[_UnderWay | Exception | None] = asyncio.Queue(
         max(1, workers * AUDIT_BATCHES_PER_WORKER_MAX)
     )
-    pool = _Pool(workers)
+    pool = _Pool(workers, warn)
 
     async def feed() -> None:
         try:
@@ -102,10 +103,7 @@ async def opened_blocks(
         while (item := await under_way.get()) is not None:
             if isinstance(item, Exception):
                 raise item
-            try:
-                opened, flaw = await item.verified()
-            except BrokenProcessPool:
-                raise _worker_died() from None
+            opened, flaw = await item.verified()
             for text, block in zip(item.batch, opened, strict=False):
                 yield text, block
                 await asyncio.sleep(0)  # let what was read meanwhile go to the workers
@@ -120,41 +118,25 @@ async def opened_blocks(
 class _Pool:
     """Worker processes, begun when the second batch comes."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, count: int, warn: Callable[[str], None]) -> None:
+        self._count = count
+        self._warn = warn
         self._batches = 0
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers: Workers | None = None
 
     def open(self, context: SigningContext, validators: ValidatorSet, batch: Batch) -> _UnderWay:
-        """Open a batch, and begin to verify it. Raises `WalletError` when a worker died."""
+        """Open a batch, and begin to verify it."""
         self._batches += 1
         claims = Claims()
-        if not self._workers or self._batches == 1:
+        if not self._count or self._batches == 1:
             return _UnderWay(batch, context, validators, ((), None), claims, None)
         opened = _open_batch(context, validators, batch, claims.claim)
-        if self._pool is None:
-            # Started anew, not forked: this process has an event loop.
-            self._pool = ProcessPoolExecutor(
-                self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
-            )
-        try:
-            answered = asyncio.get_running_loop().run_in_executor(self._pool, answer, claims.job())
-        except BrokenProcessPool:
-            raise _worker_died() from None
-        # When an audit ends early, nobody asks any more what became of the batches that were under way.
-        answered.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._workers is None:
+            self._workers = Workers(self._count, answer, warn=self._warn)
+        answered = self._workers.answers(claims.jobs(AUDIT_JOB_SIGNATURES))
         return _UnderWay(batch, context, validators, opened, claims, answered)
 
     def close(self) -> None:
         """End the workers."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-
-def _worker_died() -> WalletError:
-    return WalletError(
-        ExitCode.UNEXPECTED,
-        "worker_died",
-        "A process that verifies for the audit died.",
-        remedy="It may have been killed for want of memory: give a smaller --workers. What was audited is kept.",
-    )
+        if self._workers is not None:
+            self._workers.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +57,23 @@ async def run_audit(
     last: int,
     workers: int,
     advance: Advance,
+    warn: Callable[[str], None],
     path: Path,
     checkpoint: PinnedCheckpoint | None = None,
 ) -> Audited:
     """Audit the blocks of `source` that follow those in `store`, up to `last`; one of them is that of `checkpoint`.
 
     Raises `WalletError`: 10, naming the first item that does not hold and its height, or what else ended it. Whatever
-    does, the state (at `path`) is written, so that the next run goes on.
+    does, the state (at `path`) is written, so that the next run goes on. `warn` is told of workers that are lost.
     """
     audit = ChainAudit(store)
     from_height = store.tip.header.height + 1
     blocks = opened_blocks(
-        source.batches(last), context=audit.context, validators=lambda: audit.validators, workers=workers
+        source.batches(last),
+        context=audit.context,
+        validators=lambda: audit.validators,
+        workers=workers,
+        warn=warn,
     )
     try:
         try:

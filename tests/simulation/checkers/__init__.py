@@ -219,7 +219,7 @@ class Checkers:
     def took(self, machine: Machine, inputs: Sequence[ReplicaInput], backlog: bool, actions: Sequence[Action]) -> None:
         """A machine took a step with these inputs; nothing of these actions was carried out yet."""
         if machine.honest:
-            self.pace.looked_at(machine)
+            self.pace.took(machine, inputs)
         if machine.honest and not machine.damaged:
             self.restarting.took(machine, inputs, backlog, actions)
 

@@ -34,6 +34,8 @@ class Cosigning:
 
     def __init__(self) -> None:
         self._newest: dict[int, Cosignature] = {}
+        self._earlier: set[Cosignature] = set()
+        """Those that a newer one of the same machine followed. One whose disk was damaged may show them again."""
         self._seen: set[bytes] = set()
         self._served: dict[int, Published] = {}
         """By machine, the newest checkpoint that it serves."""
@@ -71,7 +73,7 @@ class Cosigning:
             _NAME,
             f"{who} cosigns block {message.height}, and its guard is at {noted}",
         )
-        if newest == message:
+        if newest == message or (machine.damaged and message in self._earlier):
             return
         header = machine.running._parts.chain.header(message.height)
         is_ours = (header.log_size, header.log_root) == (message.size, message.root)
@@ -79,9 +81,12 @@ class Cosigning:
         seat = machine.world.sets.seat(machine, message.height + 1)
         demand(seat is not None, _NAME, f"{who} cosigns block {message.height}, and has no seat after it")
         if newest is not None:
-            demand(newest.time_s < message.time_s, _NAME, f"{who} cosigns twice at {message.time_s}, or goes back")
+            # A disk that has lost a cosignature, and a clock that was set back: then nothing knows the time of it.
+            in_order = newest.time_s < message.time_s or (machine.damaged and machine.world.plan.clocks == "jumping")
+            demand(in_order, _NAME, f"{who} cosigns twice at {message.time_s}, or goes back")
             demand(newest.size <= message.size, _NAME, f"{who} cosigns {message.size} after {newest.size}")
             demand(newest.height <= message.height, _NAME, f"{who} cosigns {message.height} after {newest.height}")
+            self._earlier.add(newest)
         self._newest[machine.identity.index] = message
 
     def _check_checkpoint(self, machine: Machine, message: wire.Checkpoint) -> None:

@@ -36,8 +36,8 @@ _BY_LIARS = frozenset({FindingCode.VOTES_DIFFER, FindingCode.BLOCK_REFUSED})
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one machine: where it is, since when, when its last step began, the longest time from one to the next since
-    it started (these two by its own clock), and since when it has not been idle at its height."""
+    """Of one machine: where it is, and since when; and by its own clock when its last step began, the longest time from
+    one to the next since it started, and since when it has not been idle at its height."""
 
     position: tuple[int, int]
     moved_at_ms: int
@@ -74,7 +74,7 @@ class Explanations:
         if position[0] != seen.position[0]:
             seen.busy_at_ms = None
         if seen.busy_at_ms is None and deciding.engine.state.round_ends_at_ms is not None:
-            seen.busy_at_ms = now_ms
+            seen.busy_at_ms = own_ms
         if position != seen.position:
             seen.position, seen.moved_at_ms = position, now_ms
         if self._healed_at_ms is None and self.heals and not self._world.faulty:
@@ -91,8 +91,8 @@ class Explanations:
             self._check(machine, seen, status, finding)
         for item in missing_validators(status):
             self._check_missing(machine, status, item)
-        busy_ms = 0 if seen.busy_at_ms is None else self._world.now_ms - seen.busy_at_ms
-        if status.round_ms is not None and busy_ms * machine.clock._rate_permille // 1_000 >= _STALLED_MS:
+        busy_ms = 0 if seen.busy_at_ms is None else seen.step_began_at_ms - seen.busy_at_ms
+        if status.round_ms is not None and busy_ms >= _STALLED_MS:
             worst = [finding.code for finding in found if finding.severity is Severity.ERROR]
             behind = any(finding.code is FindingCode.BEHIND for finding in found)
             demand(bool(worst) or behind, _NAME, f"{machine.identity.name} stands still and says nothing: {status}")

@@ -11,6 +11,7 @@ from ledger.chain import CandidateBlock
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitRecord
 from ledger.crypto import Verify, verify
+from ledger.errors import MalformedError
 from ledger.export import ManifestBuilder, block_lines, first_line
 from ledger.export_reading import ExportReader, open_exported_block
 from ledger.genesis import Genesis
@@ -95,5 +96,6 @@ def audit_export(genesis: Genesis, data: bytes, *, verify_signature: Verify = ve
             )
         )
         manifest.add(b"".join(text.lines))
-    assert manifest.build(audit.tip.header, audit.tip.block_hash) == reader.manifest.line, "the manifest is another"
+    if manifest.build(audit.tip.header, audit.tip.block_hash) != reader.manifest.line:
+        raise MalformedError("its manifest is not that of these blocks")  # as `wallet.auditing.sources` refuses it
     return audit

@@ -43,6 +43,11 @@ def test_the_answer_is_what_verify_says_of_each(drawn: list[tuple[SigningKey, by
     found = answer(claims.job())
     assert list(found) == expected
     assert claims.found_true(found) == all(expected)
+    for signatures in (1, 2, 5, 100):
+        jobs = claims.jobs(signatures)
+        assert b"".join(answer(job) for job, _ in jobs) == found
+        assert [len(answer(job)) for job, _ in jobs] == [count for _, count in jobs]
+        assert all(count >= signatures for _, count in jobs[:-1])
     assert len(claims) == len(items)
 
 

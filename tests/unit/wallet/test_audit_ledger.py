@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ from ledger.transaction import assemble, build_body, parse_transaction, sign_bod
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
-from wallet.auditing import opening, store
+from wallet.auditing import opening, store, workers
 from wallet.auditing.store import AuditStore
 from wallet.exit_codes import ExitCode
 
@@ -386,22 +389,83 @@ def test_workers_find_what_one_process_finds(
     assert "Block 7 does not verify" in errors[0]
 
 
-def test_a_worker_that_dies_is_an_error_and_the_audit_goes_on_later(
-    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
-    with monkeypatch.context() as during:
-        during.setattr(opening, "answer", kill_worker)
-        result = audit("ledger", node.url, "--workers", "1", "--output", "json")
-    assert (result.exit_code, json.loads(result.stderr)["error"]["code"]) == (ExitCode.UNEXPECTED, "worker_died")
-    printed = json.loads(audit("ledger", node.url, "--output", "json").stdout)
-    assert (printed["height"], printed["from_height"]) == (10, 2)
+def once(name: str) -> bool:
+    """Whether the calling process is the first that asks, of all in this directory."""
+    try:
+        with Path(name).open("x") as file:
+            file.write(str(os.getpid()))
+    except FileExistsError:
+        return False
+    return True
 
 
-def kill_worker(job: bytes) -> bytes:
+def kill_all(job: bytes) -> bytes:
     """Die like who is killed for want of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
-    return job
+    return answer(job)
+
+
+def kill_one(job: bytes) -> bytes:
+    """One dies, and the other works."""
+    return kill_all(job) if once("lost") else answer(job)
+
+
+def stop_all(job: bytes) -> bytes:
+    """Hang for ever, and look alive."""
+    once("lost")
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return answer(job)
+
+
+def stop_one(job: bytes) -> bytes:
+    """One hangs, and the other works."""
+    return stop_all(job) if once("lost") else answer(job)
+
+
+@pytest.mark.parametrize("tampered", [False, True], ids=["good", "tampered"])
+@pytest.mark.parametrize("fault", [kill_all, kill_one, stop_all, stop_one])
+def test_what_a_worker_that_dies_or_hangs_had_is_verified_here(
+    audit: Run,
+    node: FakeNode,
+    chain: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[[bytes], bytes],
+    *,
+    tampered: bool,
+) -> None:
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
+    if tampered:
+        lines = chain.lines(7)
+        start = lines.index(b'"signature":"') + len(b'"signature":"') + 40
+        node.lies[7] = lines[:start] + (b"1" if lines[start : start + 1] == b"0" else b"0") + lines[start + 1 :]
+    alone = audit("ledger", node.url, "--workers", "0", "--output", "json", "--restart")
+    monkeypatch.setattr(opening, "answer", fault)
+    monkeypatch.setattr(
+        "wallet.auditing.workers.AUDIT_WORKER_QUIET_SECONDS_MAX", 2 if fault in (stop_all, stop_one) else 60
+    )
+    together = audit("ledger", node.url, "--workers", "2", "--output", "json", "--restart")
+    assert (together.exit_code, together.stdout) == (alone.exit_code, alone.stdout)
+    assert together.exit_code == (ExitCode.VERIFICATION_FAILED if tampered else ExitCode.OK)
+    said = together.stderr.removesuffix(alone.stderr)
+    why = "did not answer for 2 s and was ended" if fault in (stop_all, stop_one) else "ended"
+    if not tampered:  # otherwise it may have ended before all were missed
+        assert f"Warning: A process that verified for the audit {why}; the audit verifies itself" in said
+    lost = Path("lost")  # there is none when the machine is so slow that it was ended before it began
+    assert not lost.exists() or not is_running(int(lost.read_text()))
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_gets_on_is_not_quiet() -> None:
+    """However long all of it takes, and however often it is looked at while it has nothing to do."""
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        worker = workers._Worker(multiprocessing.current_process(), ours)
+        assert all(worker.gets_on() for _ in range(100)), "it has nothing to do"
+        worker.tasks.append(workers._Task(b"", 1, asyncio.new_event_loop().create_future()))
+        for _ in range(30):
+            assert all(worker.gets_on() for _ in range(workers._LOOKS - 1))
+            worker.steps += 1
+        assert [worker.gets_on() for _ in range(workers._LOOKS + 1)][-1] is False
 
 
 def say_nothing(job: bytes) -> bytes:

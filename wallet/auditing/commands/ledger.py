@@ -159,6 +159,7 @@ class _Audit:
                     last=last,
                     workers=self._workers,
                     advance=advance,
+                    warn=self._session.output.warning,
                     path=path,
                     checkpoint=checkpoint,
                 )

@@ -36,6 +36,8 @@ from ledger.consensus.inputs import (
     BlockFacts,
     Input,
     JustificationReceived,
+    LinkLost,
+    LinkUp,
     MessageReceived,
     Now,
     PeerId,
@@ -238,6 +240,86 @@ def test_t_of_r_is_integer_arithmetic() -> None:
     assert [timing.round_timeout_ms(round) for round in range(6)] == [1_000, 1_500, 2_250, 3_375, 5_062, 7_593]
     assert timing.round_timeout_ms(11) == 60_000
     assert timing.round_timeout_ms(2**31) == 60_000
+
+
+def gives_up(effects: Iterable[Effect]) -> bool:
+    return any(isinstance(effect, CastTimeout) for effect in effects)
+
+
+def test_a_round_whose_leader_is_lost_is_given_up_after_half_of_its_timer() -> None:
+    bench = Bench(me=2)
+    bench.give(WorkPending())
+    assert bench.wake_at_ms == START_MS + 500, "the tick"
+    bench.now_ms += 100
+    assert bench.give(LinkLost(0, bench.now_ms)) == []
+    assert not gives_up(bench.at(START_MS + 500))
+    assert bench.wake_at_ms == START_MS + 600
+    assert not gives_up(bench.at(START_MS + 599))
+    assert gives_up(bench.at(START_MS + 600))
+    assert bench.wake_at_ms == START_MS + 1_000, "once"
+
+
+def test_a_leader_that_was_lost_long_ago_has_half_of_each_timer() -> None:
+    """Its link may be about to come up, at the end of a partition."""
+    bench = Bench(me=2)
+    bench.give(LinkLost(0, START_MS - 60_000))
+    bench.now_ms += 100
+    bench.give(WorkPending())
+    assert not gives_up(bench.at(START_MS + 599))
+    assert gives_up(bench.at(START_MS + 600))
+    bench.give(LinkUp(0))
+    bench.give(LinkLost(1, START_MS - 60_000))
+    bench.hear(timed_out(0))
+    assert bench.engine.round == 1
+    assert not gives_up(bench.at(START_MS + 600 + 749))
+    assert gives_up(bench.at(START_MS + 600 + 750)), "of 1,500 ms"
+
+
+def test_who_cannot_reach_a_quorum_waits_for_the_whole_timer() -> None:
+    bench = Bench(me=2)
+    bench.give(WorkPending())
+    bench.give(LinkLost(0, START_MS))
+    bench.give(LinkLost(3, START_MS))
+    assert not gives_up(bench.at(START_MS + 999))
+    assert gives_up(bench.at(START_MS + 1_000))
+
+
+def test_a_leader_that_is_linked_again_has_the_whole_timer() -> None:
+    bench = Bench(me=2)
+    bench.give(WorkPending())
+    bench.give(LinkLost(0, START_MS))
+    bench.now_ms += 499
+    assert bench.give(LinkUp(0)) == []
+    assert not gives_up(bench.at(START_MS + 999))
+    assert gives_up(bench.at(START_MS + 1_000))
+
+
+def test_nobody_but_the_leader_of_the_round_need_be_linked() -> None:
+    for other in (1, 3):
+        bench = Bench(me=2)
+        bench.give(WorkPending())
+        bench.give(LinkLost(other, START_MS))
+        assert not gives_up(bench.at(START_MS + 999))
+
+
+def test_a_lost_leader_makes_no_idle_height_busy() -> None:
+    """Amendment A10: what somebody's message started counts from the end of the pause, with or without a link."""
+    bench = Bench(me=2)
+    bench.give(LinkLost(0, START_MS))
+    for tick in range(1, 4):
+        assert bench.at(START_MS + 500 * tick) == [BroadcastStatus(0)]
+    early = Bench(me=2)
+    early.give(LinkLost(0, START_MS))
+    early.hear(timeout(3))
+    assert not gives_up(early.at(START_MS + 1_499))
+    assert gives_up(early.at(START_MS + 1_500))
+
+
+def test_an_observer_gives_nothing_up_whoever_is_lost() -> None:
+    bench = Bench(me=2, may_vote=False)
+    bench.give(WorkPending())
+    bench.give(LinkLost(0, START_MS))
+    assert not gives_up(bench.at(START_MS + 5_000))
 
 
 def test_an_idle_height_only_ticks() -> None:

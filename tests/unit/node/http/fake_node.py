@@ -18,6 +18,7 @@ from node.replica import Committed, Outcome, PeerStatus, Pending, Published, Rep
 from node.replica.status import Unlinked
 from node.storage.memory import MemoryStore
 from node.storage.queries import Queries
+from node.verification.status import NO_WORKERS, WorkersStatus
 from tests.unit.ledger.founders import founder
 from tests.unit.node.storage import chains
 
@@ -37,6 +38,7 @@ class FakeNode:
         self.faults: dict[PeerId, str] = {}
         self.role = Role.VOTING
         self.storage_low = False
+        self.verifying = NO_WORKERS
         self.published: Published | None = None
         self.refuse_all: Refusal | None = None
         self.submissions: list[tuple[bytes, ...]] = []
@@ -87,6 +89,9 @@ class FakeNode:
 
     def dial_faults(self) -> Mapping[PeerId, str]:
         return self.faults
+
+    def workers(self) -> WorkersStatus:
+        return self.verifying
 
     def status(self) -> ReplicaStatus:
         tip = self.chain.tip

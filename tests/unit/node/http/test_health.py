@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,6 +11,7 @@ from ledger.consensus.inputs import PeerId
 from node.http.health import VERSION
 from node.replica import PeerStatus, Role
 from node.storage.errors import StorageFailedError
+from node.verification.status import WorkersStatus
 from tests.unit.ledger.founders import founder
 from tests.unit.node.http.conftest import Api, check_problem
 from tests.unit.node.http.fake_node import FakeNode
@@ -112,6 +115,7 @@ async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> No
     node.grow(2, 3)
     node.publish(0, 2, 3)
     node.peers = (peer(3),)
+    node.verifying = WorkersStatus(configured=4, running=3, lost=2, lost_ago_ms=1, verified=700)
     await api.get("/v1/blocks/1")
     await api.get("/v1/blocks/2")
     await api.get("/nothing/here")
@@ -131,6 +135,9 @@ async def test_metrics_are_what_prometheus_reads(api: Api, node: FakeNode) -> No
     assert value("ledger_transactions_total") == 5
     assert (value("ledger_checkpoint_height"), value("ledger_checkpoint_cosignatures")) == (2, 3)
     assert value("ledger_p2p_peers") == 1
+    workers = "ledger_verification_workers_"
+    assert (value(workers + "configured"), value(workers + "running")) == (4, 3)
+    assert (value(workers + "lost_total"), value("ledger_verification_signatures_total")) == (2, 700)
     assert value("ledger_build_info", network="test") == 1
     count = "ledger_http_request_duration_seconds_count"
     assert value(count, route="/v1/blocks/{block}", method="GET", status="200") == 2
@@ -161,3 +168,13 @@ async def test_the_doctor_says_the_worst_first(api: Api, node: FakeNode) -> None
         ("quorum_without_spare", "warning"),
     ]
     assert all(item["sentence"] and item["remedy"] for item in answer["findings"])
+
+
+async def test_the_doctor_says_that_workers_were_lost(api: Api, node: FakeNode) -> None:
+    node.peers = tuple(PeerStatus(PeerId(f"{number:064x}"), f"v{number}", 1, 0) for number in (1, 2, 3))
+    node.verifying = WorkersStatus(configured=4, running=3, lost=2, lost_ago_ms=600_000, verified=700)
+    (finding,) = (await api.ok("/v1/doctor"))["findings"]
+    assert (finding["code"], finding["severity"], finding["validators"]) == ("workers_lost", "warning", ["v0"])
+    assert "10 min ago, 2 since its start; 3 of 4 run" in finding["sentence"]
+    node.verifying = replace(node.verifying, lost_ago_ms=600_001)
+    assert (await api.ok("/v1/doctor"))["findings"] == []

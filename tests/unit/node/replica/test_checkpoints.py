@@ -10,7 +10,7 @@ import pytest
 
 from ledger.consensus.statements import StatementType
 from ledger.crypto import SigningKey
-from ledger.limits import COSIGNATURE_BURST
+from ledger.limits import CLOCK_AHEAD_MS_MAX, COSIGN_QUIET_MS, COSIGN_SLOW_BLOCKS, COSIGNATURE_BURST
 from ledger.log.checkpoint import Checkpoint, cosign, cosigner_key, log_origin, sign
 from ledger.log.policy import CosignedCheckpoint, validators_policy, verify_checkpoint
 from ledger.log.signed_note import TIMESTAMP_BYTES, Note, SignatureLine
@@ -77,6 +77,22 @@ def names(found: CosignedCheckpoint) -> list[str]:
 
 
 # ---- what everybody serves, and when
+
+
+def test_ledger_time_that_is_ahead_of_all_clocks_holds_no_checkpoint_up() -> None:
+    """A leader's clock was, as far as it may be. Each block is a millisecond later then; none stays the tip."""
+    cluster = Cluster(4)
+    cluster.wall_offset_ms = {1: CLOCK_AHEAD_MS_MAX}
+    grow(cluster)
+    cluster.wall_offset_ms = {}
+    started_ms = cluster.now_ms
+    while cluster.now_ms < started_ms + CLOCK_AHEAD_MS_MAX // 2:
+        grow(cluster)
+        cluster.run(COSIGN_QUIET_MS // 4)
+    for node in cluster.nodes:
+        assert served(node).height >= COSIGN_SLOW_BLOCKS
+        verified(cluster, node)
+        assert_append_only(node)
 
 
 def test_every_node_serves_the_newest_block_with_all_cosignatures_a_second_after_the_last_one() -> None:
@@ -317,6 +333,26 @@ def test_a_machine_that_was_set_back_as_a_whole_cosigns_nothing_and_learns_it_fr
     cluster.run(2_000)
     assert own(node) == said
     assert served(node).height == node.height == 4
+
+
+def test_a_cosignature_that_a_database_lost_is_not_followed_by_one_of_the_same_second() -> None:
+    """The guard knows of which block the last one was, and not when; and here no peer shows it."""
+    cluster = Cluster(4)
+    node = cluster.nodes[0]
+    grow(cluster, 2)
+    cluster.run(COSIGN_QUIET_MS + 50)
+    before = own(node)[-1]
+    assert before.height == 2
+    cluster.deliver = lambda sender, receiver, message: not isinstance(message, Cosignature | wire.Checkpoint)
+    node.store.write({}, frozenset({keys.OWN_COSIGNATURE}), sync=True)
+    cluster.restart(node)
+    grow(cluster, by=node)
+    assert cluster.now(node).wall_ms // 1_000 == before.time_s, (
+        "a block begins a second of ledger time, within that one"
+    )
+    cluster.run(2 * COSIGN_QUIET_MS)
+    assert own(node)[-1].height == 3
+    assert_append_only(node)
 
 
 @pytest.mark.parametrize("is_idle", [True, False], ids=["cosigned last", "voted last"])

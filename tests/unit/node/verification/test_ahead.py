@@ -211,11 +211,18 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
         running.ahead.expect(claims_of(100))
         assert not running.ahead._workers, "not at once"
         running.clock.added += 11
+        status = running.ahead.status()
+        assert (status.configured, status.running, status.lost) == (1, 0, 1)
+        assert status.lost_ago_ms is not None
+        assert status.lost_ago_ms >= 11_000
         begin(running.ahead)
         assert running.ahead.workers != (pid,)
+        before = running.ahead.status().verified
         running.ahead.expect(claims)
         running.agrees(claims)
         assert len(running.log.said) == 1
+        after = running.ahead.status()
+        assert (after.running, after.lost, after.verified - before) == (1, 1, 300)
 
 
 def test_workers_that_hang_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +236,7 @@ def test_workers_that_hang_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) 
         ahead.expect(claims)
         assert [ahead(*claim) for claim in claims] == [verify(*claim) for claim in claims]
         assert log.said == ["verify_worker_lost: it did not answer within 50 ms"]
+        assert (ahead.status().lost, ahead.status().running) == (2, 0)
         for pid in pids:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
