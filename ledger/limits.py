@@ -120,7 +120,7 @@ AUDIT_JOB_SIGNATURES = 1_000  # after so many a worker says how far it has come:
 # that hangs. One that does is ended, and what it had is verified by the audit itself.
 AUDIT_WORKER_QUIET_SECONDS_MAX = 60
 AUDIT_BATCHES_PER_WORKER_MAX = 3  # on the way at once, opened ones included; reading waits for them
-AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory; then they are written
+AUDIT_UNWRITTEN_ROWS_MAX = 20_000  # of an audit's state in memory, 50 MB if all are the largest; then they are written
 AUDIT_CACHE_BYTES_MAX = 64 * MIB  # of an audit's state rows in memory, and of its trie rows; the oldest are forgotten
 
 # ---- the transparency log (the signatures of validators alone fit the limits of a note)
@@ -164,6 +164,8 @@ VERIFIED_ENVELOPES_MAX = 32_000  # remembered as verified until a block has them
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state
+PAGE_LEAVES_MAX = 32  # below a node of the state trie that is one row with all of them; part of the format of rows
+PAGE_SPLICES_MAX = 8  # writes of a block in one page that are spliced in; for more it is made anew, which is faster
 PUBLIC_KEYS_REMEMBERED_MAX = 65_536  # points that were checked, more than a block can name; the oldest are forgotten
 STATE_ROWS_CACHED_MAX = 50_000  # decoded rows of one height; beyond, all are forgotten and read again
 STATE_ROWS_REMEMBERED_MAX = 2_048  # decoded rows of one kind, whatever their height; the least used are forgotten
@@ -250,14 +252,15 @@ HTTP_STREAM_BYTES_PER_WRITE_MAX = 256 * KIB  # beyond, no further event is put i
 # ---- storage
 PROOF_HEIGHTS_DEFAULT = 256  # newest heights of which a node keeps what proves the state
 PROOF_HEIGHTS_MIN = 2  # the newest, and the one before it, which a client may just have been told of
-PROOF_HEIGHTS_MAX = 1_000_000  # the rows of the trie of each are kept: some hundred bytes for every row that it wrote
+PROOF_HEIGHTS_MAX = 1_000_000  # the rows of the trie of each are kept: 1 to 2 kB for every key that it touched
 DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and commits still fit
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
-TRIE_CACHE_BYTES_MAX = 64 * MIB  # rows of the state trie in memory, likewise
+TRIE_CACHE_BYTES_MAX = 96 * MIB  # rows of the state trie in memory, likewise: all those of a million keys
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
 COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
 SCRUB_TICKS_UNDER_LOAD = 4  # while transactions wait, only at every so many ticks anything is read in search of damage
 SCRUBBED_ROWS_PER_LOOK_MAX = 256  # rows, or one block: what is read at each tick in search of damage, some milliseconds
+UPGRADE_ROWS_PER_BATCH = 5_000  # of an older database, deleted or made anew at a time: some 20 MB
 DAMAGED_BLOCKS_MAX = 1_024  # heights that are known to be damaged; those beyond are found again once there is room
 QUERY_SEEKS_MAX = 192  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on
 

@@ -18,7 +18,8 @@ is the prover's choice but where it stops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -55,6 +56,8 @@ from ledger.trie_update import Update
 
 _KEY_TAG = tag("state-key")
 _VALUE_TAG = tag("state-value")
+_NO_ROW = (struct.error, IndexError, ValueError)
+"""What following a row raises that is of another form: rows are followed without a look at what they are, for speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +108,20 @@ def parse_proof(value: Json) -> StateProof:
 def update(root: TrieRoot, writes: Mapping[bytes, bytes | None], version: int, read: NodeReader) -> TrieChange:
     """The trie after `writes` (None deletes; deleting what is not there changes nothing).
 
-    `version` is above that of every row so far. Each row touched is read once, and written unless it came out the
-    same; where so much is deleted that a branch becomes a page, the rows below it, 16 at most, are read besides.
-    Raises `VerificationError` when a row is missing.
+    `version` is above that of every row so far, or the same as the newest: then rows replace those of the same place,
+    which `stale` names, too. Each row touched is read once, and written unless it came out the same; where so much is
+    deleted that a branch becomes a page, the rows below it are read besides: up to 16, at each of its levels that does.
+    Raises `VerificationError` when a row is missing, or none.
     """
     if not writes:
         return TrieChange(root, (), ())
     items = sorted([_item(key, value) for key, value in writes.items()])
     making = Update(version, read)
-    empty = root.hash == EMPTY.hash
-    changed = making.into_leaves([], 0, items) if empty else making.descend(root.version, 0, items)
+    try:
+        empty = root.hash == EMPTY.hash
+        changed = making.into_leaves([], 0, items) if empty else making.descend(root.version, 0, items)
+    except _NO_ROW as error:
+        raise VerificationError(f"a row of the state trie of version {root.version} is none: {error}") from error
     if changed is None:
         return TrieChange(root, (), ())
     root_hash, row = changed
@@ -128,22 +135,27 @@ def prove(root: TrieRoot, key: bytes, read: NodeReader) -> StateProof:
     """The proof of `key`'s value, or of its absence, under `root`. Raises `VerificationError` when a row is missing."""
     if root.hash == EMPTY.hash:
         return StateProof((EMPTY_PREIMAGE,))
-    nibbles = nibbles_of(digest(_KEY_TAG, key))
-    nodes: list[bytes] = []
-    row, at = read_row(read, root.version, b""), 0
+    try:
+        return StateProof(tuple(_nodes_on_path(root.version, nibbles_of(digest(_KEY_TAG, key)), read)))
+    except _NO_ROW as error:
+        raise VerificationError(f"a row of the state trie of version {root.version} is none: {error}") from error
+
+
+def _nodes_on_path(version: int, nibbles: bytes, read: NodeReader) -> Iterator[bytes]:
+    """The preimages from the root at `version` down."""
+    row, at = read_row(read, version, b""), 0
     for depth, slot in enumerate(nibbles, 1):
         (maps,) = MAPS.unpack_from(row, at)
         end = at + preimage_bytes(maps)
-        nodes.append(row[at:end])
+        yield row[at:end]
         if maps & LEAF_AT[slot] != NODE_AT[slot]:
-            break
+            return
         before = (node_map(maps) & BELOW[slot]).bit_count()
         if row[-1]:
             at = skip_trees(row, end, before)
         else:
             (version,) = VERSION.unpack_from(row, end + CHILD_BYTES * before + 1)
             row, at = read_row(read, version, nibbles[:depth]), 0
-    return StateProof(tuple(nodes))
 
 
 def check_proof(state_root: Digest, key: bytes, value: bytes | None, proof: StateProof) -> bool:

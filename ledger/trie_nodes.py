@@ -35,10 +35,8 @@ from typing import TypeAlias
 
 from ledger.crypto import tag
 from ledger.errors import VerificationError
+from ledger.limits import PAGE_LEAVES_MAX, PAGE_SPLICES_MAX
 from ledger.primitives import DIGEST_BYTES
-
-PAGE_LEAVES_MAX = 32
-"""How many leaves a node may have below it to be stored as a page. Part of the format of rows, not of hashes."""
 
 DEPTH_MAX = 2 * DIGEST_BYTES
 """The number of nibbles of a key hash, and so of nodes on a path."""
@@ -48,6 +46,8 @@ MAPS = struct.Struct(">I")
 VERSION = struct.Struct(">Q")
 CHILD_BYTES = 1 + VERSION.size
 """What a branch has of each child node behind its preimage."""
+
+assert PAGE_LEAVES_MAX + PAGE_SPLICES_MAX <= 0xFF, "the last byte of a row counts its leaves"
 
 LEAF_BYTES = 2 * DIGEST_BYTES
 NO_ENTRY = b""
@@ -157,7 +157,8 @@ def make_tree(leaves: list[Leaf], depth: int) -> tuple[bytes, bytes]:
 def put_into_page(page: bytes, depth: int, nibbles: bytes, leaf: bytes) -> Subtree | None:
     """`page`, of a node at `depth`, with `leaf` in it, or None where it is there already.
 
-    This is where nearly every write ends, so bytes are spliced. The row may have one leaf more than a page can have.
+    This is where nearly every write ends, so bytes are spliced. The row may have more leaves than a page can have: one
+    for each time that what came out is put in again, PAGE_SPLICES_MAX at most, which its last byte can count.
     """
     above = []  # of each node on the path: where it starts, where the entry on the path does, and where it ends
     at, added = 0, 1
@@ -221,6 +222,26 @@ def fits_a_page(branch: bytes) -> bool:
     (maps,) = MAPS.unpack_from(branch)
     pages = branch[preimage_bytes(maps) : -1 : CHILD_BYTES]
     return 0 not in pages and (maps & 0xFFFF).bit_count() + sum(pages) <= PAGE_LEAVES_MAX
+
+
+def is_row(row: bytes) -> bool:
+    """Whether `row` has the form of a row, so that it can be followed. No hash is looked at."""
+    end = len(row) - 1
+    at = leaves = 0
+    nodes = 1
+    while nodes:
+        if end < at + 4:
+            return False
+        (maps,) = MAPS.unpack_from(row, at)
+        if maps & 0xFFFF & ~(maps >> 16):
+            return False
+        at += 4 + 32 * maps.bit_count()
+        below = (maps >> 16 & ~maps).bit_count()
+        if not row[-1]:
+            return at + CHILD_BYTES * below == end
+        nodes += below - 1
+        leaves += (maps & 0xFFFF).bit_count()
+    return at == end and leaves == row[-1]
 
 
 def page_has_hash(page: bytes, expected: bytes) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from ledger.limits import PAGE_LEAVES_MAX, PAGE_SPLICES_MAX
 from ledger.primitives import DIGEST_BYTES
 from ledger.trie_nodes import (
     BELOW,
@@ -18,7 +19,6 @@ from ledger.trie_nodes import (
     NO_ENTRY,
     NODE_AT,
     NODE_TAG,
-    PAGE_LEAVES_MAX,
     VERSION,
     Leaf,
     NodeReader,
@@ -35,8 +35,6 @@ from ledger.trie_nodes import (
     read_row,
     skip_trees,
 )
-
-_SPLICES_MAX = 8  # writes in one page; more are put there faster by making it anew
 
 
 class Update:
@@ -121,7 +119,7 @@ class Update:
         """Apply `items` to the page of a node at `depth`."""
         if len(items) == 1 and items[0][1]:
             changed = put_into_page(page, depth, *items[0])
-        elif len(items) > _SPLICES_MAX or any(not leaf for _, leaf in items):
+        elif len(items) > PAGE_SPLICES_MAX or any(not leaf for _, leaf in items):
             return self.into_leaves(leaves_of_page(page), depth, items)
         else:
             changed = None

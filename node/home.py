@@ -52,9 +52,11 @@ from node.storage.chain_store import ChainStore
 from node.storage.durable import sync_directory
 from node.storage.errors import StoreMissingError
 from node.storage.guard import FileGuard, create_guard
+from node.storage.keys import FORMAT_VERSION
 from node.storage.leveldb import create_database, open_database
 from node.storage.opening import create_chain, open_chain
 from node.storage.rebuild import is_between_names, resume
+from node.storage.upgrading import upgrade
 
 _LOG = EventLog("home")
 
@@ -229,9 +231,10 @@ def vote_state(config: Config) -> VoteState:
 def open_home(config: Config) -> tuple[Store, ChainStore]:
     """The chain of this home, and the database that it is in, to be closed afterwards.
 
-    A database that is missing or was lost is made anew from genesis, so that the node can at least follow and say what
-    is wrong: without its guard file, or behind it, it observes and never votes. Raises `HomeError` when no genesis was
-    adopted, or its adoption was cut short, and the errors of `open_database` and `open_chain`.
+    A database of the format before this one is upgraded first. One that is missing or was lost is made anew from
+    genesis, so that the node can at least follow and say what is wrong: without its guard file, or behind it, it
+    observes and never votes. Raises `HomeError` when no genesis was adopted, or its adoption was cut short, and the
+    errors of `open_database`, `open_chain` and `upgrade`.
     """
     mark, paths = _mark_of(config), data_paths(config)
     resume(paths.database)
@@ -258,6 +261,8 @@ def open_home(config: Config) -> tuple[Store, ChainStore]:
         store = create_database(paths.database)
     try:
         try:
+            if upgrade(store, genesis.chain):
+                _LOG.info("database_upgraded", format=FORMAT_VERSION)
             return store, open_chain(store, expected=genesis.chain, proof_heights=config.proof_heights)
         except StoreMissingError as error:
             _LOG.warning("database_empty", reason=str(error), remedy="the chain is fetched again from peers")

@@ -137,8 +137,8 @@ class ChainStore:
         self._committed = CommittedFilter(self._store)
         return self._committed
 
-    def trie_node(self, version: int, path: bytes) -> bytes | None:
-        """The row of the state trie written at (version, path), or None (a `ledger.trie_nodes.NodeReader`)."""
+    def trie_node(self, version: int, path: bytes) -> bytes:
+        """The row of the state trie written at (version, path). Raises `DamagedError`, also when there is none."""
         return self._trie.read(version, path)
 
     # ---- committed blocks

@@ -19,7 +19,7 @@ from ledger.block import leaf_hash
 from ledger.errors import LedgerError
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import ZERO_DIGEST
-from ledger.trie import check_proof, prove
+from ledger.trie import check_proof, count_keys, prove
 from node.storage.block_rows import Place, StoredHeader, read_header
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
@@ -64,13 +64,19 @@ def check_blocks(chain: ChainStore, *, from_height: int = 0) -> Iterator[BlockCh
 
 
 def check_state(chain: ChainStore) -> tuple[str, ...]:
-    """What is wrong with the values after the tip: each must be the one that the state root commits to."""
-    tip, damage = chain.tip, []
+    """What is wrong with the values after the tip: they must be those that the state root commits to, and all of them.
+
+    The rows of the state trie are held against the root, too, also in what is not hashed.
+    """
+    tip, damage, count = chain.tip, [], 0
     try:
         for key, value in chain.state.range(b"", b"\xff"):
+            count += 1
             proof = prove(tip.trie_root, key, chain.trie_node)
             if not check_proof(tip.header.state_root, key, value, proof):
                 damage.append(f"the value of state key {key!r} is not the one that the state root commits to")
+        if (committed := count_keys(tip.trie_root, chain.trie_node)) != count:
+            damage.append(f"the state has {count} keys, and the state root commits to {committed}")
     except (DamagedError, LedgerError) as error:
         damage.append(f"the state cannot be read: {error}")
     return tuple(damage)

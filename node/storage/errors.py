@@ -36,7 +36,7 @@ class DatabaseDamagedError(StorageFailedError):
 
 
 class StoreMismatchError(StorageError):
-    """The database is another chain's, or was written by a newer version of the software."""
+    """The database is another chain's, or was written by a version of the software that writes otherwise."""
 
 
 class StoreMissingError(StorageError):

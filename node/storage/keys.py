@@ -68,6 +68,9 @@ from node.storage.errors import DamagedError
 FORMAT_VERSION = 3
 """What this software writes, and all that it reads: it changes with any row."""
 
+FORMATS_UPGRADED = frozenset({2, FORMAT_VERSION})
+"""What `node.storage.upgrading` makes this format of. All rows but those of the state trie are the same in them."""
+
 CHUNK_TRANSACTIONS = 64
 """Transactions in one row of a body: one transaction is found without reading its whole block."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ledger.encoding import Json, decode_object, encode
+from ledger.encoding import Json, decode_object, encode, expect_integer
 from ledger.errors import MalformedError
 from ledger.genesis import Genesis, genesis_block, parse_genesis
 from ledger.limits import KIB, PROOF_HEIGHTS_DEFAULT
@@ -59,7 +59,7 @@ def open_chain(
     Raises `StoreMissingError` when the store is empty (its files were lost, or it was never finished),
     `StoreMismatchError` for another chain or another format, and `DamagedError` when the tip is not what was written.
     """
-    chain = check_identity(store, expected)
+    chain, _ = check_identity(store, expected)
     document = store.get(keys.GENESIS)
     try:
         genesis = parse_genesis(document or b"")
@@ -70,21 +70,39 @@ def open_chain(
     return ChainStore(store, genesis, proof_heights)
 
 
-def check_identity(store: Store, expected: Digest | None) -> Digest:
-    """The chain that `store` is of. Raises `StoreMissingError`, `StoreMismatchError` and `DamagedError`."""
+def check_identity(
+    store: Store, expected: Digest | None, *, formats: frozenset[int] = frozenset({keys.FORMAT_VERSION})
+) -> tuple[Digest, int]:
+    """The chain that `store` is of, and its format, which must be one of `formats`.
+
+    Raises `StoreMissingError`, `StoreMismatchError` and `DamagedError`.
+    """
     identity = store.get(keys.FORMAT)
     if identity is None:
         raise StoreMissingError("the database has no chain: its files were lost, or its creation was cut short")
     try:
         fields = decode_object(identity, bytes_max=KIB, what="format row")
-        version, chain = fields.get("format"), parse_digest(fields.get("chain"), "chain")
+        version = expect_integer(fields.get("format"), what="format")
+        chain = parse_digest(fields.get("chain"), "chain")
     except MalformedError as error:
         raise DamagedError(f"what says which database this is cannot be read: {error}") from error
-    if version != keys.FORMAT_VERSION:
+    if version not in formats:
         raise StoreMismatchError(
             f"the database has format {version}, written by another version of the software; "
-            f"this one reads format {keys.FORMAT_VERSION}"
+            f"this one reads format {keys.FORMAT_VERSION}: {_remedy(version)}"
         )
     if expected is not None and chain != expected:
         raise StoreMismatchError(f"the database is of chain {chain.hex()}, not of {expected.hex()}")
-    return chain
+    return chain, version
+
+
+def _remedy(version: int) -> str:
+    """What to do with a database of this other format."""
+    if version > keys.FORMAT_VERSION:
+        return "run the version that wrote it, or a newer one"
+    if version in keys.FORMATS_UPGRADED:
+        return "start the node (quorum-node start), which upgrades the database and loses nothing"
+    return (
+        "upgrade the validators one after the other, each with its database moved aside and its guard file kept: the "
+        "chain is fetched again from peers; or import a file that the version that wrote it exported"
+    )

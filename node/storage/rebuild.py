@@ -24,6 +24,7 @@ from threading import Thread
 
 from ledger.genesis import Genesis
 from ledger.limits import DISK_FREE_BYTES_MIN
+from node.storage import keys
 from node.storage.archive import Archive, rows_to_take_over
 from node.storage.durable import free_disk_bytes, sync_directory
 from node.storage.errors import DAMAGE_REMEDY, DamagedError, StorageError, StoreMissingError
@@ -54,7 +55,7 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
         )
     try:
         with closing(open_database(database)) as store:
-            check_identity(store, genesis.chain)
+            check_identity(store, genesis.chain, formats=keys.FORMATS_UPGRADED)
             taken_over = rows_to_take_over(store)
     except StorageError as error:
         raise CannotRebuildError(

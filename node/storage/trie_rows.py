@@ -1,7 +1,8 @@
 """The rows of the state trie: written once, read through a memory, and deleted when no proof needs them any more.
 
 The memory is for the newest trie, which every block reads: what a height makes stale leaves it at once. Such rows
-would be among those used last, and as many as those that took their places.
+would be among those used last, and as many as those that took their places. Only a proof of an older height brings rows
+back that are stale, until they are pruned or not used for longest.
 
 The rows that a height makes stale are listed under that height. A proof is made for the newest `proof_heights` heights;
 what became stale at height s serves proofs up to height s - 1 only, so the commit of height h deletes the lists up to
@@ -16,11 +17,12 @@ from ledger.errors import MalformedError
 from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
 from ledger.row_cache import RowCache, Unknown
 from ledger.trie import TrieChange
-from ledger.trie_nodes import DEPTH_MAX
+from ledger.trie_nodes import DEPTH_MAX, is_row
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.errors import DamagedError
+from node.storage.rows import describe
 
 _STALE_NODES_MAX = 2**32
 _STALE_BYTES_MAX = 8 + DEPTH_MAX
@@ -36,14 +38,19 @@ class TrieRows:
         self._proof_heights = proof_heights
         self._stale_from = 0  # no lists are left below: a range from 0 would wade through what was deleted
 
-    def read(self, version: int, path: bytes) -> bytes | None:
-        """The row written at (version, path), or None (a `ledger.trie_nodes.NodeReader`). Raises `DamagedError`."""
+    def read(self, version: int, path: bytes) -> bytes:
+        """The row written at (version, path) (a `ledger.trie_nodes.NodeReader`).
+
+        Raises `DamagedError`, also when it is missing or no such row: another row says that it is there.
+        """
         key = keys.trie_node(version, path)
         row = self._cache.get(key)
         if isinstance(row, Unknown):
             row = self._reader.get(key)
-            if row is not None:
-                self._cache.put(key, row)
+            if row is None or not is_row(row):
+                raise DamagedError(f"a row of the state trie, {describe(key)}, is {'none' if row else 'missing'}")
+            self._cache.put(key, row)
+        assert row is not None, "no absence is remembered"
         return row
 
     def write(self, batch: Batch, height: int, change: TrieChange) -> None:

@@ -85,9 +85,9 @@ def lose_database(world: World, machine: Machine, for_ms: int) -> None:
 
 
 def older_format(world: World, machine: Machine, for_ms: int) -> None:
-    """The database is one of an older version of the software, which writes its rows otherwise."""
+    """The database is one of a version of the software so old that it is not upgraded: its rows are others."""
     _restart(world, machine)
-    identity = encode({"chain": world.genesis.chain.hex(), "format": keys.FORMAT_VERSION - 1})
+    identity = encode({"chain": world.genesis.chain.hex(), "format": min(keys.FORMATS_UPGRADED) - 1})
     machine.replace_disk({**machine.disk.image(), keys.FORMAT: seal(keys.FORMAT, identity)})
 
 

@@ -32,10 +32,14 @@ from node.home import (
 from node.identity import create_key
 from node.ports import GuardRecord
 from node.replica.opening import read_vote_state
+from node.storage.check import check_state
 from node.storage.guard import FileGuard
+from node.storage.leveldb import open_database
+from node.storage.opening import open_chain
 from node.storage.rebuild import set_aside_path
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.node.homes import LISTEN, key_in, validator
+from tests.unit.node.storage.format_2 import make_format_2
 
 VOTED = GuardRecord(height=5, round=0, step=1, digest=bytes(32))
 
@@ -234,6 +238,17 @@ def test_a_vote_state_between_two_names_is_not_lost(tmp_path: Path) -> None:
     database.rename(set_aside_path(database))
     assert vote_state(config) is VoteState.PRESENT
     assert silence(config) is None
+    assert vote_state(config) is VoteState.PRESENT
+
+
+def test_a_vote_state_goes_on_in_a_database_that_is_upgraded(tmp_path: Path) -> None:
+    config, genesis = validator(tmp_path / "home")
+    adopt(config, genesis.document, expected=genesis.chain)
+    with closing(open_database(data_paths(config).database)) as store:
+        make_format_2(store)
+    assert silence(config) is None
+    with closing(open_database(data_paths(config).database)) as store:
+        assert check_state(open_chain(store, expected=genesis.chain)) == ()
     assert vote_state(config) is VoteState.PRESENT
 
 
