@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import ahead, consensus, consensus_proofs, leaders, replica, sets, storage, verification
+from tests.mutants import ahead, consensus, consensus_proofs, leaders, replica, sets, storage, tries, verification
 
 MUTANTS = (
     *consensus.MUTANTS,
@@ -13,4 +13,5 @@ MUTANTS = (
     *verification.MUTANTS,
     *ahead.MUTANTS,
     *leaders.MUTANTS,
+    *tries.MUTANTS,
 )

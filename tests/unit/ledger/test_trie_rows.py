@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ledger import trie_nodes, trie_update
 from ledger.crypto import digest, tag
 from ledger.errors import VerificationError
+from ledger.limits import PAGE_LEAVES_MAX
 from ledger.trie import EMPTY, TrieRoot, count_keys, prove, update
-from ledger.trie_nodes import PAGE_LEAVES_MAX
+from ledger.trie_nodes import is_row
 
 Place = tuple[int, bytes]
 
@@ -72,11 +74,11 @@ class Node:
         return self.preimage + b"".join(child.tree() for child in self.children.values())
 
     def kind(self) -> bytes:
-        return bytes((self.leaves if self.leaves <= PAGE_LEAVES_MAX else 0,))
+        return bytes((self.leaves if self.leaves <= trie_nodes.PAGE_LEAVES_MAX else 0,))
 
     def rows(self, path: bytes, versions: Mapping[bytes, int]) -> Iterator[tuple[bytes, bytes]]:
         """(path, row) of all rows; the versions in them are those at which the rows were found."""
-        if self.leaves <= PAGE_LEAVES_MAX:
+        if self.leaves <= trie_nodes.PAGE_LEAVES_MAX:
             yield path, self.tree() + self.kind()
             return
         row = self.preimage
@@ -168,6 +170,22 @@ def test_any_history_leaves_the_rows_of_its_state_and_no_others(seed: int) -> No
         sizes.append((len(before), len(stored.state)))
     assert any(before <= PAGE_LEAVES_MAX < after for before, after in sizes), "the root became a branch"
     assert any(after <= PAGE_LEAVES_MAX < before for before, after in sizes), "and a page again"
+
+
+@pytest.mark.parametrize("leaves_max", [2, 3, 5])
+def test_smaller_pages_leave_no_others_either(leaves_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With these, branches stand below branches as in a state of millions, and become pages over several levels."""
+    monkeypatch.setattr(trie_nodes, "PAGE_LEAVES_MAX", leaves_max)
+    monkeypatch.setattr(trie_update, "PAGE_LEAVES_MAX", leaves_max)
+    stored, chance, deepest = Stored(), random.Random(leaves_max), 0
+    for writes in history(20 + leaves_max, 60):
+        stored.write(writes)
+        assert_as_defined(stored, chance.sample(KEYS, 4))
+        assert all(map(is_row, stored.rows.values()))
+        deepest = max([deepest, *(len(path) for (_, path), row in stored.rows.items() if not row[-1])])
+    assert deepest >= 1, "below the root there were branches, too"
+    stored.write(dict.fromkeys(KEYS))
+    assert stored.rows == {}
 
 
 def test_a_key_at_a_time_there_and_back() -> None:
@@ -262,6 +280,43 @@ def test_no_bit_of_any_row_may_be_another(written: Stored) -> None:
             rows = {**written.rows, place: bad}
             with pytest.raises(VerificationError):
                 count_keys(written.root, lambda version, path, rows=rows: rows.get((version, path)))
+
+
+def test_following_any_other_bytes_ends_in_an_error_that_says_so_or_in_a_proof(written: Stored) -> None:
+    """Whoever has not looked at the rows before gets no exception but this one, and what has the form of a row none."""
+    chance, refused = random.Random(3), 0
+    for _ in range(500):
+        place = chance.choice(sorted(written.rows))
+        row = bytearray(written.rows[place])
+        match chance.randrange(4):
+            case 0:
+                row[chance.randrange(len(row))] ^= 1 << chance.randrange(8)
+            case 1:
+                del row[chance.randrange(len(row)) :]
+            case 2:
+                row[-1] = chance.randrange(256)
+            case _:
+                row[:] = chance.randbytes(chance.randrange(1, 60))
+        rows = {**written.rows, place: bytes(row)}
+
+        def read(version: int, path: bytes, rows: Mapping[Place, bytes] = rows) -> bytes | None:
+            return rows.get((version, path))
+
+        try:
+            prove(written.root, chance.choice(KEYS), read)
+            update(written.root, {key: chance.choice([None, b"2"]) for key in chance.sample(KEYS, 30)}, 2, read)
+        except VerificationError:
+            refused += 1
+    assert refused > 30
+
+
+def test_what_has_not_the_form_of_a_row_is_none(written: Stored) -> None:
+    for row in written.rows.values():
+        assert is_row(row)
+        assert not any(is_row(row[:end]) for end in range(len(row)))
+        others = [bytes((last,)) for last in range(1, 256) if last != row[-1]]
+        assert not any(is_row(row[:-1] + last) for last in others)
+        assert not is_row(row[:2] + b"\xff\xff" + row[4:])
 
 
 def test_a_branch_that_should_be_a_page_is_none() -> None:

@@ -129,3 +129,22 @@ def test_only_the_newest_trie_is_remembered() -> None:
     assert remembered
     assert remembered <= growing.live_rows(range(HEIGHTS - 1, HEIGHTS))
     assert len({key for key, _ in growing.store.range(b"t", b"u")}) > 2 * len(remembered), "older ones are stored"
+
+
+def test_a_row_that_is_missing_or_another_is_damage_and_not_the_fault_of_a_block() -> None:
+    growing = Growing(MemoryStore(), 3)
+    growing.grow(HEIGHTS)
+    root = growing.roots[-1]
+    place = keys.trie_node(root.version, b"")
+    row = growing.store.get(place)
+    assert row is not None
+    for changed in (None, b"", b"\0", row[:-1], row[:-1] + bytes((row[-1] ^ 1,)), row[1:], row + b"\0"):
+        store = MemoryStore(growing.store.image())
+        store.write(
+            {} if changed is None else {place: changed}, frozenset({place} if changed is None else ()), sync=True
+        )
+        rows = TrieRows(store, 3)
+        with pytest.raises(DamagedError, match="row of the state trie"):
+            update(root, {b"1": b"other"}, HEIGHTS, rows.read)
+        with pytest.raises(DamagedError, match="row of the state trie"):
+            prove(root, b"1", rows.read)
