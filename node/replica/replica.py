@@ -4,9 +4,6 @@ A step takes in its inputs, which fills the engine's queue, and then settles: it
 left, speaking what the engine cast in batches, and appends a block when one is decided, by the engine or by what a
 peer sent. After that the next height is driven on. At most one block is appended per step, so that a step stays short;
 what is left waits for the next, which is asked for at once.
-
-A block costs each validator the work of some fifty transactions, whatever is in it. So the engine hears at once that
-transactions wait when nothing else is coming in; under load only when they fill a block, or after BLOCK_FILL_MS_MAX.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from ledger.consensus.engine import Restored
 from ledger.consensus.inputs import LinkLost, LinkUp, Now, PeerId, Wake, WorkPending
 from ledger.crypto import SigningKey, Verify
 from ledger.evidence import Evidence
-from ledger.limits import BLOCK_FILL_MS_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.rows.accounts import ACCOUNT_PREFIX
@@ -35,6 +31,7 @@ from node.replica.deciding import begin
 from node.replica.describing import describe
 from node.replica.door import Door
 from node.replica.driving import ask_for_records, drive
+from node.replica.filling import Filling
 from node.replica.findings import Findings
 from node.replica.hearing import hear, judge_consensus
 from node.replica.inputs import (
@@ -96,7 +93,7 @@ class Replica:
         door = Door(verify, chain.transaction_committed)
         self._halted: Halted | None = None
         self._appended = False
-        self._backlog = False
+        self._filling = Filling(now.monotonic_ms)
         self._parts = Parts(
             chain=chain,
             guard=guard,
@@ -135,13 +132,13 @@ class Replica:
         if self._halted is not None:
             return (self._halted,)
         parts = self._parts
-        parts.now, self._appended, self._backlog = now, False, backlog or bool(inputs)
+        parts.now, self._appended, self._filling.backlog = now, False, backlog or bool(inputs)
         parts.watch.step_begins(now.monotonic_ms, parts.deciding.engine.context.timing.tick_ms)
         try:
             self._settle()
             for item in inputs:
                 self._take(item)
-            self._backlog = backlog
+            self._filling.backlog = backlog
             parts.reports.submit(parts.door, parts.deciding, now.monotonic_ms)
             self._settle()
             self._tell_peers()
@@ -155,8 +152,8 @@ class Replica:
         more = parts.syncing.busy or parts.syncing.archived(deciding.height)
         waiting = deciding.decided is not None or (more and not deciding.suspended)
         due_ms = now.monotonic_ms if waiting else parts.wake_at_ms
-        if self._block_is_filling():
-            due_ms = min(due_ms, self._fill_until_ms())
+        if (filled_at_ms := self._filled_at_ms()) is not None:
+            due_ms = min(due_ms, filled_at_ms)
         if parts.cosigned.due_at_ms is not None:
             due_ms = min(due_ms, parts.cosigned.due_at_ms)
         parts.watch.step_ends(now.monotonic_ms, due_ms, timer_running=deciding.engine.timer_running)
@@ -202,7 +199,8 @@ class Replica:
         parts = self._parts
         while True:
             pending = len(parts.door.mempool) and not parts.deciding.engine.work_pending
-            if pending and not self._block_is_filling():
+            if pending and self._filled_at_ms() is None:
+                self._filling.heard(parts.now.monotonic_ms)
                 parts.deciding.inputs.append(WorkPending())
             drive(parts)
             if parts.deciding.decided is None:
@@ -211,19 +209,15 @@ class Replica:
                 return
             self._append()
 
-    def _block_is_filling(self) -> bool:
-        """Whether more transactions are coming in, fit the next block, and are worth waiting for."""
+    def _filled_at_ms(self) -> int | None:
+        """When the transactions that wait will be proposed though others are coming; None if they wait for nothing."""
         parts = self._parts
-        return (
-            self._backlog
-            and len(parts.door.mempool) < parts.deciding.parameters.block_transactions_max
-            and parts.now.monotonic_ms < self._fill_until_ms()
+        until_ms = self._filling.until_ms(
+            len(parts.door.mempool),
+            room=parts.deciding.parameters.block_transactions_max,
+            base_timeout_ms=parts.deciding.engine.context.timing.base_timeout_ms,
         )
-
-    def _fill_until_ms(self) -> int:
-        context = self._parts.deciding.engine.context
-        # Others may not be waiting for more, and give the leader no longer than a base timeout.
-        return context.committed_at_ms + min(BLOCK_FILL_MS_MAX, context.timing.base_timeout_ms // 2)
+        return until_ms if until_ms is not None and parts.now.monotonic_ms < until_ms else None
 
     def _take_records(self) -> None:
         """What peers proved: the next block, or that there are two chains."""
@@ -252,6 +246,8 @@ class Replica:
         forgotten = not fetched_again and deciding.unknown_own_commit(certificate)
         append(deciding.decided, deciding, chain=parts.chain, door=parts.door, out=parts.out)
         self._appended = True
+        transactions, left = len(deciding.decided.candidate.transactions), len(parts.door.mempool)
+        self._filling.appended(transactions, left=left, now_ms=parts.now.monotonic_ms)
         parts.watch.appended(parts.now.monotonic_ms)
         if forgotten and parts.silence is None:
             parts.keep_silent(

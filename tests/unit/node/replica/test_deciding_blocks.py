@@ -10,8 +10,10 @@ import pytest
 from ledger.chain import build_block
 from ledger.consensus.messages import Proposal
 from ledger.limits import BLOCK_FILL_MS_MAX
+from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from ledger.state import State
+from ledger.transaction import Transaction
 from ledger.validators import Quorum, QuorumRule
 from node.replica import (
     Answer,
@@ -29,7 +31,7 @@ from node.replica import (
 from node.storage.chain_store import ChainStore
 from node.storage.opening import open_chain
 from node.wire import Consensus, Transactions
-from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, PARAMETERS, Cluster
+from tests.unit.node.replica.cluster import BASE_TIMEOUT_MS, HEARTBEAT_MS, PARAMETERS, Cluster, Node
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
@@ -168,6 +170,49 @@ def test_transactions_wait_for_others_that_are_coming_in_to_share_their_block_bu
     assert isinstance(proposal, Proposal)
     assert proposal.block is not None
     assert set(proposal.block.envelope_hashes) == {first.envelope_hash, second.envelope_hash}
+
+
+def two_senders_apart(monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Node, Transaction]:
+    """The leader of height 2 once it has block 1 with the transaction of one sender; that of another came too late."""
+    monkeypatch.setattr("tests.unit.node.replica.cluster.LATENCY_MS", 10)
+    cluster = Cluster(3, parameters=replace(PARAMETERS, base_timeout_ms=1_000))
+    cluster.run(20)  # the nodes have told each other where they are
+    first = cluster.submit_one(cluster.nodes[1])
+    cluster.run(5)
+    second = cluster.submit_one(cluster.nodes[1])
+    leader = cluster.nodes[2]
+    cluster.run_until(lambda: cluster.committed(first, [leader]), within_ms=BASE_TIMEOUT_MS)
+    return cluster, leader, second
+
+
+def proposed(leader: Node) -> set[Digest]:
+    """The hashes of the envelopes in what it proposed at height 2, if it did."""
+    blocks = [vote.block for vote in leader.votes() if isinstance(vote, Proposal) and vote.statement.height == 2]
+    return {envelope_hash for block in blocks if block is not None for envelope_hash in block.envelope_hashes}
+
+
+def test_those_who_send_one_transaction_after_the_other_share_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, leader, second = two_senders_apart(monkeypatch)
+    assert not proposed(leader)
+    third = cluster.submit_one(leader)
+    assert proposed(leader) == {second.envelope_hash, third.envelope_hash}
+
+
+def test_half_of_what_the_last_block_took_is_all_that_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, leader, second = two_senders_apart(monkeypatch)
+    took_ms = cluster.now_ms - 1_020
+    waited_ms = cluster.run_until(lambda: bool(proposed(leader)), within_ms=BASE_TIMEOUT_MS)
+    assert 0 < waited_ms <= took_ms // 2
+    assert proposed(leader) == {second.envelope_hash}
+
+
+def test_who_sends_alone_waits_for_nobody() -> None:
+    cluster = Cluster(3, parameters=replace(PARAMETERS, base_timeout_ms=1_000))
+    first = cluster.submit_one(cluster.nodes[1])
+    leader = cluster.nodes[2]
+    cluster.run_until(lambda: cluster.committed(first, [leader]), within_ms=BASE_TIMEOUT_MS)
+    second = cluster.submit_one(leader)
+    assert proposed(leader) == {second.envelope_hash}
 
 
 def test_a_backlog_that_never_ends_holds_up_no_block() -> None:
