@@ -29,9 +29,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.crypto import digest, tag
 from ledger.encoding import Json, expect_fields, expect_list
@@ -66,8 +67,7 @@ NodeReader: TypeAlias = Callable[[int, bytes], bytes | None]
 """(version, path) -> the row written there, or None; rows come from `TrieChange.new_nodes`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrieRoot:
+class TrieRoot(Struct, frozen=True):
     """Where a trie starts: the version (height) whose update wrote its root row, and the hash that headers carry."""
 
     version: int
@@ -78,8 +78,7 @@ EMPTY = TrieRoot(0, digest(_NODE_TAG, _EMPTY_ROW))
 """The trie without keys. It has no row."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrieChange:
+class TrieChange(Struct, frozen=True):
     """What `update` did: the new root, the rows to store under (version, path), and the (version, path) of the rows
     that the new root no longer reaches, to delete once no proof is wanted from before."""
 
@@ -88,8 +87,7 @@ class TrieChange:
     stale: tuple[tuple[int, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateProof:
+class StateProof(Struct, frozen=True):
     """The preimages of the nodes on a key's path, root first; never empty."""
 
     nodes: tuple[bytes, ...]
