@@ -16,7 +16,8 @@ An account whose keys change in a block is judged by its old keys throughout tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ledger.crypto import Verify
 from ledger.evidence_admission import check_attested_statements, check_validator_authority, recorded_evidence
@@ -29,8 +30,7 @@ from ledger.state import State
 from ledger.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionContext:
+class AdmissionContext(Struct, frozen=True):
     """What authority is judged against besides the state: chain and height of the block, and the parent's time (ms) and
     parameters."""
 

@@ -13,7 +13,8 @@ RFC 6962 leaf hash, so that general transparency-log tools can check paths to it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ledger import merkle
 from ledger.crypto import digest, tag
@@ -37,8 +38,7 @@ HEADER_VERSION = 1
 """The version of the header's format."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The header of one block; field names are those of its JSON form. Height 0 is genesis (`proposer` is "")."""
 
     version: int
@@ -76,7 +76,7 @@ class Header:
         }
 
 
-_HEADER_FIELDS = frozenset(Header.__dataclass_fields__)
+_HEADER_FIELDS = frozenset(Header.__struct_fields__)
 
 
 def encode_header(header: Header) -> bytes:
@@ -121,8 +121,7 @@ def block_hash(header_bytes: bytes) -> Digest:
     return digest(_BLOCK_TAG, header_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """What one transaction became: where it stands, what exactly was signed, and its result.
 
     `result` is "applied", or the code of the refusal that failed it.
@@ -145,7 +144,7 @@ class Leaf:
         }
 
 
-_LEAF_FIELDS = frozenset(Leaf.__dataclass_fields__)
+_LEAF_FIELDS = frozenset(Leaf.__struct_fields__)
 
 
 def encode_leaf(leaf: Leaf) -> bytes:

@@ -22,8 +22,9 @@ it was first proposed demote nobody, because a header is never rewritten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Protocol
+
+from msgspec import Struct
 
 from ledger import merkle
 from ledger.admission import AdmissionContext, BlockAdmission
@@ -43,8 +44,7 @@ from ledger.trie import TrieChange, TrieRoot, update
 from ledger.validators import ValidatorSet
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(Struct, frozen=True):
     """The newest block of a chain, and what the next one is built on."""
 
     header: Header
@@ -71,8 +71,7 @@ class ChainReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateBlock:
+class CandidateBlock(Struct, frozen=True):
     """A valid block on top of its parent, with everything that appending it writes.
 
     `results` and `leaf_hashes` are one per transaction. `writes` are state rows (None deletes). `log_levels` are the
@@ -96,8 +95,7 @@ class CandidateBlock:
         return Tip(self.header, self.header_bytes, self.block_hash, self.log, self.trie.root)
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltBlock:
+class BuiltBlock(Struct, frozen=True):
     """A block of ours, and why some of what was offered is not in it.
 
     `refused` are the transactions that are inadmissible on this parent; those that were only left out, because the
@@ -163,9 +161,7 @@ def check_block(
         transactions=transactions,
     )
     if block.header_bytes != header_bytes:
-        wrong = [
-            field.name for field in fields(Header) if getattr(header, field.name) != getattr(block.header, field.name)
-        ]
+        wrong = [name for name in Header.__struct_fields__ if getattr(header, name) != getattr(block.header, name)]
         return f"executing it gives another {', '.join(wrong)}"
     return block
 

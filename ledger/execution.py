@@ -9,8 +9,9 @@ each block no asset has become more or less than was issued and burnt (`ledger.c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from ledger.conservation import assert_conserved
 from ledger.events import Event
@@ -25,8 +26,7 @@ APPLIED: Final = "applied"
 """The result of a transaction all of whose operations were applied; any other result is a refusal's code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """What executing a block did.
 
     `results` has one entry per transaction, `APPLIED` or a code; `writes` the changed state rows (None deletes);

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.primitives import Digest
 
@@ -46,8 +47,7 @@ def node_hash(left: Digest, right: Digest) -> Digest:
     return Digest(hashlib.sha256(_NODE_PREFIX + left + right).digest())
 
 
-@dataclass(frozen=True, slots=True)
-class FilledLevel:
+class FilledLevel(Struct, frozen=True):
     """The perfect subtrees of one level that became full: their hashes in order, the first with index `start`."""
 
     level: int
@@ -55,16 +55,14 @@ class FilledLevel:
     hashes: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LogChange:
+class LogChange(Struct, frozen=True):
     """What appending did: the new frontier, and the subtrees that became full, from level 0 (the leaves) up."""
 
     frontier: Frontier
     levels: tuple[FilledLevel, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(Struct, frozen=True):
     """The tree of `size` leaves as the roots of its perfect subtrees, largest (leftmost) first.
 
     It is all that is needed to append and to know the root: one hash per set bit of `size`.

@@ -22,9 +22,6 @@ a signature (design section 5).
 `by` the sender or a cosigner; a cosigner needs no operation of its own, so that a second party can countersign what
 the sender records. A key that is registered to several of them counts for each.
 
-The values that a transaction is made of, here and in `ledger.operations`, are msgspec's structs and no dataclasses:
-as frozen, and made in a ninth of the time.
-
 Bytes become a `Transaction` only here. Signatures are well formed then, not verified: see `ledger.admission`.
 """
 

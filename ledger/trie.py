@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from ledger.crypto import digest, tag
 from ledger.encoding import Json, expect_fields, expect_list
@@ -60,8 +61,7 @@ _NO_ROW = (struct.error, IndexError, ValueError)
 """What following a row raises that is of another form: rows are followed without a look at what they are, for speed."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrieRoot:
+class TrieRoot(Struct, frozen=True):
     """Where a trie starts: the version (height) whose update wrote its root row, and the hash that headers carry."""
 
     version: int
@@ -72,8 +72,7 @@ EMPTY = TrieRoot(0, digest(NODE_TAG, EMPTY_PREIMAGE))
 """The trie without keys. It has no row."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrieChange:
+class TrieChange(Struct, frozen=True):
     """What `update` did: the new root, the rows to store under (version, path), and the (version, path) of the rows
     that the new root no longer reaches, to delete once no proof is wanted from before."""
 
@@ -82,8 +81,7 @@ class TrieChange:
     stale: tuple[tuple[int, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateProof:
+class StateProof(Struct, frozen=True):
     """The preimages of the nodes on a key's path, root first; never empty."""
 
     nodes: tuple[bytes, ...]

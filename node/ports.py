@@ -6,8 +6,9 @@ The comments are the contract: what holds when a method returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Reader(Protocol):
@@ -41,8 +42,7 @@ class Store(Reader, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GuardRecord:
+class GuardRecord(Struct, frozen=True):
     """The last promise of this node, kept outside the database: (height, round, step) and a digest of the vote."""
 
     height: int

@@ -28,10 +28,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
 from enum import Enum, unique
 from itertools import chain
 from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from ledger.errors import MalformedError
 from ledger.framing import FRAMING_BYTES, pack, unpack
@@ -54,16 +56,14 @@ ROUND_MAX = 2**32 - 1
 """The highest round that fits a frame and a signed statement."""
 
 
-@dataclass(frozen=True, slots=True)
-class Consensus:
+class Consensus(Struct, frozen=True):
     """A consensus message of `height`; `payload` is its canonical JSON, unverified."""
 
     height: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """ "I am deciding this height, in this round" (its tip is height - 1)."""
 
     height: int
@@ -83,31 +83,27 @@ class Haste(Enum):
     """The answer to `FetchTransactions`: a proposal waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transactions:
+class Transactions(Struct, frozen=True):
     """Envelopes, exact bytes."""
 
     envelopes: tuple[bytes, ...]
     haste: Haste = Haste.BULK
 
 
-@dataclass(frozen=True, slots=True)
-class FetchTransactions:
+class FetchTransactions(Struct, frozen=True):
     """ "Send me the envelopes with these envelope hashes." """
 
     hashes: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FetchBlock:
+class FetchBlock(Struct, frozen=True):
     """ "Send me the header and the envelope hashes of this proposed block." """
 
     height: int
     block_hash: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """The answer to `FetchBlock`: a header's canonical bytes and the envelope hashes of its body, in order."""
 
     height: int
@@ -115,47 +111,41 @@ class Block:
     envelope_hashes: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FetchJustification:
+class FetchJustification(Struct, frozen=True):
     """ "Send me the timeout certificate that hashes to this justification digest." """
 
     height: int
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Justification:
+class Justification(Struct, frozen=True):
     """The answer to `FetchJustification`; `payload` is the canonical JSON of a timeout certificate, unverified."""
 
     height: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FetchRecords:
+class FetchRecords(Struct, frozen=True):
     """ "Send me certified blocks from this height on, at most so many." """
 
     from_height: int
     count_max: int
 
 
-@dataclass(frozen=True, slots=True)
-class CertifiedBlock:
+class CertifiedBlock(Struct, frozen=True):
     """A commit record's canonical bytes and the envelopes of its block, in order; unverified."""
 
     record: bytes
     envelopes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     """The answer to `FetchRecords`: consecutive certified blocks; fewer than asked for when a frame is full."""
 
     items: tuple[CertifiedBlock, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cosignature:
+class Cosignature(Struct, frozen=True):
     """What the validator with this cosigning key signed of the log after block `height`: its checkpoint as a note, and
     the checkpoint at `time_s` (POSIX seconds), both as `ledger.log.checkpoint` has it. Unverified."""
 
@@ -168,8 +158,7 @@ class Cosignature:
     cosignature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The checkpoint of the log after block `height` with a quorum of cosignatures, as a signed note. Unverified."""
 
     height: int

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from ledger import merkle, trie
 from ledger.block import Header, Leaf, block_hash, encode_header, encode_leaf, leaf_hash

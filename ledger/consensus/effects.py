@@ -8,8 +8,9 @@ The engine has noted the promise when it returns the effect, so nothing that it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.consensus.inputs import PeerId
 from ledger.consensus.messages import (
@@ -24,8 +25,7 @@ from ledger.consensus.statements import CommitStatement, PrepareStatement, Propo
 from ledger.primitives import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Durable:
+class Durable(Struct, frozen=True):
     """What a statement promises to hold: certificates and block bodies of its height.
 
     A timeout certificate brings its own prepare certificate. Some of it may be durable already.
@@ -36,8 +36,7 @@ class Durable:
     block_hash: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CastProposal:
+class CastProposal(Struct, frozen=True):
     """Sign and send a proposal; `block` travels with it unless it is None (proposed again)."""
 
     statement: ProposalStatement
@@ -46,24 +45,21 @@ class CastProposal:
     durable: Durable
 
 
-@dataclass(frozen=True, slots=True)
-class CastPrepare:
+class CastPrepare(Struct, frozen=True):
     """Sign and send a prepare vote."""
 
     statement: PrepareStatement
     durable: Durable
 
 
-@dataclass(frozen=True, slots=True)
-class CastCommit:
+class CastCommit(Struct, frozen=True):
     """Sign and send a commit vote."""
 
     statement: CommitStatement
     durable: Durable
 
 
-@dataclass(frozen=True, slots=True)
-class CastTimeout:
+class CastTimeout(Struct, frozen=True):
     """Sign and send a timeout vote with exactly this prepare certificate, now and at every resend."""
 
     statement: TimeoutStatement
@@ -71,30 +67,26 @@ class CastTimeout:
     durable: Durable
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Struct, frozen=True):
     """Send a message that is already durable, or needs no durability, to all validators."""
 
     message: ConsensusMessage
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastStatus:
+class BroadcastStatus(Struct, frozen=True):
     """Tell all peers our height and round (part of the resend tick)."""
 
     round: int
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Answer one peer."""
 
     peer: PeerId
     message: ConsensusMessage
 
 
-@dataclass(frozen=True, slots=True)
-class BuildBlock:
+class BuildBlock(Struct, frozen=True):
     """Build a fresh block for `round` and answer with `BlockBuilt`, at once.
 
     In round 0 its time is the wall clock, but above the parent's; in later rounds exactly the parent's + 1 ms (A7).
@@ -103,8 +95,7 @@ class BuildBlock:
     round: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckBlock:
+class CheckBlock(Struct, frozen=True):
     """Answer with `BlockChecked` as soon as the block is here; fetch what is missing. Asked again at every resend
     tick until it is answered. `block` is the content that came with the proposal, None where it must be fetched too.
     """
@@ -113,8 +104,7 @@ class CheckBlock:
     block: ProposedBlock | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WantJustification:
+class WantJustification(Struct, frozen=True):
     """Fetch the justification with this digest from peers; answer with `JustificationReceived`.
 
     Asked again at every resend tick until it is answered.
@@ -123,8 +113,7 @@ class WantJustification:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Append the block: it is final, valid, here, and its record is complete. The engine is done with its height."""
 
     block_hash: Digest
@@ -132,8 +121,7 @@ class Commit:
     justifications: tuple[TimeoutCertificate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportEvidence:
+class ReportEvidence(Struct, frozen=True):
     """One validator signed two contradictory statements (section 1.6: E1, E2 or E3)."""
 
     validator: int
@@ -141,8 +129,7 @@ class ReportEvidence:
     second: SignedStatement
 
 
-@dataclass(frozen=True, slots=True)
-class VoteStateContradicted:
+class VoteStateContradicted(Struct, frozen=True):
     """Somebody shows a statement under this node's own key that this node does not remember: its vote state is lost,
     old, or its key is used elsewhere. The engine casts nothing any more; neither may an engine of a later height.
     """
@@ -150,8 +137,7 @@ class VoteStateContradicted:
     statement: SignedStatement
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(Struct, frozen=True):
     """Hand in a `Wake` at this monotonic time; replaces the earlier wish."""
 
     monotonic_ms: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ledger.consensus.messages import PrepareCertificate, SignedMessage, TimeoutCertificate
 from ledger.primitives import Digest
@@ -11,8 +11,7 @@ _GROWTH_ROUNDS_MAX = 64
 """1.5^64 is beyond every timeout: the exponent needs to grow no further, whatever a round number says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """The timers, in milliseconds of the monotonic clock. `tick_ms` (resend) is half the base timeout."""
 
     base_timeout_ms: int
@@ -30,8 +29,7 @@ class Timing:
         return self.round_timeout_ms(round) // 2
 
 
-@dataclass(frozen=True, slots=True)
-class HeightContext:
+class HeightContext(Struct, frozen=True):
     """The facts of one height. All but the last six fields are the same on every node.
 
     `leader_order` has each validator index once; round r is led by `leader_order[r mod n]` (amendment A6: it comes
@@ -61,8 +59,7 @@ class HeightContext:
         return self.leader_order[round % len(self.leader_order)]
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """Everything durable of this height after a restart (amendments A2, A5, A9), verified or our own.
 
     `messages` are this node's own, with what they carried, so that a resend repeats the identical bytes.
@@ -73,8 +70,7 @@ class Restored:
     prepare_certificates: tuple[PrepareCertificate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoundStatus:
+class RoundStatus(Struct, frozen=True):
     """What an operator sees of the height being decided: validators by index, in ascending order.
 
     `ends_at_ms` is when the timer of the round fires, None while it does not run. `prepared`, `committed` and

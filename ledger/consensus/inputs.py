@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NewType, TypeAlias
+
+from msgspec import Struct
 
 from ledger.consensus.messages import ConsensusMessage, ProposedBlock, TimeoutCertificate
 from ledger.primitives import Digest
@@ -12,40 +13,35 @@ PeerId = NewType("PeerId", str)
 """Who a message came from, for answering: opaque to the engine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """Time as an input: a monotonic clock for timers, and the wall clock (ms since 1970) for the time rule A7."""
 
     monotonic_ms: int
     wall_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(Struct, frozen=True):
     """A verified message of this height. `sender` is None for the engine's own message, once it is durable."""
 
     message: ConsensusMessage
     sender: PeerId | None
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReceived:
+class StatusReceived(Struct, frozen=True):
     """A peer says that it is in `round` of this height."""
 
     sender: PeerId
     round: int
 
 
-@dataclass(frozen=True, slots=True)
-class JustificationReceived:
+class JustificationReceived(Struct, frozen=True):
     """The verified answer to a `WantJustification`."""
 
     digest: Digest
     justification: TimeoutCertificate
 
 
-@dataclass(frozen=True, slots=True)
-class BlockFacts:
+class BlockFacts(Struct, frozen=True):
     """What the engine needs to know of a valid block: the round and leader in its header, and its time."""
 
     round: int
@@ -53,8 +49,7 @@ class BlockFacts:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlockChecked:
+class BlockChecked(Struct, frozen=True):
     """The answer to a `CheckBlock`: the body is here and the block is valid against the state of its parent
     (`facts`), or it is not valid (`facts` is None). Validity is objective; no clock is part of it."""
 
@@ -62,8 +57,7 @@ class BlockChecked:
     facts: BlockFacts | None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockBuilt:
+class BlockBuilt(Struct, frozen=True):
     """The answer to a `BuildBlock`: a fresh block of ours for `round`, checked like any other.
 
     `facts` is None when our own check refuses what we built: such a block is not proposed.
@@ -75,28 +69,24 @@ class BlockBuilt:
     facts: BlockFacts | None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkPending:
+class WorkPending(Struct, frozen=True):
     """Transactions are waiting to be proposed (the timer of the height starts). Saying it twice changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkLost:
+class LinkLost(Struct, frozen=True):
     """The link to a validator, which was up before, has been down since `at_ms` of the monotonic clock."""
 
     validator: int
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkUp:
+class LinkUp(Struct, frozen=True):
     """A validator is linked."""
 
     validator: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Struct, frozen=True):
     """Time has passed: the engine looks at its own deadlines (round timer, resend tick, heartbeat).
 
     Handed in once as soon as an engine is made, so that it can say when it wants to be woken, and then at `WakeAt`.

@@ -9,8 +9,9 @@ ascending order of index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.consensus.statements import (
     CommitStatement,
@@ -22,24 +23,21 @@ from ledger.consensus.statements import (
 from ledger.primitives import Digest, Signature
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedBlock:
+class ProposedBlock(Struct, frozen=True):
     """The content of a proposal: the header's canonical bytes and the envelope hashes of the body, in order."""
 
     header: bytes
     envelope_hashes: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VoteSignature:
+class VoteSignature(Struct, frozen=True):
     """One validator's signature in a certificate."""
 
     validator: int
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class SignedStatement:
+class SignedStatement(Struct, frozen=True):
     """A bare statement with its signature, without what it travels with: what evidence is made of."""
 
     statement: Statement
@@ -47,8 +45,7 @@ class SignedStatement:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareCertificate:
+class PrepareCertificate(Struct, frozen=True):
     """q prepare votes of one (height, round, block, justification)."""
 
     height: int
@@ -58,8 +55,7 @@ class PrepareCertificate:
     signatures: tuple[VoteSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitCertificate:
+class CommitCertificate(Struct, frozen=True):
     """q commit votes of one (height, round, block): the signed quorum that appends a block."""
 
     height: int
@@ -73,8 +69,7 @@ class CommitCertificate:
         return tuple(item.validator for item in self.signatures)
 
 
-@dataclass(frozen=True, slots=True)
-class TimeoutEntry:
+class TimeoutEntry(Struct, frozen=True):
     """One validator's timeout vote in a timeout certificate."""
 
     validator: int
@@ -83,8 +78,7 @@ class TimeoutEntry:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class TimeoutCertificate:
+class TimeoutCertificate(Struct, frozen=True):
     """q timeout votes of one (height, round).
 
     When the highest `high_round` is m >= 0, `prepare_certificate` is the one of round m, and every entry with
@@ -103,8 +97,7 @@ class TimeoutCertificate:
         return max(entry.high_round for entry in self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A leader's proposal. `justification` is None exactly in round 0; `block` may be None when proposed again.
 
     `block`, where it is there, has the hash that the statement names; whether it is valid is another question.
@@ -117,8 +110,7 @@ class Proposal:
     block: ProposedBlock | None
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareVote:
+class PrepareVote(Struct, frozen=True):
     """A signed prepare statement."""
 
     statement: PrepareStatement
@@ -126,8 +118,7 @@ class PrepareVote:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class CommitVote:
+class CommitVote(Struct, frozen=True):
     """A signed commit statement."""
 
     statement: CommitStatement
@@ -135,8 +126,7 @@ class CommitVote:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class TimeoutVote:
+class TimeoutVote(Struct, frozen=True):
     """A signed timeout statement, with the prepare certificate it names (None exactly when it names none)."""
 
     statement: TimeoutStatement
@@ -149,8 +139,7 @@ SignedMessage: TypeAlias = Proposal | PrepareVote | CommitVote | TimeoutVote
 ConsensusMessage: TypeAlias = SignedMessage | TimeoutCertificate
 
 
-@dataclass(frozen=True, slots=True)
-class CommitRecord:
+class CommitRecord(Struct, frozen=True):
     """All that proves a block final, besides its body: header, commit certificate, and why its round could propose it.
 
     `justifications` is empty when the certificate's round is 0. Otherwise it starts with a justification of the

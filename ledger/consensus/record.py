@@ -18,7 +18,7 @@ Catch-up, receipts and the audit all verify records here and nowhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ledger.block import Header, block_hash, parse_header
 from ledger.consensus.justification import flaw_in_chain
@@ -28,8 +28,7 @@ from ledger.errors import VerificationError
 from ledger.primitives import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class CertifiedHeader:
+class CertifiedHeader(Struct, frozen=True):
     """A header that a quorum made final, with its hash. Whether its block is valid is asked by executing it."""
 
     header: Header

@@ -16,9 +16,10 @@ genesis: nothing signed for one network means anything to another. (consensus re
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import TypeAlias, assert_never
+
+from msgspec import Struct
 
 from ledger.crypto import tag
 from ledger.primitives import Digest
@@ -41,8 +42,7 @@ class StatementType(IntEnum):
     TIMEOUT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalStatement:
+class ProposalStatement(Struct, frozen=True):
     """ "I, leader of this round, propose this block, justified by what hashes to justification_digest." """
 
     height: int
@@ -51,8 +51,7 @@ class ProposalStatement:
     justification_digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareStatement:
+class PrepareStatement(Struct, frozen=True):
     """ "I verified this block and its justification, and hold it durably." """
 
     height: int
@@ -61,8 +60,7 @@ class PrepareStatement:
     justification_digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class CommitStatement:
+class CommitStatement(Struct, frozen=True):
     """ "I hold a prepare certificate for this block in this round, and the block, durably." """
 
     height: int
@@ -70,8 +68,7 @@ class CommitStatement:
     block_hash: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class TimeoutStatement:
+class TimeoutStatement(Struct, frozen=True):
     """ "I give this round up; my newest prepare certificate is of high_round, for the block high_hash." """
 
     height: int
@@ -83,8 +80,7 @@ class TimeoutStatement:
 Statement: TypeAlias = ProposalStatement | PrepareStatement | CommitStatement | TimeoutStatement
 
 
-@dataclass(frozen=True, slots=True)
-class SigningContext:
+class SigningContext(Struct, frozen=True):
     """What binds statements to one network: hash of genesis, and the epoch (0; raised by a recorded recovery)."""
 
     chain: Digest

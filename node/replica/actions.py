@@ -6,7 +6,6 @@ A runtime that cannot carry out a send drops it: the replica repeats whatever st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -36,32 +35,28 @@ Field: TypeAlias = str | int
 """The value of a field of a log event."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendTo:
+class SendTo(Struct, frozen=True):
     """Send to one peer, if it is connected."""
 
     peer: PeerId
     message: PeerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class SendToAll:
+class SendToAll(Struct, frozen=True):
     """Send to every connected peer, or to those that are validators in the set of the height being decided."""
 
     message: PeerMessage
     validators_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The outcomes of `Submitted(ticket, envelopes)`, in the order of its envelopes."""
 
     ticket: int
     outcomes: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockAppended:
+class BlockAppended(Struct, frozen=True):
     """A block is durable in this node's chain. `transaction_ids` are in the order of the block."""
 
     height: int
@@ -69,31 +64,27 @@ class BlockAppended:
     transaction_ids: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PeerMisbehaved:
+class PeerMisbehaved(Struct, frozen=True):
     """The peer sent what no correct node sends; the runtime closes its link and lets it wait before the next."""
 
     peer: PeerId
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(Struct, frozen=True):
     """Hand in `Elapsed` at this monotonic time (which may be now); replaces the earlier wish."""
 
     monotonic_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """One line for the operator: a stable event name and its fields."""
 
     event: str
     fields: Mapping[str, Field]
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(Struct, frozen=True):
     """Storage failed: the process must end. Nothing follows this action, and every later step returns nothing else.
 
     With `rebuild`, it failed because something on disk is damaged that no block puts right: made anew from its own

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ledger.consensus.inputs import PeerId
 from node.wire import PeerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Struct, frozen=True):
     """Envelopes from this node's own API. Answered, in order and in the same step, by `Answer` with `ticket`."""
 
     ticket: int
     envelopes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PeerMessageReceived:
+class PeerMessageReceived(Struct, frozen=True):
     """A decoded frame of a connected peer; its content is not verified yet."""
 
     peer: PeerId
     message: PeerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class PeerConnected:
+class PeerConnected(Struct, frozen=True):
     """A link to this peer (hex node key) is up. A second one for the same peer replaces the first."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDisconnected:
+class PeerDisconnected(Struct, frozen=True):
     """The last link to this peer is down."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True)
-class Elapsed:
+class Elapsed(Struct, frozen=True):
     """Time has passed: the answer to `WakeAt`, and the first input after construction."""
 
 

@@ -8,8 +8,9 @@ height, and an envelope, with its id and result, must hash to its leaf in the lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from ledger import framing
 from ledger.block import Header, Leaf, block_hash, leaf_hash, parse_header
@@ -25,16 +26,14 @@ from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where a transaction stands: the height of its block, and its index in it. Places are in the order of the log."""
 
     height: int
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOutcome:
+class StoredOutcome(Struct, frozen=True):
     """What became of one transaction, as it stands in the row of its chunk."""
 
     transaction_id: Digest
@@ -42,8 +41,7 @@ class StoredOutcome:
     result: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredHeader:
+class StoredHeader(Struct, frozen=True):
     """A committed header that was checked against its block hash."""
 
     header: Header
@@ -102,8 +100,7 @@ def read_header(reader: Reader, height: int, known: StoredHeader | None = None) 
     return StoredHeader(header, header_bytes, hash_of_header)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOutcomes:
+class StoredOutcomes(Struct, frozen=True):
     """What became of the transactions of one chunk; made as they are asked for, since mostly one is."""
 
     row: bytes

@@ -8,7 +8,7 @@ the engine restarts from. Which certificates go with which message is the engine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ledger.block import block_hash as hash_of_header
 from ledger.block import parse_header
@@ -23,8 +23,7 @@ from node.storage.errors import DamagedError
 from node.storage.keys import PromiseKind
 
 
-@dataclass(frozen=True, slots=True)
-class OwnMessage:
+class OwnMessage(Struct, frozen=True):
     """A message that this node signed: round, type, and its exact encoded bytes."""
 
     round: int
@@ -32,16 +31,14 @@ class OwnMessage:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCertificate:
+class StoredCertificate(Struct, frozen=True):
     """A timeout or prepare certificate of a round, encoded."""
 
     round: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCandidate:
+class StoredCandidate(Struct, frozen=True):
     """The header and the exact envelopes of a block that was checked here and is not committed."""
 
     block_hash: Digest
@@ -49,8 +46,7 @@ class StoredCandidate:
     envelopes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Promises:
+class Promises(Struct, frozen=True):
     """Part or all of what one height's signed messages promise. Read back, each part ascends (by round, type, hash)."""
 
     height: int

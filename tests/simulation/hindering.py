@@ -7,7 +7,7 @@ of them gives a round up, so that no round ends; and the first that leads a heig
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ledger.chain import CandidateBlock, build_block
 from ledger.consensus.codec import encode_message, justification_digest

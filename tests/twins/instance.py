@@ -7,8 +7,10 @@ value. Copies and fingerprints go by the fields of the state, so a field that is
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from ledger.consensus.engine import HeightContext, HeightEngine, Timing
 from ledger.consensus.inputs import Now
@@ -49,8 +51,7 @@ class Setting:
         return self.twins <= instance < self.n
 
 
-@dataclass(frozen=True, slots=True)
-class LedHeight(HeightContext):
+class LedHeight(HeightContext, frozen=True):
     """A height whose rounds are led by whom the scenario says, and when it says no more, by the same again."""
 
     leaders: tuple[int, ...] = ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec.structs import replace as changed
+
 from ledger.block import block_hash, encode_header
 from ledger.chain import CandidateBlock
 from ledger.consensus.codec import encode_commit_record, justification_digest
@@ -158,9 +160,9 @@ class EraChain:
 
 def in_round(block: CandidateBlock, round: int) -> CandidateBlock:
     """The same block, fresh in another round."""
-    header = replace(block.header, round=round)
+    header = changed(block.header, round=round)
     data = encode_header(header)
-    return replace(block, header=header, header_bytes=data, block_hash=block_hash(data))
+    return changed(block, header=header, header_bytes=data, block_hash=block_hash(data))
 
 
 assert founder(5).consensus_key.public_key == REKEYED.validators[1].consensus_key

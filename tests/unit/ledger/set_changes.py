@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as changed
 
 from ledger import chain as chain_module
 from ledger.encoding import encode_trusted
@@ -42,6 +43,6 @@ def decide_sets(monkeypatch: pytest.MonkeyPatch, sets: Mapping[int, ValidatorSet
         done = execute(state, height=height, **given)
         if height not in sets:
             return done
-        return replace(done, writes={**done.writes, **rows_of_change(state, sets[height], height)})
+        return changed(done, writes={**done.writes, **rows_of_change(state, sets[height], height)})
 
     monkeypatch.setattr(chain_module, "execute", execute_and_change)

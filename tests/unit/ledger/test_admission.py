@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from ledger.admission import BlockAdmission, check_authority, check_signatures
 from ledger.crypto import verify

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as altered
 
 from ledger.amounts import Amount
 from ledger.audit import ChainAudit, FlawError, OpenedBlock, open_block
@@ -100,7 +101,7 @@ def test_a_quorum_cannot_certify_what_execution_does_not_give() -> None:
     """All validators together sign a header with another state root: the certificate is good, the block is not."""
     chain = sample_chain()
     _, block = chain.blocks[0]
-    header = encode_header(replace(block.header, state_root=bytes(32)))  # type: ignore[arg-type]
+    header = encode_header(altered(block.header, state_root=bytes(32)))  # type: ignore[arg-type]
     from ledger.block import block_hash
 
     record = CommitRecord(header, chain.certify(block_hash(header), 1, range(4)), ())
@@ -174,7 +175,7 @@ def test_who_opens_a_block_may_guess_its_validators_wrong() -> None:
     record, block = chain.blocks[9]
     guessed = opened(record, block)
     assert guessed.signed_by is None
-    weak = replace(record, certificate=replace(record.certificate, signatures=record.certificate.signatures[:2]))
+    weak = altered(record, certificate=altered(record.certificate, signatures=record.certificate.signatures[:2]))
     with pytest.raises(FlawError, match=r"block 10, its commit record: .*the quorum is 3"):
         audited.append_opened(replace(guessed, record=encode_commit_record(weak)))
     assert audited.append_opened(guessed).signers == ("v0", "v1", "v2")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as altered
 
 from ledger.block import block_hash, encode_header, parse_header
 from ledger.consensus.codec import decode_commit_record
@@ -94,7 +95,7 @@ def signed(header: bytes, height: int, *signers: tuple[int, int]) -> CommitRecor
 
 def forged(chain: ChainStore, height: int, *signers: tuple[int, int], **fields: object) -> CommitRecord:
     """A record for another block of this height."""
-    header = replace(chain.header(height), **fields)  # type: ignore[arg-type]
+    header = altered(chain.header(height), **fields)  # type: ignore[arg-type]
     return signed(encode_header(header), height, *signers)
 
 
@@ -180,7 +181,7 @@ def test_a_set_that_the_head_put_out_of_force_signs_nothing_more(chain: ChainSto
     client = at(chain, known)
     old, head = chain.validators_of(known), client.head
     for height in (known + 1, known + 2):
-        header = replace(chain.header(height), validators_hash=old.hash, next_validators_hash=old.hash)
+        header = altered(chain.header(height), validators_hash=old.hash, next_validators_hash=old.hash)
         record = signed(encode_header(header), height, *signers_of(old))
         lie = LightUpdate((), record, update(chain, client, height).consistency)
         for attempt in (lambda lie=lie: client.advance(lie), lambda record=record: client.certify(record, ())):
@@ -202,7 +203,7 @@ def test_a_change_of_the_set_at_a_known_height_is_a_fork(chain: ChainStore) -> N
     for changed, match in ((2, "two blocks of height 2 are certified; v0, v1, v2 signed both"), (1, "not that of")):
         client = at(chain, 2)
         step = forged(chain, changed, (0, 0), (1, 1), (2, 2), next_validators_hash=usurpers.hash)
-        header = replace(chain.header(3), validators_hash=usurpers.hash)
+        header = altered(chain.header(3), validators_hash=usurpers.hash)
         record = signed(encode_header(header), 3, *signers_of(usurpers))
         with pytest.raises(VerificationError, match=match):
             client.advance(LightUpdate((SetChange(step, usurpers),), record, update(chain, client, 3).consistency))
@@ -221,7 +222,7 @@ def test_nobody_is_accused_of_what_another_set_has_signed(chain: ChainStore) -> 
 
 def forged_by(chain: ChainStore, height: int, validators: ValidatorSet) -> CommitRecord:
     """A block of this height that another set has signed."""
-    header = replace(chain.header(height), validators_hash=validators.hash)
+    header = altered(chain.header(height), validators_hash=validators.hash)
     return signed(encode_header(header), height, *signers_of(validators))
 
 
@@ -306,8 +307,8 @@ def test_what_was_verified_elsewhere_is_held_against_the_head(chain: ChainStore)
         path = prove_consistency(header.log_size, client.log_size, chain.log_reader())
         client.check_in_log(header, path)
         with pytest.raises(LogError):
-            client.check_in_log(replace(header, log_root=block_hash(b"")), path)
-    assert not client.compare(replace(client.head, header=chain.header(7)), record_of(chain, 7))  # type: ignore[type-var]
+            client.check_in_log(altered(header, log_root=block_hash(b"")), path)
+    assert not client.compare(altered(client.head, header=chain.header(7)), record_of(chain, 7))  # type: ignore[type-var]
 
 
 def test_a_record_of_any_height_is_certified_and_nothing_is_learned(chain: ChainStore) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as altered
 
 from ledger.block import block_hash, encode_header, parse_header
 from ledger.consensus.codec import commit_record_to_json
@@ -242,7 +243,7 @@ def fork(chain: MemoryChain, height: int) -> PinnedCheckpoint:
     made = chain.checkpoint(height)
     root = Digest(bytes([made.header.log_root[0] ^ 1]) + made.header.log_root[1:])
     return build_pinned_checkpoint(
-        network="test", header=replace(made.header, log_root=root), validators=made.validators
+        network="test", header=altered(made.header, log_root=root), validators=made.validators
     )
 
 
@@ -297,9 +298,9 @@ def grown_chain() -> tuple[MemoryChain, bytes, bytes]:
     before = chain.receipt(3, 0)
     # No operation changes the set yet: the row is put in place as if block 4 had written it, and its header says so.
     base, parent = chain.tip, chain.append()
-    header = encode_header(replace(parent.header, next_validators_hash=grown.hash))
+    header = encode_header(altered(parent.header, next_validators_hash=grown.hash))
     changed = CommitRecord(header, chain.certify(block_hash(header), 4), ())
-    chain.tip = replace(base, header=parse_header(header), header_bytes=header, block_hash=block_hash(header))
+    chain.tip = altered(base, header=parse_header(header), header_bytes=header, block_hash=block_hash(header))
     chain.rows[VALIDATORS_KEY] = encode_trusted(grown.to_json())
     chain.genesis = replace(chain.genesis, validators=grown)  # `certify` signs with as many founders
     alice = signing_key("alice")

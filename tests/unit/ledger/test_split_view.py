@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as altered
 
 from ledger.block import encode_header
 from ledger.consensus.codec import decode_commit_record
@@ -91,12 +92,12 @@ def test_what_is_no_contradiction_proves_nothing(one: ChainStore, other: ChainSt
         "the quorum is 3": split(
             side(one, 1),
             replace(
-                weak, record=replace(weak.record, certificate=replace(weak.record.certificate, signatures=signatures))
+                weak, record=altered(weak.record, certificate=altered(weak.record.certificate, signatures=signatures))
             ),
         ),
         "for another block": split(
             side(one, 1),
-            replace(weak, record=replace(weak.record, header=encode_header(replace(other.header(1), time_ms=1)))),
+            replace(weak, record=altered(weak.record, header=encode_header(altered(other.header(1), time_ms=1)))),
         ),
         "another validator set": split(side(one, 3), replace(side(other, 3), trail=())),
     }

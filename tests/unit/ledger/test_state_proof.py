@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as altered
 
 from ledger.block import parse_header
 from ledger.crypto import digest, tag
@@ -202,7 +203,7 @@ def test_a_header_of_ones_own_making_proves_nothing(chain: MemoryChain, anchor: 
     document |= {"key": key.decode(), "value": decode_object(rich, bytes_max=999), "path": [node.hex()]}
     root = digest(tag("state-node"), node)
     check_state_proof(
-        parse_state_proof(encode(document)).row, replace(parse_header(chain.blocks[-1][0].header), state_root=root)
+        parse_state_proof(encode(document)).row, altered(parse_header(chain.blocks[-1][0].header), state_root=root)
     )
     with pytest.raises(VerificationError, match="does not prove"):
         verify_state_proof(encode(document), anchor)

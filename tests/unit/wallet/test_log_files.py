@@ -26,7 +26,7 @@ def checkpoint_of(genesis: Genesis, *, size: int, root: Digest) -> bytes:
     chain = MemoryChain(genesis)
     chain.append()
     header = Header(**{
-        **{name: getattr(chain.tip.header, name) for name in Header.__dataclass_fields__},
+        **{name: getattr(chain.tip.header, name) for name in Header.__struct_fields__},
         "log_size": size,
         "log_root": root,
     })  # fmt: skip

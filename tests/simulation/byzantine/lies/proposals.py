@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ledger.block import Header, block_hash, encode_header, parse_header
 from ledger.consensus.codec import justification_digest

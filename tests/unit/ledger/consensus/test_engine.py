@@ -6,9 +6,9 @@ Stories with several validators are in `tests/scenarios`; here one validator is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.consensus.codec import justification_digest
 from ledger.consensus.effects import (

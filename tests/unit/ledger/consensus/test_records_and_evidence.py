@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.block import HEADER_VERSION, Header, block_hash, encode_header
 from ledger.consensus.codec import justification_digest

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from ledger.light_client import BehindError, LightClient, Progress, parse_light_update
 from ledger.limits import LIGHT_UPDATE_STEPS_MAX

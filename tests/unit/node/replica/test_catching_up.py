@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count, islice
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.consensus.codec import decode_message, encode_message
 from ledger.consensus.messages import CommitVote, PrepareVote, Proposal, ProposedBlock, TimeoutCertificate

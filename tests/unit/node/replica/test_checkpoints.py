@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace as changed
 
 from ledger.consensus.statements import StatementType
 from ledger.crypto import SigningKey
@@ -589,10 +590,10 @@ def note(cluster: Cluster, *cosigners: int, by: int = 3) -> wire.Checkpoint:
     ("forgery", "is_blamed"),
     [
         (lambda cluster, now_s: made(cluster, V3, KEY2, height=1, time_s=now_s), True),
-        (lambda cluster, now_s: replace(made(cluster, V3, KEY3, height=1, time_s=now_s), time_s=now_s + 1), True),
-        (lambda cluster, now_s: replace(made(cluster, V3, KEY3, height=1, time_s=now_s), size=2), True),
+        (lambda cluster, now_s: changed(made(cluster, V3, KEY3, height=1, time_s=now_s), time_s=now_s + 1), True),
+        (lambda cluster, now_s: changed(made(cluster, V3, KEY3, height=1, time_s=now_s), size=2), True),
         (
-            lambda cluster, now_s: replace(
+            lambda cluster, now_s: changed(
                 made(cluster, V3, KEY3, height=1, time_s=now_s), note_signature=Signature(bytes(64))
             ),
             True,
@@ -682,7 +683,7 @@ def test_what_comes_before_its_block_waits_for_it_one_message_of_each_peer() -> 
     cluster.run(1_100)
     target = cluster.nodes[0]
     high = wire.Checkpoint(2**50, b"never")
-    for message in (replace(note(cluster, 0, 1, 3), height=2), high):
+    for message in (changed(note(cluster, 0, 1, 3), height=2), high):
         cluster.send(3, 0, message)
         cluster.run(5)
     assert target.running._parts.cosigned.postponed == {cluster.nodes[3].peer: high}
@@ -720,10 +721,10 @@ def test_what_a_peer_adds_to_a_note_is_not_served() -> None:
     follower = cluster.nodes[4]
     whole = note(cluster, 0, 1, 2, 3)
     stranger = SignatureLine("evil.example", b"evil", b"signature")
-    cluster.send(0, 4, replace(whole, note=whole.note + stranger.encode().encode() * 3 + note(cluster, 0).note[-200:]))
+    cluster.send(0, 4, changed(whole, note=whole.note + stranger.encode().encode() * 3 + note(cluster, 0).note[-200:]))
     cluster.run(5)
     if follower.running.checkpoint() is None:
-        cluster.send(0, 4, replace(whole, note=whole.note + stranger.encode().encode() * 3))
+        cluster.send(0, 4, changed(whole, note=whole.note + stranger.encode().encode() * 3))
         cluster.run(5)
     published = served(follower)
     assert len(published.note.signatures) == 5

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.consensus.codec import decode_commit_record, encode_commit_record
 from ledger.refusals import Code, Refusal
