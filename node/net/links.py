@@ -102,13 +102,18 @@ class Channel:
     async def close(self, code: int, reason: str) -> None:
         """Say why, wait a moment for the answer, and leave nothing open."""
         words = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
+        # In a task of its own: a `send` that was cancelled while it waited for room leaves aiohttp a cancelled future,
+        # and whoever waits next, which is this one, would be cancelled as well, though nobody has asked for it.
+        closing = asyncio.ensure_future(self._websocket.close(code=code, message=words))
         try:
-            # A peer that is gone or does not read can't be told anything.
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(PEER_CLOSE_TIMEOUT_MS / 1000):
-                    await self._websocket.close(code=code, message=words)
+            await asyncio.wait([closing], timeout=PEER_CLOSE_TIMEOUT_MS / 1000)
         finally:
+            closing.cancel()
             self._sever()
+        (end,) = await asyncio.gather(closing, return_exceptions=True)
+        # A peer that is gone or does not read can't be told anything.
+        if isinstance(end, Exception) and not isinstance(end, OSError):
+            raise end
 
     def _sever(self) -> None:
         """Break the connection; the event loop closes it, with all that waits in its buffers, soon after."""
