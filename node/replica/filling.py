@@ -4,8 +4,8 @@ A block costs each validator the work of some fifty transactions, whatever is in
 
     while transactions have arrived that no step has taken, for BLOCK_FILL_MS_MAX of the height at most;
     while fewer wait than the last block had and left: who sends one transaction after the other answers a block with
-    the next. They are given half the time that the last block took. Without this, 32 such senders fall into two
-    halves, each of which waits for the blocks of the other.
+    the next. They are given as long as the last block took. Without this, 32 such senders fall into two halves, each
+    of which waits for the blocks of the other.
 
 A lone sender never waits: as many as the last block had is one. Nobody waits longer than half a base timeout, because
 others may not be waiting for more, and give the leader no longer than a base timeout.
@@ -50,5 +50,5 @@ class Filling:
     def appended(self, transactions: int, *, left: int, now_ms: int) -> None:
         """A block with so many transactions was appended, `left` still wait, and the next height begins."""
         took_ms = 0 if self._heard_at_ms is None else now_ms - self._heard_at_ms
-        self._expected, self._expected_until_ms = transactions + left, now_ms + took_ms // 2
+        self._expected, self._expected_until_ms = transactions + left, now_ms + took_ms
         self.begun_at_ms, self._heard_at_ms = now_ms, None

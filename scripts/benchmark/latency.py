@@ -37,6 +37,7 @@ async def one_by_one(network: Network, count: int) -> dict[str, object]:
     load, urls = network.load, network.urls
     envelopes = load.records(count)
     seconds: list[float] = []
+    heights: set[int] = set()
     before, started = machine.usage(network.pids), time.perf_counter()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
 
@@ -44,12 +45,14 @@ async def one_by_one(network: Network, count: int) -> dict[str, object]:
             for envelope in envelopes[number::CONNECTIONS]:
                 committed = await load.commit_one(session, urls[number % len(urls)], envelope)
                 seconds.append(committed.seconds)
+                heights.add(committed.height)
 
         await asyncio.gather(*map(client, range(CONNECTIONS)))
     elapsed, used = time.perf_counter() - started, machine.usage(network.pids).since(before)
     assert len(seconds) == count
     return {
         "singles_per_second": round(count / elapsed),
+        "singles_per_block": round(count / len(heights), 1),
         "singles_ms_p50": _ms(seconds, 0.5),
         "singles_ms_p99": _ms(seconds, 0.99),
         "singles_validators_cpu_microseconds": round(used.validators / count * 1e6),

@@ -198,11 +198,11 @@ def test_those_who_send_one_transaction_after_the_other_share_blocks(monkeypatch
     assert proposed(leader) == {second.envelope_hash, third.envelope_hash}
 
 
-def test_half_of_what_the_last_block_took_is_all_that_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_long_as_the_last_block_took_is_all_that_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster, leader, second = two_senders_apart(monkeypatch)
     took_ms = cluster.now_ms - 1_020
     waited_ms = cluster.run_until(lambda: bool(proposed(leader)), within_ms=BASE_TIMEOUT_MS)
-    assert 0 < waited_ms <= took_ms // 2
+    assert 0 < waited_ms <= took_ms
     assert proposed(leader) == {second.envelope_hash}
 
 
