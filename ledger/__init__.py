@@ -26,6 +26,6 @@ and replayed by a test, and an auditor verifies with the very code that decides.
                                 `split_view` and `state_proof` too
     export, export_reading      a whole chain as a file that anybody can read, and what an audit makes of it
 
-Values that are made often, for every transaction, message or block are msgspec's structs and no dataclasses: as frozen, and
-made in a fraction of the time. All others are frozen dataclasses.
+Values of which many are made for every transaction, message or block are msgspec's structs and no dataclasses: as
+frozen, and made in a fraction of the time. All others are frozen dataclasses.
 """
