@@ -261,7 +261,7 @@ def open_home(config: Config) -> tuple[Store, ChainStore]:
         store = create_database(paths.database)
     try:
         try:
-            if upgrade(store, genesis.chain):
+            if upgrade(store, genesis.chain, begins=lambda: _LOG.info("database_upgrading", format=FORMAT_VERSION)):
                 _LOG.info("database_upgraded", format=FORMAT_VERSION)
             return store, open_chain(store, expected=genesis.chain, proof_heights=config.proof_heights)
         except StoreMissingError as error:

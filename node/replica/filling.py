@@ -4,8 +4,12 @@ A block costs each validator the work of some fifty transactions, whatever is in
 
     while transactions have arrived that no step has taken, for BLOCK_FILL_MS_MAX of the height at most;
     while fewer wait than the last block had and left: who sends one transaction after the other answers a block with
-    the next. They are given as long as the last block took. Without this, 32 such senders fall into two halves, each
-    of which waits for the blocks of the other.
+    the next. They are given as long as the last block took, and a hundredth of a base timeout at most: where validators
+    are far apart, waiting costs time and saves nothing.
+
+Without the second, 32 such senders fall into two halves, each of which waits for the blocks of the other. A queue that
+is longer than two blocks like the last waits for room, because of the bytes in a block or the quota of a sender, and
+not for others.
 
 A lone sender never waits: as many as the last block had is one. Nobody waits longer than half a base timeout, because
 others may not be waiting for more, and give the leader no longer than a base timeout.
@@ -15,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.limits import BLOCK_FILL_MS_MAX
+from ledger.limits import BLOCK_ANSWERS_SHARE, BLOCK_FILL_MS_MAX
 
 
 @dataclass(slots=True)
@@ -35,11 +39,10 @@ class Filling:
         none, they fill a block of `room`, or nobody is expected."""
         if not 0 < pending < room:
             return None
-        waits_ms_max = min(BLOCK_FILL_MS_MAX, base_timeout_ms // 2)
         if self.backlog:
-            return self.begun_at_ms + waits_ms_max
+            return self.begun_at_ms + min(BLOCK_FILL_MS_MAX, base_timeout_ms // 2)
         if pending < self._expected:
-            return min(self._expected_until_ms, self.begun_at_ms + waits_ms_max)
+            return min(self._expected_until_ms, self.begun_at_ms + base_timeout_ms // BLOCK_ANSWERS_SHARE)
         return None
 
     def heard(self, now_ms: int) -> None:
@@ -50,5 +53,6 @@ class Filling:
     def appended(self, transactions: int, *, left: int, now_ms: int) -> None:
         """A block with so many transactions was appended, `left` still wait, and the next height begins."""
         took_ms = 0 if self._heard_at_ms is None else now_ms - self._heard_at_ms
-        self._expected, self._expected_until_ms = transactions + left, now_ms + took_ms
+        self._expected = transactions + left if left <= 2 * transactions else 0
+        self._expected_until_ms = now_ms + took_ms
         self.begun_at_ms, self._heard_at_ms = now_ms, None

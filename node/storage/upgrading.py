@@ -1,10 +1,10 @@
 """Making a database of the format before this one into one of this format, where it stands.
 
 Format 2 differs in the rows of the state trie alone. They follow from the state at the tip, so they are made anew from
-it, and must come to the root that the newest header names: a database whose state is damaged is not upgraded. All else
-stays byte for byte, blocks and votes among it, so that a validator goes on as if nothing had been. What proved older
-heights is gone with the old rows; heights from the tip on can be proved, and there are as many as before once the chain
-has grown by so many.
+it, and must come to the root that the newest header names: a database whose state is damaged is not upgraded, and the
+rows of the state are read once before anything is deleted. All else stays byte for byte, blocks and votes among it, so
+that a validator goes on as if nothing had been. What proved older heights is gone with the old rows; heights from the
+tip on can be proved, and there are as many as before once the chain has grown by so many.
 
 The format row is written last, in one synced batch with the place of the root. After a power cut before that the
 database is of the old format still, and the next start begins again.
@@ -12,7 +12,7 @@ database is of the old format still, and the next start begins again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import islice
 
 from ledger.encoding import encode
@@ -30,12 +30,13 @@ _TRIE_PREFIXES = (b"g", b"t", b"u")
 """The first bytes of the keys of all rows about the state trie (`node.storage.keys`)."""
 
 
-def upgrade(store: Store, expected: Digest) -> bool:
+def upgrade(store: Store, expected: Digest, begins: Callable[[], None] = lambda: None) -> bool:
     """Upgrade the database of the chain `expected` in `store`, if it is of the format before this one: whether it was.
+    `begins` is called before it is.
 
     It takes about a minute per million keys of state, and memory for UPGRADE_ROWS_PER_BATCH rows. Raises
-    `StoreMissingError` and `StoreMismatchError` like `open_chain`, and `DamagedError` when it cannot be done: then the
-    database is of the old format still.
+    `StoreMissingError` and `StoreMismatchError` like `open_chain`, `StorageFailedError` when a write fails, and
+    `DamagedError` when it cannot be done: then the database is of the old format still.
     """
     chain, version = check_identity(store, expected, formats=keys.FORMATS_UPGRADED)
     if version == keys.FORMAT_VERSION:
@@ -44,14 +45,18 @@ def upgrade(store: Store, expected: Digest) -> bool:
     if tip is None:
         raise DamagedError("the database has a chain, but no tip")
     height = keys.unpack_height(tip)
-    state_root = read_header(store, height).header.state_root
+    state_root, state = read_header(store, height).header.state_root, CurrentState(store)
+    begins()
+    for _ in state.range(b"", b"\xff"):  # every row has a checksum
+        pass
     for prefix in _TRIE_PREFIXES:
         after = prefix
-        while old := _some(store.range(after, successor(prefix))):
-            store.write({}, frozenset(old), sync=False)
+        while old := frozenset(key for key, _ in islice(store.range(after, successor(prefix)), UPGRADE_ROWS_PER_BATCH)):
+            store.write({}, old, sync=False)
             after = max(old) + b"\0"
-    root, after, state = EMPTY, b"", CurrentState(store)
-    while writes := _some(state.range(after, b"\xff")):
+    root, after = EMPTY, b""
+    # a range has to be asked for again after a write
+    while writes := dict(islice(state.range(after, b"\xff"), UPGRADE_ROWS_PER_BATCH)):
         change = update(root, writes, height, lambda version, path: store.get(keys.trie_node(version, path)))
         rows = {keys.trie_node(height, path): row for path, row in change.new_nodes}
         gone = frozenset(keys.trie_node(version, path) for version, path in change.stale)
@@ -62,8 +67,3 @@ def upgrade(store: Store, expected: Digest) -> bool:
     identity = encode({"chain": chain.hex(), "format": keys.FORMAT_VERSION})
     store.write({keys.trie_version(height): keys.pack_height(root.version), keys.FORMAT: identity}, sync=True)
     return True
-
-
-def _some(rows: Iterator[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The first of `rows`, as many as are written at a time: a range has to be asked for again after a write."""
-    return dict(islice(rows, UPGRADE_ROWS_PER_BATCH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
@@ -19,6 +20,7 @@ from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
 from node.storage.promises import OwnMessage, Promises
 from node.storage.rebuild import SetAside, set_aside
+from node.storage.state_rows import CurrentState
 from node.storage.upgrading import upgrade
 from tests.unit.node.storage.chains import digest_of, genesis, grow, new_chain
 from tests.unit.node.storage.format_2 import make_format_2
@@ -113,6 +115,20 @@ def test_a_state_that_is_not_the_one_of_the_newest_header_is_not_upgraded() -> N
             upgrade(store, genesis().chain)
         with pytest.raises(StoreMismatchError, match="format 2"):
             open_chain(store)
+
+
+def test_nothing_is_deleted_before_the_state_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validator alone has no peers to fetch its chain from: what it has must not be made less."""
+    store = old_database()
+    before = list(store.range(b"", b"\xff"))
+
+    def damaged(*_: object) -> Iterator[tuple[bytes, bytes]]:
+        raise DamagedError("the row does not have the checksum that it was written with")
+
+    monkeypatch.setattr(CurrentState, "range", damaged)
+    with pytest.raises(DamagedError, match="checksum"):
+        upgrade(store, genesis().chain)
+    assert list(store.range(b"", b"\xff")) == before
 
 
 def test_a_damaged_database_of_the_old_format_is_made_anew_with_its_votes(tmp_path: Path) -> None:
