@@ -85,6 +85,11 @@ def nibbles_of(key_hash: bytes) -> bytes:
     return key_hash.hex().encode("ascii").translate(_FROM_HEX_DIGITS)
 
 
+def leaf_of(entry: bytes) -> Leaf:
+    """The leaf with this entry."""
+    return nibbles_of(entry[:DIGEST_BYTES]), entry
+
+
 def read_row(read: NodeReader, version: int, path: bytes) -> bytes:
     """The row at (version, path). Raises `VerificationError` when it is missing."""
     row = read(version, path)
@@ -190,7 +195,7 @@ def put_into_page(page: bytes, depth: int, nibbles: bytes, leaf: bytes) -> Subtr
         node, added = page[at:start] + leaf + page[start + 64 : end], 0
     else:
         other = page[start : start + 64]
-        entry, tree = make_tree(sorted([(nibbles_of(other[:32]), other), (nibbles, leaf)]), depth)
+        entry, tree = make_tree(sorted([leaf_of(other), (nibbles, leaf)]), depth)
         node = MAPS.pack(maps ^ 1 << slot) + page[at + 4 : start] + entry + page[start + 64 : end]
         after = skip_trees(page, end, (maps >> 16 & ~maps & below).bit_count())
         rest = page[end:after] + tree + page[after:]
@@ -215,8 +220,7 @@ def leaves_of_page(page: bytes) -> list[Leaf]:
         for slot in range(16):
             present = maps & LEAF_AT[slot]
             if present == LEAF_AT[slot]:
-                leaf = page[start : start + LEAF_BYTES]
-                leaves.append((nibbles_of(leaf[:DIGEST_BYTES]), leaf))
+                leaves.append(leaf_of(page[start : start + LEAF_BYTES]))
             start += DIGEST_BYTES * present.bit_count()
         nodes += node_map(maps).bit_count() - 1
         at = start

@@ -26,9 +26,9 @@ from ledger.trie_nodes import (
     by_slot,
     count_leaves,
     fits_a_page,
+    leaf_of,
     leaves_of_page,
     make_tree,
-    nibbles_of,
     node_map,
     preimage_bytes,
     put_into_page,
@@ -157,8 +157,8 @@ class Update:
                 (version,) = VERSION.unpack_from(row, at + 1)
                 changed = self.descend(version, depth + 1, group)
             elif present:
-                leaf = bytes(row[start : start + LEAF_BYTES])
-                changed = self.into_leaves([(nibbles_of(leaf[:DIGEST_BYTES]), leaf)], depth + 1, group)
+                leaf = leaf_of(bytes(row[start : start + LEAF_BYTES]))
+                changed = self.into_leaves([leaf], depth + 1, group)
             else:
                 changed = self.into_leaves([], depth + 1, group)
             if changed is None:
@@ -188,8 +188,7 @@ class Update:
         for slot in range(16):
             present, below = maps & LEAF_AT[slot], path + NIBBLE[slot]
             if present == LEAF_AT[slot]:
-                leaf = row[start : start + LEAF_BYTES]
-                leaves.append((nibbles_of(leaf[:DIGEST_BYTES]), leaf))
+                leaves.append(leaf_of(row[start : start + LEAF_BYTES]))
             elif present == NODE_AT[slot]:
                 if below not in rows:
                     (version,) = VERSION.unpack_from(row, at + 1)

@@ -36,7 +36,7 @@ from node.runtime import HaltedError, Runtime, read_clocks
 from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
 from node.storage.durable import disk_is_low
-from node.storage.errors import DamagedError, DatabaseDamagedError
+from node.storage.errors import DAMAGE
 from node.storage.guard import FileGuard
 from node.storage.queries import Queries
 from node.storage.rebuild import CannotRebuildError, SetAside, set_aside, set_aside_path
@@ -76,7 +76,7 @@ def run(config: Config) -> int:
         while True:
             try:
                 code = asyncio.run(_run(config))
-            except (DamagedError, DatabaseDamagedError) as error:  # met by a read, or by a write of an upgrade
+            except DAMAGE as error:
                 reason = str(error)
             else:
                 if code is not None:

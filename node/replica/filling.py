@@ -26,23 +26,21 @@ from ledger.limits import BLOCK_ANSWERS_SHARE, BLOCK_FILL_MS_MAX
 class Filling:
     """What is known of the transactions that come in while a height is young. Times are of the monotonic clock."""
 
-    begun_at_ms: int
-    """When the height began."""
     backlog: bool = False
     """Whether transactions have arrived that no step has taken."""
     _expected: int = 0
-    _expected_until_ms: int = 0
+    _took_ms: int = 0
     _heard_at_ms: int | None = None
 
-    def until_ms(self, pending: int, *, room: int, base_timeout_ms: int) -> int | None:
-        """Until when `pending` transactions wait for others, unless more come before; None if for nothing: there are
-        none, they fill a block of `room`, or nobody is expected."""
+    def until_ms(self, pending: int, *, room: int, begun_at_ms: int, base_timeout_ms: int) -> int | None:
+        """Until when `pending` transactions wait for others at the height that began then, unless more come before;
+        None if for nothing: there are none, they fill a block of `room`, or nobody is expected."""
         if not 0 < pending < room:
             return None
         if self.backlog:
-            return self.begun_at_ms + min(BLOCK_FILL_MS_MAX, base_timeout_ms // 2)
+            return begun_at_ms + min(BLOCK_FILL_MS_MAX, base_timeout_ms // 2)
         if pending < self._expected:
-            return min(self._expected_until_ms, self.begun_at_ms + base_timeout_ms // BLOCK_ANSWERS_SHARE)
+            return begun_at_ms + min(self._took_ms, base_timeout_ms // BLOCK_ANSWERS_SHARE)
         return None
 
     def heard(self, now_ms: int) -> None:
@@ -52,7 +50,6 @@ class Filling:
 
     def appended(self, transactions: int, *, left: int, now_ms: int) -> None:
         """A block with so many transactions was appended, `left` still wait, and the next height begins."""
-        took_ms = 0 if self._heard_at_ms is None else now_ms - self._heard_at_ms
         self._expected = transactions + left if left <= 2 * transactions else 0
-        self._expected_until_ms = now_ms + took_ms
-        self.begun_at_ms, self._heard_at_ms = now_ms, None
+        self._took_ms = 0 if self._heard_at_ms is None else now_ms - self._heard_at_ms
+        self._heard_at_ms = None

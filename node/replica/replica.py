@@ -55,7 +55,7 @@ from node.replica.syncing import Conflict, Syncing
 from node.replica.watch import Watch
 from node.storage.archive import Archive
 from node.storage.chain_store import ChainStore
-from node.storage.errors import DamagedError, DatabaseDamagedError, StorageFailedError
+from node.storage.errors import DAMAGE, DamagedError, StorageFailedError
 from node.storage.promises import Promises, StoredCandidate
 from node.storage.scrubbing import Scrubber
 from node.wire import Status, split_transactions
@@ -93,7 +93,7 @@ class Replica:
         door = Door(verify, chain.transaction_committed)
         self._halted: Halted | None = None
         self._appended = False
-        self._filling = Filling(now.monotonic_ms)
+        self._filling = Filling()
         self._parts = Parts(
             chain=chain,
             guard=guard,
@@ -144,7 +144,7 @@ class Replica:
             self._tell_peers()
             cosigning.cosign_if_due(parts)
         except (StorageFailedError, DamagedError) as error:
-            damage = isinstance(error, DamagedError | DatabaseDamagedError)
+            damage = isinstance(error, DAMAGE)
             self._halted = Halted(str(error), rebuild=damage and parts.syncing.archive is None)
             parts.out.add(self._halted)
             return parts.out.take()
@@ -212,10 +212,12 @@ class Replica:
     def _filled_at_ms(self) -> int | None:
         """When the transactions that wait will be proposed though others are coming; None if they wait for nothing."""
         parts = self._parts
+        context = parts.deciding.engine.context
         until_ms = self._filling.until_ms(
             len(parts.door.mempool),
             room=parts.deciding.parameters.block_transactions_max,
-            base_timeout_ms=parts.deciding.engine.context.timing.base_timeout_ms,
+            begun_at_ms=context.committed_at_ms,
+            base_timeout_ms=context.timing.base_timeout_ms,
         )
         return until_ms if until_ms is not None and parts.now.monotonic_ms < until_ms else None
 

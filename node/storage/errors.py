@@ -35,6 +35,10 @@ class DatabaseDamagedError(StorageFailedError):
     """A write failed because the database met damage in its own files while it merged them."""
 
 
+DAMAGE = (DamagedError, DatabaseDamagedError)
+"""What says that the database is damaged, met by a read or by a write: it is made anew."""
+
+
 class StoreMismatchError(StorageError):
     """The database is another chain's, or was written by a version of the software that writes otherwise."""
 

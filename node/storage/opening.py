@@ -101,7 +101,7 @@ def _remedy(version: int) -> str:
     if version > keys.FORMAT_VERSION:
         return "run the version that wrote it, or a newer one"
     if version in keys.FORMATS_UPGRADED:
-        return "start the node (quorum-node start), which upgrades the database and loses nothing"
+        return "start the node (quorum-node start), which upgrades the database; it keeps all blocks and votes"
     return (
         "upgrade the validators one after the other, each with its database moved aside and its guard file kept: the "
         "chain is fetched again from peers; or import a file that the version that wrote it exported"

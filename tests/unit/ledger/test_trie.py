@@ -14,32 +14,7 @@ from ledger.crypto import digest, tag
 from ledger.errors import MalformedError, VerificationError
 from ledger.primitives import Digest
 from ledger.trie import EMPTY, StateProof, TrieChange, TrieRoot, check_proof, parse_proof, prove, update
-
-
-class Rows:
-    """What storage does for the trie: rows by (version, path), stale ones deleted at once."""
-
-    def __init__(self) -> None:
-        self.root = EMPTY
-        self.version = 0
-        self.rows: dict[tuple[int, bytes], bytes] = {}
-
-    def read(self, version: int, path: bytes) -> bytes | None:
-        return self.rows.get((version, path))
-
-    def write(self, writes: Mapping[bytes, bytes | None]) -> TrieChange:
-        self.version += 1
-        change = update(self.root, writes, self.version, self.read)
-        for place in change.stale:
-            del self.rows[place]
-        for path, row in change.new_nodes:
-            assert (self.version, path) not in self.rows
-            self.rows[self.version, path] = row
-        self.root = change.root
-        return change
-
-    def prove(self, key: bytes) -> StateProof:
-        return prove(self.root, key, self.read)
+from tests.unit.ledger.stored_trie import StoredTrie
 
 
 def naive_root(state: Mapping[bytes, bytes]) -> bytes:
@@ -97,13 +72,13 @@ changes = st.dictionaries(st.sampled_from(KEYS), st.none() | st.binary(max_size=
 def test_the_empty_trie_is_the_node_without_children() -> None:
     assert TrieRoot(0, digest(tag("state-node"), bytes(4))) == EMPTY
     assert naive_root({}) == EMPTY.hash
-    assert update(EMPTY, {}, 1, Rows().read) == TrieChange(EMPTY, (), ())
-    assert update(EMPTY, {b"nothing": None}, 1, Rows().read) == TrieChange(EMPTY, (), ())
+    assert update(EMPTY, {}, 1, StoredTrie().read) == TrieChange(EMPTY, (), ())
+    assert update(EMPTY, {b"nothing": None}, 1, StoredTrie().read) == TrieChange(EMPTY, (), ())
 
 
 @given(states)
 def test_a_root_equals_the_naive_definition(state: dict[bytes, bytes]) -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(state)
     assert rows.root.hash == naive_root(state)
 
@@ -113,7 +88,7 @@ def test_a_root_equals_the_naive_definition(state: dict[bytes, bytes]) -> None:
 def test_updates_equal_the_naive_definition_and_leave_exactly_the_rows_of_a_fresh_build(
     blocks: list[dict[bytes, bytes | None]],
 ) -> None:
-    rows = Rows()
+    rows = StoredTrie()
     state: dict[bytes, bytes] = {}
     for block in blocks:
         rows.write(block)
@@ -123,7 +98,7 @@ def test_updates_equal_the_naive_definition_and_leave_exactly_the_rows_of_a_fres
             else:
                 state[key] = value
         assert rows.root.hash == naive_root(state)
-        fresh = Rows()
+        fresh = StoredTrie()
         fresh.write(state)
         assert sorted(path for _, path in rows.rows) == sorted(path for _, path in fresh.rows)
         for key in KEYS:
@@ -134,14 +109,14 @@ def test_updates_equal_the_naive_definition_and_leave_exactly_the_rows_of_a_fres
 def test_a_root_does_not_depend_on_the_order_of_writes(state: dict[bytes, bytes], random: object) -> None:
     keys = list(state)
     random.shuffle(keys)  # type: ignore[attr-defined]
-    one_by_one = Rows()
+    one_by_one = StoredTrie()
     for key in keys:
         one_by_one.write({key: state[key]})
     assert one_by_one.root.hash == naive_root(state)
 
 
 def test_deleting_all_keys_leaves_the_empty_trie_and_no_rows() -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(dict.fromkeys(KEYS, b"value"))
     rows.write(dict.fromkeys(KEYS))
     assert rows.root == EMPTY
@@ -149,7 +124,7 @@ def test_deleting_all_keys_leaves_the_empty_trie_and_no_rows() -> None:
 
 
 def test_a_node_left_with_one_leaf_collapses_however_deep_it_was() -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(dict.fromkeys(DEEP[:2], b"value"))
     assert len(rows.prove(DEEP[0]).nodes) >= 4
     change = rows.write({DEEP[1]: None})
@@ -159,7 +134,7 @@ def test_a_node_left_with_one_leaf_collapses_however_deep_it_was() -> None:
 
 
 def test_writing_what_is_there_already_writes_nothing() -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(dict.fromkeys(KEYS, b"value"))
     before = rows.root
     change = rows.write({**dict.fromkeys(KEYS, b"value"), b"absent": None})
@@ -167,7 +142,7 @@ def test_writing_what_is_there_already_writes_nothing() -> None:
 
 
 def test_only_nodes_on_the_written_path_are_written_and_the_rest_keep_their_version() -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(dict.fromkeys(KEYS, b"value"))
     change = rows.write({CROWDED[0]: b"other"})
     assert {version for version, _ in change.stale} == {1}
@@ -195,7 +170,7 @@ def test_older_roots_stay_readable_while_their_stale_rows_are_kept() -> None:
 
 
 def test_a_missing_row_is_an_error_that_says_where() -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(dict.fromkeys(KEYS, b"value"))
     del rows.rows[1, b"\x0a"]
     with pytest.raises(VerificationError, match="'a'"):
@@ -210,8 +185,8 @@ def test_a_missing_row_is_an_error_that_says_where() -> None:
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Rows:
-    rows = Rows()
+def ledger() -> StoredTrie:
+    rows = StoredTrie()
     rows.write({key: b"value of " + key for key in KEYS})
     return rows
 
@@ -219,7 +194,7 @@ def ledger() -> Rows:
 ABSENT = _keys_below("a0f", 13)[-1]  # absent, and below the crowded node
 
 
-def test_the_value_is_proved_and_no_other(ledger: Rows) -> None:
+def test_the_value_is_proved_and_no_other(ledger: StoredTrie) -> None:
     key = CROWDED[3]
     proof = ledger.prove(key)
     root = ledger.root.hash
@@ -230,14 +205,14 @@ def test_the_value_is_proved_and_no_other(ledger: Rows) -> None:
     assert not check_proof(Digest(bytes(32)), key, b"value of " + key, proof)
 
 
-def test_absence_is_proved_and_no_value(ledger: Rows) -> None:
+def test_absence_is_proved_and_no_value(ledger: StoredTrie) -> None:
     proof = ledger.prove(ABSENT)
     assert check_proof(ledger.root.hash, ABSENT, None, proof)
     assert not check_proof(ledger.root.hash, ABSENT, b"", proof)
     assert not check_proof(ledger.root.hash, ABSENT, b"value of " + ABSENT, proof)
 
 
-def test_a_proof_for_another_key_proves_nothing_about_this_one(ledger: Rows) -> None:
+def test_a_proof_for_another_key_proves_nothing_about_this_one(ledger: StoredTrie) -> None:
     """No proof of one key shows another one absent or with the first one's value."""
     for key in KEYS:
         for other in KEYS:
@@ -248,7 +223,7 @@ def test_a_proof_for_another_key_proves_nothing_about_this_one(ledger: Rows) -> 
             assert not check_proof(ledger.root.hash, key, b"value of " + other, proof)
 
 
-def test_no_truncated_or_extended_path_is_accepted(ledger: Rows) -> None:
+def test_no_truncated_or_extended_path_is_accepted(ledger: StoredTrie) -> None:
     for key, value in ((CROWDED[0], b"value of " + CROWDED[0]), (ABSENT, None)):
         nodes = ledger.prove(key).nodes
         assert len(nodes) >= 3
@@ -259,7 +234,7 @@ def test_no_truncated_or_extended_path_is_accepted(ledger: Rows) -> None:
                 assert not check_proof(ledger.root.hash, key, claim, StateProof(candidate))
 
 
-def test_no_flipped_bit_is_accepted(ledger: Rows) -> None:
+def test_no_flipped_bit_is_accepted(ledger: StoredTrie) -> None:
     """Bitmaps, sibling hashes and leaves all stand below the root's hash."""
     for key, value in ((CROWDED[0], b"value of " + CROWDED[0]), (ABSENT, None)):
         nodes = ledger.prove(key).nodes
@@ -355,7 +330,7 @@ def test_checking_never_raises(key: bytes, nodes: list[bytes], value: bytes | No
 
 @given(states, st.sampled_from([*KEYS, b"absent"]))
 def test_proofs_survive_their_json_form(state: dict[bytes, bytes], key: bytes) -> None:
-    rows = Rows()
+    rows = StoredTrie()
     rows.write(state)
     proof = rows.prove(key)
     assert parse_proof(proof.to_json()) == proof

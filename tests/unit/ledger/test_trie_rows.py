@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -13,49 +13,9 @@ from ledger import trie_nodes, trie_update
 from ledger.crypto import digest, tag
 from ledger.errors import VerificationError
 from ledger.limits import PAGE_LEAVES_MAX
-from ledger.trie import EMPTY, TrieRoot, count_keys, prove, update
+from ledger.trie import EMPTY, count_keys, prove, update
 from ledger.trie_nodes import is_row
-
-Place = tuple[int, bytes]
-
-
-@dataclass(slots=True)
-class Stored:
-    """Rows as a database has them that deletes what is stale at once, and looks closely at each change."""
-
-    root: TrieRoot = EMPTY
-    version: int = 0
-    rows: dict[Place, bytes] = field(default_factory=dict)
-    state: dict[bytes, bytes] = field(default_factory=dict)
-
-    def write(self, writes: Mapping[bytes, bytes | None]) -> None:
-        self.version += 1
-        reads: list[Place] = []
-
-        def read(version: int, path: bytes) -> bytes | None:
-            reads.append((version, path))
-            return self.rows.get((version, path))
-
-        change = update(self.root, writes, self.version, read)
-        again = [place for place in set(reads) if reads.count(place) > 1]
-        assert len(reads) == len(set(reads)) + len(again)
-        assert set(again) <= set(change.stale), "once more only where a page that did not change was taken into another"
-        assert set(change.stale) <= set(reads)
-        assert len(set(change.stale)) == len(change.stale)
-        for place in change.stale:
-            del self.rows[place]
-        for path, row in change.new_nodes:
-            assert (self.version, path) not in self.rows
-            self.rows[self.version, path] = row
-        self.root = change.root
-        for key, value in writes.items():
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
-
-    def read(self, version: int, path: bytes) -> bytes | None:
-        return self.rows.get((version, path))
+from tests.unit.ledger.stored_trie import Place, StoredTrie
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +80,7 @@ def preimages(root: Node, key: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def assert_as_defined(stored: Stored, keys: list[bytes]) -> None:
+def assert_as_defined(stored: StoredTrie, keys: list[bytes]) -> None:
     """Root, proofs and rows are what the definition makes of the state: nothing else is left, nothing is missing."""
     node = defined(stored.state)
     assert stored.root.hash == node.hash
@@ -162,7 +122,7 @@ def history(seed: int, blocks: int) -> Iterator[dict[bytes, bytes | None]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_any_history_leaves_the_rows_of_its_state_and_no_others(seed: int) -> None:
-    stored, chance, sizes = Stored(), random.Random(seed), []
+    stored, chance, sizes = StoredTrie(), random.Random(seed), []
     for writes in history(seed, 60):
         before = set(stored.state)
         stored.write(writes)
@@ -177,7 +137,7 @@ def test_smaller_pages_leave_no_others_either(leaves_max: int, monkeypatch: pyte
     """With these, branches stand below branches as in a state of millions, and become pages over several levels."""
     monkeypatch.setattr(trie_nodes, "PAGE_LEAVES_MAX", leaves_max)
     monkeypatch.setattr(trie_update, "PAGE_LEAVES_MAX", leaves_max)
-    stored, chance, deepest = Stored(), random.Random(leaves_max), 0
+    stored, chance, deepest = StoredTrie(), random.Random(leaves_max), 0
     for writes in history(20 + leaves_max, 60):
         stored.write(writes)
         assert_as_defined(stored, chance.sample(KEYS, 4))
@@ -190,7 +150,7 @@ def test_smaller_pages_leave_no_others_either(leaves_max: int, monkeypatch: pyte
 
 def test_a_key_at_a_time_there_and_back() -> None:
     """Across each limit in single steps: the root's page, then that of the crowd below one nibble."""
-    stored = Stored()
+    stored = StoredTrie()
     for key in KEYS:
         stored.write({key: b"1"})
         assert_as_defined(stored, [key])
@@ -204,7 +164,7 @@ def test_a_key_at_a_time_there_and_back() -> None:
 def test_rows_are_the_same_whatever_led_to_the_state() -> None:
     """But for versions, which here are made equal by writing the whole state once more."""
     state = dict.fromkeys(KEYS[10:80], b"now")
-    slowly, at_once = Stored(), Stored()
+    slowly, at_once = StoredTrie(), StoredTrie()
     for writes in history(11, 40):
         slowly.write(writes)
     slowly.write(dict.fromkeys(set(slowly.state) - set(state)) | dict.fromkeys(state, b"before"))
@@ -215,7 +175,7 @@ def test_rows_are_the_same_whatever_led_to_the_state() -> None:
 
 
 def test_the_largest_page_is_one_row_and_one_leaf_more_makes_a_branch() -> None:
-    full, stored = keys_below("a", PAGE_LEAVES_MAX), Stored()
+    full, stored = keys_below("a", PAGE_LEAVES_MAX), StoredTrie()
     stored.write(dict.fromkeys(full, b"1"))
     assert list(stored.rows) == [(1, b"")]
     assert stored.rows[1, b""][-1] == PAGE_LEAVES_MAX
@@ -232,7 +192,7 @@ def test_the_largest_page_is_one_row_and_one_leaf_more_makes_a_branch() -> None:
 
 def test_a_page_that_all_of_its_leaves_share_below_one_nibble_makes_branches_as_deep_as_they_share() -> None:
     """One write too many in a page whose only child has all of it."""
-    crowd, stored = keys_below("a0", PAGE_LEAVES_MAX + 1), Stored()
+    crowd, stored = keys_below("a0", PAGE_LEAVES_MAX + 1), StoredTrie()
     stored.write(dict.fromkeys(crowd[1:], b"1"))
     assert len(stored.rows) == 1
     stored.write({crowd[0]: b"1"})
@@ -241,7 +201,7 @@ def test_a_page_that_all_of_its_leaves_share_below_one_nibble_makes_branches_as_
 
 
 def test_a_write_among_many_keys_touches_a_row_of_each_depth_and_no_more() -> None:
-    stored = Stored()
+    stored = StoredTrie()
     many = [b"many/%d" % number for number in range(4_000)]
     stored.write(dict.fromkeys(many, b"1"))
     assert len(stored.rows) < len(many) / 10
@@ -255,20 +215,20 @@ def test_a_write_among_many_keys_touches_a_row_of_each_depth_and_no_more() -> No
 
 
 @pytest.fixture(scope="module")
-def written() -> Stored:
-    stored = Stored()
+def written() -> StoredTrie:
+    stored = StoredTrie()
     stored.write(dict.fromkeys(KEYS, b"1"))
     return stored
 
 
-def test_a_row_that_is_missing_is_found_missing(written: Stored) -> None:
+def test_a_row_that_is_missing_is_found_missing(written: StoredTrie) -> None:
     for place in written.rows:
         left = {other: row for other, row in written.rows.items() if other != place}
         with pytest.raises(VerificationError, match="lacks"):
             count_keys(written.root, lambda version, path, left=left: left.get((version, path)))
 
 
-def test_no_bit_of_any_row_may_be_another(written: Stored) -> None:
+def test_no_bit_of_any_row_may_be_another(written: StoredTrie) -> None:
     """Preimages are below the root's hash; what is not, the kinds and places of rows, is held against the rest."""
     smallest = sorted(written.rows, key=lambda place: len(written.rows[place]))
     for place in (smallest[0], smallest[3], (1, b"")):
@@ -282,7 +242,7 @@ def test_no_bit_of_any_row_may_be_another(written: Stored) -> None:
                 count_keys(written.root, lambda version, path, rows=rows: rows.get((version, path)))
 
 
-def test_following_any_other_bytes_ends_in_an_error_that_says_so_or_in_a_proof(written: Stored) -> None:
+def test_following_any_other_bytes_ends_in_an_error_that_says_so_or_in_a_proof(written: StoredTrie) -> None:
     """Whoever has not looked at the rows before gets no exception but this one, and what has the form of a row none."""
     chance, refused = random.Random(3), 0
     for _ in range(500):
@@ -310,7 +270,7 @@ def test_following_any_other_bytes_ends_in_an_error_that_says_so_or_in_a_proof(w
     assert refused > 30
 
 
-def test_what_has_not_the_form_of_a_row_is_none(written: Stored) -> None:
+def test_what_has_not_the_form_of_a_row_is_none(written: StoredTrie) -> None:
     for row in written.rows.values():
         assert is_row(row)
         assert not any(is_row(row[:end]) for end in range(len(row)))
@@ -321,7 +281,7 @@ def test_what_has_not_the_form_of_a_row_is_none(written: Stored) -> None:
 
 def test_a_branch_that_should_be_a_page_is_none() -> None:
     """Every hash is right, but no update would have left such rows."""
-    full, stored = keys_below("a", PAGE_LEAVES_MAX), Stored()
+    full, stored = keys_below("a", PAGE_LEAVES_MAX), StoredTrie()
     stored.write(dict.fromkeys(full, b"1"))
     node = defined(stored.state)
     child = node.children[10]
