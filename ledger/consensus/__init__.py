@@ -25,7 +25,8 @@ sign two different things (one that lost its vote state counts among them) and c
     propose       as leader(r), once, never after my timeout(r): if the justification has no prepare certificate, a
                   fresh block; else the block of that certificate, its header as it is
     prepare x     the proposal is of leader(r) and justified, x is here and valid, and timely if fresh (A7); I signed no
-                  prepare(r), no timeout(r), and no commit(r) for another block (A1)
+                  prepare(r), no timeout(r), and no commit(r) for another block (A1); a leader prepares its own
+                  proposal as it casts it, and both become durable together
     learn         every prepare certificate, one per round; none replaces one of another round (A5)
     commit x      I hold the prepare certificate (r, x), x is here and valid; I signed no commit(r), no
                   timeout(r' >= r), and no prepare(r) for another block

@@ -6,12 +6,13 @@ where it is missing. A prepare certificate without the block is not enough (indy
 
 from __future__ import annotations
 
+from ledger.consensus.codec import justification_digest
 from ledger.consensus.effects import CastCommit, CastPrepare
 from ledger.consensus.inputs import BlockFacts
 from ledger.consensus.justification import allows
-from ledger.consensus.messages import Proposal
+from ledger.consensus.messages import TimeoutCertificate
 from ledger.consensus.state import HeightState
-from ledger.consensus.statements import CommitStatement, PrepareStatement, StatementType
+from ledger.consensus.statements import CommitStatement, PrepareStatement, ProposalStatement, StatementType
 from ledger.limits import CLOCK_AHEAD_MS_MAX
 
 
@@ -33,22 +34,24 @@ def braked(state: HeightState) -> bool:
 
 
 def prepare(state: HeightState) -> None:
-    """Prepare a proposal of the current round: verified, justified, its block valid and, when fresh, timely."""
+    """Prepare a proposal of the current round: verified, justified, its block valid and, when fresh, timely.
+
+    A leader prepares its own as soon as it is cast: both are made durable together, and leave together.
+    """
     if state.promised(StatementType.PREPARE) is not None or _gave_up(state) or braked(state):
         return
     committed = state.promised(StatementType.COMMIT)
-    for proposal in state.proposals.get(state.round, []):
-        statement = proposal.statement
+    for statement, justification in _proposals(state):
         if isinstance(committed, CommitStatement) and committed.block_hash != statement.block_hash:
             continue  # amendment A1: a certificate had us commit another block of this round
         facts = state.blocks.get(statement.block_hash)
-        if facts is None or not _justified(proposal, facts) or not _timely(state, facts):
+        if facts is None or not _justified(statement, justification, facts) or not _timely(state, facts):
             continue
         vote = PrepareStatement(statement.height, statement.round, statement.block_hash, statement.justification_digest)
         state.promise(vote)
         # One certificate per round is durable. From here on it must be the one that we bind by its digest: a commit
         # record may need exactly this one, when nobody else has it any more (A8). It proves the round as well (A2).
-        state.entry = proposal.justification
+        state.entry = justification
         durable = state.durable(block_hash=statement.block_hash)
         state.effects.append(CastPrepare(vote, durable))
         return
@@ -70,19 +73,23 @@ def commit(state: HeightState) -> None:
     state.effects.append(CastCommit(vote, durable))
 
 
+def _proposals(state: HeightState) -> list[tuple[ProposalStatement, TimeoutCertificate | None]]:
+    """The proposals of the current round, each with its justification: those that came, and ours once it is cast."""
+    came = [(proposal.statement, proposal.justification) for proposal in state.proposals.get(state.round, [])]
+    ours = state.promised(StatementType.PROPOSAL)
+    if came or not isinstance(ours, ProposalStatement):
+        return came
+    assert ours.justification_digest == justification_digest(state.entry), "it was cast with what let us into its round"
+    return [(ours, state.entry)]
+
+
 def _gave_up(state: HeightState) -> bool:
     """Whether a timeout of this round or a later one is signed: what the safety argument calls "never after"."""
     return any(kind == StatementType.TIMEOUT and round >= state.round for round, kind in state.promises)
 
 
-def _justified(proposal: Proposal, facts: BlockFacts) -> bool:
-    statement = proposal.statement
-    return allows(
-        proposal.justification,
-        round=statement.round,
-        block_hash=statement.block_hash,
-        fresh_round=facts.round,
-    )
+def _justified(statement: ProposalStatement, justification: TimeoutCertificate | None, facts: BlockFacts) -> bool:
+    return allows(justification, round=statement.round, block_hash=statement.block_hash, fresh_round=facts.round)
 
 
 def _timely(state: HeightState, facts: BlockFacts) -> bool:

@@ -104,7 +104,7 @@ def leaders_and_voters_choose_freely() -> Iterator[None]:
             state.built_round = state.round
             state.effects.append(BuildBlock(state.round))
 
-    with patch.object(proposing, "propose", wrong), patch.object(voting, "_justified", lambda proposal, facts: True):
+    with patch.object(proposing, "propose", wrong), patch.object(voting, "_justified", lambda *_: True):
         yield
 
 

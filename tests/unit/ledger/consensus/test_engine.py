@@ -136,10 +136,10 @@ def test_the_only_validator_decides_without_calling_itself() -> None:
     assert bench.first == []
     assert bench.give(WorkPending()) == [BuildBlock(0)]
     cast = bench.give(BlockBuilt(0, X, BLOCK, fresh()))
-    statement = ProposalStatement(HEIGHT, 0, X, ZERO_DIGEST)
-    assert cast == [CastProposal(statement, None, BLOCK, Durable(block_hash=X))]
-    cast = bench.own(cast)
-    assert cast == [CastPrepare(PrepareStatement(HEIGHT, 0, X, ZERO_DIGEST), Durable(block_hash=X))]
+    assert cast == [
+        CastProposal(ProposalStatement(HEIGHT, 0, X, ZERO_DIGEST), None, BLOCK, Durable(block_hash=X)),
+        CastPrepare(PrepareStatement(HEIGHT, 0, X, ZERO_DIGEST), Durable(block_hash=X)),
+    ]
     cast = bench.own(cast)
     certificate = prepared(0, X, by=(0,))
     assert cast == [CastCommit(CommitStatement(HEIGHT, 0, X), Durable((), (certificate,), X))]
@@ -441,13 +441,48 @@ def test_the_leader_of_a_later_round_proposes_at_once() -> None:
     bench = Bench(me=1)
     certificate = timed_out(0, by=(0, 2, 3))
     assert bench.hear(certificate) == [Broadcast(certificate), BuildBlock(1)]
-    (cast,) = bench.give(BlockBuilt(1, X, EMPTY, fresh(1)))
+    cast, vote = bench.give(BlockBuilt(1, X, EMPTY, fresh(1)))
     assert cast == CastProposal(
         ProposalStatement(HEIGHT, 1, X, justification_digest(certificate)),
         certificate,
         EMPTY,
         Durable((certificate,), (), X),
     )
+    statement = PrepareStatement(HEIGHT, 1, X, justification_digest(certificate))
+    assert vote == CastPrepare(statement, Durable((certificate,), (), X))
+
+
+def test_a_leader_prepares_what_it_proposes_again_when_it_has_the_block() -> None:
+    bench = Bench(me=1)
+    certificate = timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3))
+    bench.hear(proposal(0, 0, X, block=BLOCK))
+    bench.give(BlockChecked(X, fresh()))
+    digest = justification_digest(certificate)
+    assert bench.hear(certificate) == [
+        Broadcast(certificate),
+        CastProposal(ProposalStatement(HEIGHT, 1, X, digest), certificate, None, Durable((certificate,), (), X)),
+        CastPrepare(PrepareStatement(HEIGHT, 1, X, digest), Durable((certificate,), (), X)),
+    ]
+
+
+def test_a_leader_that_gets_the_block_after_it_proposed_it_again_prepares_it_then() -> None:
+    bench = Bench(me=1)
+    certificate = timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3))
+    (_, cast) = bench.hear(certificate)
+    bench.own([cast])
+    vote = CastPrepare(
+        PrepareStatement(HEIGHT, 1, X, justification_digest(certificate)), Durable((certificate,), (), X)
+    )
+    assert bench.give(BlockChecked(X, fresh())) == [vote]
+
+
+def test_a_leader_that_gets_the_block_before_its_own_proposal_has_come_back_prepares_it_once() -> None:
+    bench = Bench(me=1)
+    certificate = timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3))
+    (_, cast) = bench.hear(certificate)
+    (vote,) = bench.give(BlockChecked(X, fresh()))
+    assert isinstance(vote, CastPrepare)
+    assert bench.own([cast, vote]) == []
 
 
 def test_the_leader_of_a_bound_round_proposes_the_block_again_without_its_body() -> None:

@@ -32,7 +32,9 @@ def grow_to(cluster: Cluster, height: int, nodes: Iterable[Node] | None = None, 
     nodes = cluster.nodes if nodes is None else list(nodes)
     while any(node.height < height for node in nodes):
         lowest = min(node.height for node in nodes)
-        cluster.submit_one(nodes[0] if by is None else by)
+        submitter = nodes[0] if by is None else by
+        cluster.run_until(lambda: submitter.replica is not None, within_ms=BASE_TIMEOUT_MS)  # noqa: B023 - likewise
+        cluster.submit_one(submitter)
         cluster.run_until(
             lambda: min(node.height for node in nodes) > lowest,  # noqa: B023 - it is asked before the next turn
             within_ms=12 * BASE_TIMEOUT_MS,
