@@ -212,6 +212,7 @@ INBOX_SUBMISSIONS_MAX = 20_000  # transactions from HTTP not yet looked at; a su
 INBOX_SUBMISSION_BYTES_MAX = 64 * MIB
 INBOX_SENDER_SUBMISSIONS_MAX = 5_000  # of one sender, likewise: nobody can take all the room
 INBOX_SENDER_SUBMISSION_BYTES_MAX = 16 * MIB
+BLOCK_ANSWERS_TIMES = 3  # as long as the last block took: that the next is held back for answers to it, at most; and
 BLOCK_ANSWERS_SHARE = 100  # a hundredth of a base timeout: that a block is held back for answers to the last one
 BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others, and half a base timeout at most
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica

@@ -27,9 +27,9 @@ def until_ms(filling: Filling, pending: int, *, base_timeout_ms: int = BASE_TIME
     ("transactions", "left", "took_ms", "pending", "expected_ms"),
     [
         pytest.param(1, 0, 8, 1, None, id="a sender alone"),
-        pytest.param(16, 16, 8, 16, 10_008, id="two halves become one"),
+        pytest.param(16, 16, 4, 16, 10_012, id="two halves become one"),
         pytest.param(16, 16, 8, 32, None, id="all have come"),
-        pytest.param(32, 0, 8, 31, 10_008, id="one is missing"),
+        pytest.param(32, 0, 6, 31, 10_018, id="one is missing"),
         pytest.param(32, 0, 8, 0, None, id="nobody has come"),
         pytest.param(32, 0, 5_000, 1, 10_000 + BASE_TIMEOUT_MS // BLOCK_ANSWERS_SHARE, id="far apart"),
         pytest.param(1, 19, 8, 19, None, id="a sender whose quota is one block of one"),
