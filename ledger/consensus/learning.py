@@ -40,8 +40,8 @@ def learn(state: HeightState, message: ConsensusMessage) -> None:
         case PrepareVote():
             witness(state, [bare(message)])
             certificate = state.book.prepare_certificate(message.statement)
-            if certificate is not None:
-                learn_prepare_certificate(state, certificate)
+            if certificate is not None:  # made of statements that were witnessed
+                state.prepare_certificates.setdefault(certificate.round, certificate)
         case CommitVote():
             witness(state, [bare(message)])
             committed = state.book.commit_certificate(message.statement)

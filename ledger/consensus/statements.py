@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum, unique
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -87,19 +87,17 @@ class SigningContext(Struct, frozen=True):
     epoch: int
 
 
+_TYPES: Final[dict[type[Statement], StatementType]] = {
+    ProposalStatement: StatementType.PROPOSAL,
+    PrepareStatement: StatementType.PREPARE,
+    CommitStatement: StatementType.COMMIT,
+    TimeoutStatement: StatementType.TIMEOUT,
+}
+
+
 def statement_type(statement: Statement) -> StatementType:
     """The type byte of `statement`."""
-    match statement:
-        case ProposalStatement():
-            return StatementType.PROPOSAL
-        case PrepareStatement():
-            return StatementType.PREPARE
-        case CommitStatement():
-            return StatementType.COMMIT
-        case TimeoutStatement():
-            return StatementType.TIMEOUT
-        case _:
-            assert_never(statement)
+    return _TYPES[type(statement)]
 
 
 def signed_bytes(context: SigningContext, statement: Statement) -> bytes:
