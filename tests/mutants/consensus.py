@@ -13,6 +13,8 @@ NO_GATE = Change(  # the engine's own last assertion, which would see some mutan
     "assert True or contradiction(earlier, statement) is None",
 )
 
+_ENGINE = "unit/ledger/consensus/test_engine.py::"
+
 MUTANTS = (
     Mutant(
         "A2: the entry certificate is not durable",
@@ -103,8 +105,80 @@ MUTANTS = (
     ),
     Mutant(
         "A8: another justification is kept than the one that the prepare vote binds",
-        (Change(voting, "prepare", "state.entry = proposal.justification", "pass"),),
+        (Change(voting, "prepare", "state.entry = justification", "pass"),),
         (Simulated(("durability", "assertion"), quorum=(4, 3), seeds=150),),
+    ),
+    Mutant(
+        "a leader prepares its own proposal without the block",
+        (
+            Change(
+                voting,
+                "prepare",
+                "facts = state.blocks.get(statement.block_hash)",
+                "facts = state.blocks.get(statement.block_hash) or (BlockFacts(-1, 0, 0) if state.leads else None)",
+            ),
+        ),
+        (
+            Suite(_ENGINE + "test_a_leader_that_gets_the_block_after_it_proposed_it_again_prepares_it_then"),
+            Simulated(("assertion",), quorum=(4, 3), seeds=100),
+        ),
+        rows=(13,),
+    ),
+    Mutant(
+        "a leader binds another justification by its own prepare vote than by its proposal",
+        (
+            Change(
+                voting,
+                "prepare",
+                "statement.block_hash, statement.justification_digest)",
+                "statement.block_hash, justification_digest(None) if state.leads else statement.justification_digest)",
+            ),
+        ),
+        (
+            Suite(_ENGINE + "test_the_leader_of_a_later_round_proposes_at_once"),
+            Simulated(("certificates", "durability", "model")),
+        ),
+    ),
+    Mutant(
+        "a leader forgets its justification as it prepares its own proposal",
+        (
+            Change(voting, "_proposals", "return [(ours, state.entry)]", "return [(ours, None)]"),
+            Change(voting, "_justified", "return allows(", "return justification is None or allows("),
+        ),
+        (
+            Suite(_ENGINE + "test_the_leader_of_a_later_round_proposes_at_once"),
+            Simulated(("certificates", "durability", "model")),
+        ),
+    ),
+    Mutant(
+        "a leader prepares its own proposal in a batch of its own",
+        (Change(voting, "_proposals", "if came or not isinstance(ours, ProposalStatement):", "if True:"),),
+        (
+            Suite(_ENGINE + "test_a_leader_prepares_what_it_proposes_again_when_it_has_the_block"),
+            Suite(
+                "unit/node/replica/test_deciding_blocks.py::test_a_step_sends_only_what_it_decided_after_its_own_batch"
+            ),
+        ),
+    ),
+    Mutant(
+        "a leader that gave its round up prepares its own proposal when the block comes",
+        (
+            Change(voting, "prepare", " or _gave_up(state)", " or (_gave_up(state) and not state.leads)"),
+            NO_GATE,
+        ),
+        (Suite(_ENGINE + "test_a_leader_that_gave_its_round_up_does_not_prepare_its_own_proposal"),),
+    ),
+    Mutant(
+        "the votes in a certificate that came are not compared with others",
+        (
+            Change(
+                learning,
+                "learn_prepare_certificate",
+                "    witness(state, statements_of_prepare_certificate(certificate))",
+                "    pass",
+            ),
+        ),
+        (Suite(_ENGINE + "test_the_votes_in_a_certificate_are_compared_with_those_that_came_alone"),),
     ),
     Mutant(
         "A4c: what others say starts no timer, and what was said before a restart neither",

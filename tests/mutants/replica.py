@@ -9,6 +9,7 @@ from node.replica import (
     cosigning,
     door,
     driving,
+    filling,
     findings,
     gathering,
     hearing,
@@ -323,6 +324,21 @@ MUTANTS = (
                 "unit/node/replica/test_checkpoints.py"
                 "::test_ledger_time_that_is_ahead_of_all_clocks_holds_no_checkpoint_up"
             ),
+        ),
+    ),
+    Mutant(
+        "answers to a block are waited for however long it took",
+        (
+            Change(
+                filling,
+                "Filling.until_ms",
+                "min(BLOCK_ANSWERS_TIMES * self._took_ms, base_timeout_ms // BLOCK_ANSWERS_SHARE)",
+                "BLOCK_ANSWERS_TIMES * self._took_ms",
+            ),
+        ),
+        (
+            Suite("unit/node/replica/test_filling.py::test_others_are_waited_for"),
+            Suite("unit/node/replica/test_filling.py::test_nobody_waits_longer_than_others_give_a_leader"),
         ),
     ),
     Mutant(

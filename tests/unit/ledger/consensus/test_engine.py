@@ -485,6 +485,55 @@ def test_a_leader_that_gets_the_block_before_its_own_proposal_has_come_back_prep
     assert bench.own([cast, vote]) == []
 
 
+def test_a_leader_that_gave_its_round_up_does_not_prepare_its_own_proposal() -> None:
+    """Neither before nor after the proposal has come back."""
+    bench = Bench(me=1)
+    (_, cast) = bench.hear(timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3)))
+    assert isinstance(cast, CastProposal)
+    (given_up,) = [item for item in bench.at(START_MS + 1_500) if isinstance(item, CastTimeout)]
+    assert bench.give(BlockChecked(X, fresh())) == []
+    assert bench.own([cast, given_up]) == []
+
+
+def test_a_leader_whose_round_ends_before_its_own_messages_come_back_counts_them_and_goes_on() -> None:
+    bench = Bench(me=1)
+    bench.hear(timed_out(0, by=(0, 2, 3)))
+    casts = bench.give(BlockBuilt(1, X, EMPTY, fresh(1)))
+    ended = timed_out(1, by=(0, 2, 3))
+    assert bench.hear(ended) == [Broadcast(ended)]
+    assert bench.own(casts) == []
+    digest = justification_digest(timed_out(0, by=(0, 2, 3)))
+    assert bench.hear(prepare(0, 1, X, digest), prepare(2, 1, X, digest)) == [Send(PEER, ended)]
+    (given_up,) = [item for item in bench.at(START_MS + 2_250) if isinstance(item, CastTimeout)]
+    assert given_up.prepare_certificate == prepared(1, X, digest)
+
+
+def test_a_leader_that_restarts_prepares_what_it_had_only_proposed_and_nothing_twice() -> None:
+    certificate = timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3))
+    mine = proposal(1, 1, X, certificate)
+    vote = prepare(1, 1, X, justification_digest(certificate))
+    cast = CastPrepare(vote.statement, Durable((certificate,), (), X))
+    proposed = Bench(me=1, restored=Restored((mine,), (certificate,), ()))
+    assert proposed.give(BlockChecked(X, fresh())) == [cast]
+    both = Bench(me=1, restored=Restored((mine, vote), (certificate,), ()))
+    assert both.give(BlockChecked(X, fresh())) == []
+    assert [item for item in both.at(START_MS + 500) if isinstance(item, Broadcast)] == [
+        Broadcast(mine),
+        Broadcast(vote),
+        Broadcast(certificate),
+    ]
+
+
+def test_the_votes_in_a_certificate_are_compared_with_those_that_came_alone() -> None:
+    """However it comes: a certificate that is made of votes here has nothing new, any other may."""
+    certificate = prepared(0, X, by=(0, 1, 2))
+    evidence = ReportEvidence(2, signed(2, prepare(2, 0, Y).statement), signed(2, prepare(2, 0, X).statement))
+    for carrier in (timeout(1, 0, certificate), timed_out(0, certificate, (0, 1, 2))):
+        bench = Bench(me=3)
+        bench.hear(prepare(2, 0, Y))
+        assert [item for item in bench.hear(carrier) if isinstance(item, ReportEvidence)] == [evidence]
+
+
 def test_the_leader_of_a_bound_round_proposes_the_block_again_without_its_body() -> None:
     bench = Bench(me=1)
     certificate = timed_out(0, prepared(0, by=(0, 2, 3)), (0, 2, 3))
