@@ -88,11 +88,20 @@ MUTANTS = (
             ),
         ),
         (
+            Story("amendment_A3_a_poisoned_timeout_certificate"),
             Simulated(
                 ("certificates",),
                 quorum=(4, 3),
-                adjust=with_drawn(byzantine=((2, "liar"),), dead=(), lively=True, lie_rate=0.3),
-                seeds=100,
+                adjust=with_drawn(
+                    byzantine=((2, "liar"),),
+                    dead=(),
+                    lively=True,
+                    lie_rate=0.3,
+                    loss=0.4,
+                    safety_ms=5000,
+                    partition_every_ms=0,
+                ),
+                seeds=60,
             ),
         ),
         rows=(26,),
@@ -218,7 +227,7 @@ MUTANTS = (
     Mutant(
         "nothing is ever sent again",
         (Change(pacemaker, "_resend", "if state.votes:", "return\n    if state.votes:"),),
-        (Simulated(("progress",)),),
+        (Simulated(("progress", "explanations")),),
         rows=(12,),
     ),
     Mutant(

@@ -200,8 +200,8 @@ MUTANTS = (
             Simulated(
                 ("assertion", "restarting", "statements"),
                 quorum=(4, 3),
-                adjust=with_drawn(cut_rate=0.03, loss=0.3),
-                seeds=60,
+                adjust=with_drawn(cut_rate=0.03, loss=0.4, safety_ms=5000, partition_every_ms=0, step_ms=0),
+                seeds=100,
             ),
         ),
     ),
