@@ -24,6 +24,37 @@ def pack(items: Iterable[bytes]) -> bytes:
     return b"".join([part for item in items for part in (length(len(item)), item)])
 
 
+class Framed:
+    """Packed items that are found as they are asked for: only the lengths before one are looked at, each once."""
+
+    __slots__ = ("_data", "_starts")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._starts = [0]  # of the items that were passed by so far, and of the one behind them
+
+    def __getitem__(self, index: int) -> bytes:
+        """Item number `index`, from 0. Raises `MalformedError` when the data ends before it does."""
+        assert index >= 0
+        data, starts = self._data, self._starts
+        length = _LENGTH.unpack_from
+        start = starts[-1]
+        try:
+            while len(starts) < index + 2:
+                (size,) = length(data, start)
+                start += FRAMING_BYTES + size
+                starts.append(start)
+        except struct.error:
+            raise MalformedError(f"the data ends before item {index}") from None
+        if starts[index + 1] > len(data):
+            raise MalformedError(f"the data ends within item {index}")
+        return data[starts[index] + FRAMING_BYTES : starts[index + 1]]
+
+    def ends_behind(self, index: int) -> bool:
+        """Whether item number `index`, which was asked for, is the last."""
+        return self._starts[index + 1] == len(self._data)
+
+
 def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, ...]:
     """The items of `data`, in order.
 

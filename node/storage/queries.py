@@ -107,7 +107,7 @@ class Queries:
         transactions = _Transactions(self.chain)
         found: dict[Digest, Leaf] = {}
         for place, name in sorted((place, name) for place, name in located if place is not None):
-            leaf = transactions.read(place).leaf
+            leaf = transactions.leaf(place)
             if leaf.transaction_id != name:
                 raise DamagedError(f"transaction {name.hex()} is not where the index has it")
             found[name] = leaf
@@ -343,12 +343,19 @@ class _Transactions:
 
     def read(self, place: Place) -> CommittedTransaction:
         """The transaction at a place. Raises `DamagedError`."""
-        if self._open is None or self._open[0].header.height != place.height:
-            header = self._chain.stored_header(place.height)
-            self._open = header, BlockReader(self._chain.store, header, self._chain.damaged)
-        stored, block = self._open
+        stored, block = self._block(place.height)
         envelope, leaf = block.transaction(place.index)
         return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)
+
+    def leaf(self, place: Place) -> Leaf:
+        """The log entry of the transaction at a place. Raises `DamagedError`."""
+        return self._block(place.height)[1].leaf(place.index)
+
+    def _block(self, height: int) -> tuple[StoredHeader, BlockReader]:
+        if self._open is None or self._open[0].header.height != height:
+            header = self._chain.stored_header(height)
+            self._open = header, BlockReader(self._chain.store, header, self._chain.damaged)
+        return self._open
 
 
 def _in_order(numbers: Iterable[int], behind: range) -> list[int]:
