@@ -37,13 +37,12 @@ class Framed:
         """Item number `index`, from 0. Raises `MalformedError` when the data ends before it does."""
         assert index >= 0
         data, starts = self._data, self._starts
-        length = _LENGTH.unpack_from
+        length, add = _LENGTH.unpack_from, starts.append
         start = starts[-1]
         try:
-            while len(starts) < index + 2:
-                (size,) = length(data, start)
-                start += FRAMING_BYTES + size
-                starts.append(start)
+            for _ in range(len(starts), index + 2):
+                start += FRAMING_BYTES + length(data, start)[0]
+                add(start)
         except struct.error:
             raise MalformedError(f"the data ends before item {index}") from None
         if starts[index + 1] > len(data):

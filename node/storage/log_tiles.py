@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger.merkle import FilledLevel, leaf_hash, node_hash
+from ledger.merkle import FilledLevel, leaf_hash, node_hashes
 from ledger.primitives import DIGEST_BYTES, Digest
 from node.ports import Reader
 from node.storage import keys
@@ -62,12 +62,10 @@ class TileReader:
         tile = self._tile(tile_level, tile_index)
         if len(tile) < end:
             raise DamagedError(f"tile {tile_index} of level {tile_level} of the log ends too early")
-        if depth == 0:
-            return Digest(tile[start:end])
-        row = [Digest(tile[offset : offset + DIGEST_BYTES]) for offset in range(start, end, DIGEST_BYTES)]
-        while len(row) > 1:
-            row = [node_hash(row[item], row[item + 1]) for item in range(0, len(row), 2)]
-        return row[0]
+        row = tile[start:end]
+        for _ in range(depth):
+            row = node_hashes(row)
+        return Digest(row)
 
     def first_difference(self, start: int, entries: Sequence[bytes]) -> int | None:
         """The first position at which the log does not have what is in `entries`, which are to be its entries from
