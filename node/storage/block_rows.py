@@ -167,12 +167,12 @@ class BlockReader:
     A leaf is made of the row of outcomes alone: envelopes are read, and checked, when they are asked for.
     """
 
-    def __init__(self, reader: Reader, stored: StoredHeader, damaged: Damaged) -> None:
-        """`damaged` is told of what is found."""
+    def __init__(self, reader: Reader, stored: StoredHeader, tiles: TileReader, damaged: Damaged) -> None:
+        """`tiles` are those of the log, for one answer; `damaged` is told of what is found."""
         self._reader = reader
         self._damaged = damaged
-        self._tiles = TileReader(reader)
-        self._stored = stored
+        self._tiles = tiles
+        self.stored = stored
         self._height = stored.header.height
         self._count = stored.header.transaction_count
         self._first_leaf = stored.header.log_size - self._count
@@ -241,7 +241,7 @@ class BlockReader:
         """The envelope, when that is the one that its leaf names."""
         chunk, offset = divmod(leaf.index, keys.CHUNK_TRANSACTIONS)
         if chunk != self._envelopes[0]:
-            packed = _read_chunk(self._reader, self._height, self._stored.block_hash, chunk)
+            packed = _read_chunk(self._reader, self._height, self.stored.block_hash, chunk)
             self._envelopes = chunk, framing.Framed(packed)
         envelopes, size = self._envelopes[1], self._size(chunk)
         try:
