@@ -24,6 +24,32 @@ def pack(items: Iterable[bytes]) -> bytes:
     return b"".join([part for item in items for part in (length(len(item)), item)])
 
 
+def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, ...]:
+    """The items of `data`, in order.
+
+    Raises `MalformedError` when there are more than `items_max`, one is longer than `item_bytes_max`, or the data
+    ends within an item. Nothing is copied before its length has been checked.
+    """
+    items: list[bytes] = []
+    end = len(data)
+    position = 0
+    length = _LENGTH.unpack_from
+    while position < end:
+        if len(items) == items_max:
+            raise MalformedError(f"more than {items_max} items")
+        if end - position < FRAMING_BYTES:
+            raise MalformedError("the data ends within a length")
+        (size,) = length(data, position)
+        if size > item_bytes_max:
+            raise MalformedError(f"an item has {size} bytes, more than {item_bytes_max}")
+        position += FRAMING_BYTES
+        if end - position < size:
+            raise MalformedError("the data ends within an item")
+        items.append(data[position : position + size])
+        position += size
+    return tuple(items)
+
+
 class Framed:
     """Packed items that are found as they are asked for: only the lengths before one are looked at, each once."""
 
@@ -52,29 +78,3 @@ class Framed:
     def ends_behind(self, index: int) -> bool:
         """Whether item number `index`, which was asked for, is the last."""
         return self._starts[index + 1] == len(self._data)
-
-
-def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, ...]:
-    """The items of `data`, in order.
-
-    Raises `MalformedError` when there are more than `items_max`, one is longer than `item_bytes_max`, or the data
-    ends within an item. Nothing is copied before its length has been checked.
-    """
-    items: list[bytes] = []
-    end = len(data)
-    position = 0
-    length = _LENGTH.unpack_from
-    while position < end:
-        if len(items) == items_max:
-            raise MalformedError(f"more than {items_max} items")
-        if end - position < FRAMING_BYTES:
-            raise MalformedError("the data ends within a length")
-        (size,) = length(data, position)
-        if size > item_bytes_max:
-            raise MalformedError(f"an item has {size} bytes, more than {item_bytes_max}")
-        position += FRAMING_BYTES
-        if end - position < size:
-            raise MalformedError("the data ends within an item")
-        items.append(data[position : position + size])
-        position += size
-    return tuple(items)

@@ -165,12 +165,12 @@ class Runtime:
         self._log = log
         self._clocks = clocks
         self._workers = workers
+        self._turns_asked = 0  # of the loop, before the next step
         self._submissions: dict[int, _Submission] = {}
         self._tickets = 0
         self._waiters: dict[Digest, list[_Waiter]] = {}
         self._next_block = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._turns_asked = 0  # of the loop, before the next step
         self._ended = False
 
     async def run(self) -> None:
