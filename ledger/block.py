@@ -149,15 +149,16 @@ _LEAF_FIELDS = frozenset(Leaf.__struct_fields__)
 
 def encode_leaf(leaf: Leaf) -> bytes:
     """The canonical bytes of `leaf`: the log entry."""
-    return leaf_bytes(leaf.height, leaf.index, leaf.transaction_id, leaf.envelope_hash, leaf.result)
+    return leaf_bytes(leaf.height, leaf.index, leaf.transaction_id.hex(), leaf.envelope_hash.hex(), leaf.result)
 
 
-def leaf_bytes(height: int, index: int, transaction_id: Digest, envelope_hash: Digest, result: str) -> bytes:
-    """The canonical bytes of the leaf with these fields: made once per transaction of every block."""
+def leaf_bytes(height: int, index: int, transaction_id: str, envelope_hash: str, result: str) -> bytes:
+    """The canonical bytes of the leaf with these fields, the digests in lower-case hexadecimal: made once per
+    transaction of every block."""
     # Hexadecimal, integers and a code: nothing needs escaping.
     return (
-        f'{{"envelope_hash":"{envelope_hash.hex()}","height":{height},"index":{index},'
-        f'"result":"{result}","transaction_id":"{transaction_id.hex()}"}}'
+        f'{{"envelope_hash":"{envelope_hash}","height":{height},"index":{index},'
+        f'"result":"{result}","transaction_id":"{transaction_id}"}}'
     ).encode("ascii")
 
 

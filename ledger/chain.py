@@ -241,7 +241,7 @@ def _compute(
     results = zip(transactions, execution.results, strict=True)
     leaf_hashes = tuple(
         [
-            merkle.leaf_hash(leaf_bytes(height, index, transaction.id, transaction.envelope_hash, result))
+            merkle.leaf_hash(leaf_bytes(height, index, transaction.id.hex(), transaction.envelope_hash.hex(), result))
             for index, (transaction, result) in enumerate(results)
         ]
     )

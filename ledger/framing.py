@@ -48,3 +48,33 @@ def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, 
         items.append(data[position : position + size])
         position += size
     return tuple(items)
+
+
+class Framed:
+    """Packed items that are found as they are asked for: only the lengths before one are looked at, each once."""
+
+    __slots__ = ("_data", "_starts")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._starts = [0]  # of the items that were passed by so far, and of the one behind them
+
+    def __getitem__(self, index: int) -> bytes:
+        """Item number `index`, from 0. Raises `MalformedError` when the data ends before it does."""
+        assert index >= 0
+        data, starts = self._data, self._starts
+        length, add = _LENGTH.unpack_from, starts.append
+        start = starts[-1]
+        try:
+            for _ in range(len(starts), index + 2):
+                start += FRAMING_BYTES + length(data, start)[0]
+                add(start)
+        except struct.error:
+            raise MalformedError(f"the data ends before item {index}") from None
+        if starts[index + 1] > len(data):
+            raise MalformedError(f"the data ends within item {index}")
+        return data[starts[index] + FRAMING_BYTES : starts[index + 1]]
+
+    def ends_behind(self, index: int) -> bool:
+        """Whether item number `index`, which was asked for, is the last."""
+        return self._starts[index + 1] == len(self._data)

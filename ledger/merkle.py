@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from ledger.primitives import Digest
+from ledger.primitives import DIGEST_BYTES, Digest
 
 _LEAF_PREFIX = b"\x00"
 _NODE_PREFIX = b"\x01"
@@ -45,6 +45,13 @@ def leaf_hash(entry: bytes) -> Digest:
 def node_hash(left: Digest, right: Digest) -> Digest:
     """The hash of an inner node: SHA-256(0x01 | left | right) (RFC 6962 section 2.1)."""
     return Digest(hashlib.sha256(_NODE_PREFIX + left + right).digest())
+
+
+def node_hashes(row: bytes) -> bytes:
+    """The hashes one level up of an even number of neighbours, both concatenated."""
+    sha256, size = hashlib.sha256, 2 * DIGEST_BYTES
+    # As many as a tile has hashes, for each step of a proof: this is `node_hash`, without two calls for each.
+    return b"".join([sha256(_NODE_PREFIX + row[pair : pair + size]).digest() for pair in range(0, len(row), size)])
 
 
 class FilledLevel(Struct, frozen=True):

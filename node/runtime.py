@@ -105,6 +105,12 @@ class Sender(Protocol):
         ...
 
 
+async def _give_way(turns: int) -> None:
+    """Let the loop have so many turns: for sockets and handlers that are ready."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
 def read_clocks() -> Now:
     """The time of now, from the clocks of this machine."""
     return Now(monotonic_ms=time.monotonic_ns() // 1_000_000, wall_ms=time.time_ns() // 1_000_000)
@@ -159,6 +165,7 @@ class Runtime:
         self._log = log
         self._clocks = clocks
         self._workers = workers
+        self._turns_asked = 0  # of the loop, before the next step
         self._submissions: dict[int, _Submission] = {}
         self._tickets = 0
         self._waiters: dict[Digest, list[_Waiter]] = {}
@@ -230,6 +237,10 @@ class Runtime:
         while self._height <= height:
             await self._next_block.wait()
 
+    def request_came(self) -> None:
+        """See `NodeFace`: the loop has its turns before the next step, too."""
+        self._turns_asked = LOOP_TURNS_PER_STEP
+
     def pending(self, transaction_id: Digest) -> bool:
         """Whether the transaction is in this node's mempool."""
         return self._replica.pending(transaction_id)
@@ -269,9 +280,10 @@ class Runtime:
         self._step([Elapsed()])
         while True:
             await self._inbox.wait()
+            turns, self._turns_asked = self._turns_asked, 0
+            await _give_way(turns)
             self._step(self._inbox.take())
-            for _ in range(LOOP_TURNS_PER_STEP if self._inbox.backlog else 1):
-                await asyncio.sleep(0)  # the loop's turn: sockets and handlers that are ready
+            await _give_way(LOOP_TURNS_PER_STEP if self._inbox.backlog else 1)
 
     def _step(self, inputs: list[ReplicaInput]) -> None:
         now = self._clocks()

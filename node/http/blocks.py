@@ -27,7 +27,7 @@ def block(call: Call) -> Answer:
     """GET /v1/blocks/{block}."""
     height, caching = _height(call)
     chain = call.queries.chain
-    document = render.block(listed_block(chain, height), chain.leaves(height))
+    document = render.block(listed_block(chain, height), chain.block(height).leaves_in_hex())
     headers = {"Content-Location": f"/v1/blocks/{height}"}
     return Answer(render.to_bytes(document), caching=caching, headers=headers)
 

@@ -47,6 +47,10 @@ class NodeFace(Protocol):
         """Return when the chain has a block above `height`: at once if it already does."""
         ...
 
+    def request_came(self) -> None:
+        """A request is about to be handled: it shall not wait for one more step of the replica."""
+        ...
+
     def pending(self, transaction_id: Digest) -> bool:
         """Whether the transaction is held here, waiting for a block."""
         ...

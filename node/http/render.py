@@ -27,6 +27,7 @@ from ledger.rows.validator_keys import ValidatorKey
 from ledger.validators import Tolerance, Validator, ValidatorSet
 from node.http.problems import Problem
 from node.replica import ReplicaStatus
+from node.storage.block_rows import LeafInHex
 from node.storage.queries import CommittedTransaction, Record, StateVersion
 
 Document: TypeAlias = Mapping[str, object]
@@ -175,11 +176,10 @@ def listed_block(block_hash: Digest, header: Header, record: CommitRecord | None
     }
 
 
-def block(listed: Document, leaves: Iterable[Leaf]) -> Document:
+def block(listed: Document, leaves: Iterable[LeafInHex]) -> Document:
     """A whole block, from what `listed_block` says of it: every transaction with its result."""
     transactions = [
-        {"id": leaf.transaction_id.hex(), "envelope_hash": leaf.envelope_hash.hex(), "result": leaf.result}
-        for leaf in leaves
+        {"id": leaf.transaction_id, "envelope_hash": leaf.envelope_hash, "result": leaf.result} for leaf in leaves
     ]
     return {**listed, "transactions": transactions}
 

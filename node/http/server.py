@@ -31,9 +31,9 @@ from ledger.limits import (
     HTTP_UNREAD_TAKEN_BYTES_MIN,
 )
 from node.http import render
-from node.http.allowance import Allowance, client_address
+from node.http.allowance import client_address
 from node.http.application import CONTEXT, problem_response
-from node.http.call import PROBLEM_JSON
+from node.http.call import PROBLEM_JSON, Context
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
 from node.net.links import shape
@@ -55,7 +55,7 @@ class HttpServer:
             per_address_max=HTTP_CONNECTIONS_PER_ADDRESS_MAX,
             oust=_Connection.break_off,
         )
-        self._unread = application[CONTEXT].unread
+        self._context = application[CONTEXT]
         self._listeners: list[asyncio.Server] = []
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
@@ -65,7 +65,7 @@ class HttpServer:
         server = self._runner.server
         assert server is not None, "set up"
         listener = await asyncio.get_running_loop().create_server(
-            lambda: _Gate(server, self._connections, self._unread), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
+            lambda: _Gate(server, self._connections, self._context), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
         )
         self._listeners.append(listener)
         bound: tuple[str, int] = listener.sockets[0].getsockname()[:2]
@@ -79,7 +79,7 @@ class HttpServer:
     @property
     def unread_bytes(self) -> int:
         """How much of answers waits for readers, as of when each began to."""
-        return self._unread.total
+        return self._context.unread.total
 
     async def close(self) -> None:
         """Stop accepting, let waits and streams end, give requests a moment to finish, and close all connections."""
@@ -91,17 +91,17 @@ class HttpServer:
 class _Gate(asyncio.Protocol):
     """The first protocol of every connection: lets it in, or turns it away."""
 
-    def __init__(self, server: web.Server, connections: Places[_Connection], unread: Allowance) -> None:
+    def __init__(self, server: web.Server, connections: Places[_Connection], context: Context) -> None:
         self._server = server
         self._connections = connections
-        self._unread = unread
+        self._context = context
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand the connection over to aiohttp if it may be open."""
         assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
         address = client_address(peer[0] if isinstance(peer, tuple) else None)
-        connection = _Connection(self._server, self._connections, self._unread, address)
+        connection = _Connection(self._server, self._connections, self._context, address)
         if not self._connections.take(address, connection):
             transport.write(_turned_away())
             transport.close()
@@ -114,9 +114,9 @@ class _Connection(RequestHandler):
     """An aiohttp connection that gives its shares back, waits only so long for the rest of a request and for its
     reader, and says in problem details what its parser refuses."""
 
-    __slots__ = ("_address", "_connections", "_head", "_patience", "_unread", "_waiting_bytes", "_wire")
+    __slots__ = ("_address", "_connections", "_head", "_node", "_patience", "_unread", "_waiting_bytes", "_wire")
 
-    def __init__(self, server: web.Server, connections: Places[_Connection], unread: Allowance, address: str) -> None:
+    def __init__(self, server: web.Server, connections: Places[_Connection], context: Context, address: str) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -127,7 +127,8 @@ class _Connection(RequestHandler):
             auto_decompress=False,  # nothing that is sent compressed is taken, so nothing can swell
         )
         self._connections = connections
-        self._unread = unread
+        self._node = context.node
+        self._unread = context.unread
         self._address = address
         self._waiting_bytes = 0  # of `unread`, as long as the transport has paused writing
         self._patience: asyncio.TimerHandle | None = None
@@ -147,6 +148,7 @@ class _Connection(RequestHandler):
         super().data_received(data)
         if not self._waits_for_request():
             self._head_is_whole()
+            self._node.request_came()
         elif idle and data and self._head is None:
             loop = asyncio.get_running_loop()
             self._head = loop.call_later(HTTP_READ_SECONDS_MAX, self.break_off)

@@ -2,7 +2,8 @@
 
 Row checksums catch what a disk does. What is read of a committed block is also held against the chain's own hashes,
 so that nothing is served that this chain did not commit: a header must hash to a block hash that is known at its
-height, and an envelope, with its id and result, must hash to its leaf in the log.
+height, what became of a transaction must hash to its leaf in the log, and an envelope must be the one that its leaf
+names. Who asks what became of transactions reads no envelope, and does not notice when one is damaged.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import islice
 from msgspec import Struct
 
 from ledger import framing
-from ledger.block import Header, Leaf, block_hash, leaf_hash, parse_header
+from ledger.block import Header, Leaf, block_hash, leaf_bytes, leaf_hash, parse_header
 from ledger.errors import MalformedError
 from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.primitives import DIGEST_BYTES, Digest
@@ -38,6 +39,14 @@ class StoredOutcome(Struct, frozen=True):
 
     transaction_id: Digest
     envelope_hash: Digest
+    result: str
+
+
+class LeafInHex(Struct, frozen=True):
+    """What documents say of a leaf whose place is known: the digests are in lower-case hexadecimal."""
+
+    transaction_id: str
+    envelope_hash: str
     result: str
 
 
@@ -106,6 +115,12 @@ class StoredOutcomes(Struct, frozen=True):
     row: bytes
     results: tuple[str, ...]
 
+    def in_hex(self) -> list[LeafInHex]:
+        """Of all of them, in order."""
+        count = len(self.results)
+        digests = self.row[: 2 * count * DIGEST_BYTES].hex(" ", DIGEST_BYTES).split(" ")
+        return list(map(LeafInHex, digests[:count], digests[count:], self.results))
+
     def __getitem__(self, offset: int) -> StoredOutcome:
         """Of the transaction that stands at `offset` in the chunk."""
         assert 0 <= offset < len(self.results)
@@ -142,34 +157,41 @@ def read_stored_body(reader: Reader, height: int, hash_of_block: Digest, count: 
     """The `count` envelopes of a block as they are stored, held against nothing. Raises `DamagedError`."""
     envelopes: list[bytes] = []
     for chunk in range(-(-count // keys.CHUNK_TRANSACTIONS)):
-        envelopes += _read_chunk(reader, height, hash_of_block, chunk)
+        envelopes += _unpack_chunk(_read_chunk(reader, height, hash_of_block, chunk), height)
     return tuple(envelopes)
 
 
 class BlockReader:
-    """The transactions of one committed block, read chunk by chunk, each checked against its leaf in the log."""
+    """The transactions of one committed block, read chunk by chunk, each checked against its leaf in the log.
 
-    def __init__(self, reader: Reader, stored: StoredHeader, damaged: Damaged) -> None:
-        """`damaged` is told of what is found."""
+    A leaf is made of the row of outcomes alone: envelopes are read, and checked, when they are asked for.
+    """
+
+    def __init__(self, reader: Reader, stored: StoredHeader, tiles: TileReader, damaged: Damaged) -> None:
+        """`tiles` are those of the log, for one answer; `damaged` is told of what is found."""
         self._reader = reader
         self._damaged = damaged
-        self._tiles = TileReader(reader)
-        self._stored = stored
+        self._tiles = tiles
+        self.stored = stored
         self._height = stored.header.height
         self._count = stored.header.transaction_count
         self._first_leaf = stored.header.log_size - self._count
-        self._chunk = -1
-        self._rows: tuple[tuple[bytes, ...], StoredOutcomes] = (), StoredOutcomes(b"", ())  # of that chunk
+        self._outcomes: tuple[int, StoredOutcomes] = -1, StoredOutcomes(b"", ())  # number of a chunk, and its own
+        self._envelopes: tuple[int, framing.Framed] = -1, framing.Framed(b"")
+
+    def leaf(self, index: int) -> Leaf:
+        """The leaf of transaction `index`. Raises `DamagedError`."""
+        try:
+            return self._leaf(index)
+        except DamagedError as error:
+            self._damaged.note_block(self._height, str(error))
+            raise
 
     def transaction(self, index: int) -> tuple[bytes, Leaf]:
         """Envelope and leaf of transaction `index`. Raises `DamagedError`."""
-        assert 0 <= index < self._count
-        chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
         try:
-            if chunk != self._chunk:
-                self._rows, self._chunk = self._read(chunk), chunk
-            envelopes, outcomes = self._rows
-            return self._check(index, envelopes[offset], outcomes[offset])
+            leaf = self._leaf(index)
+            return self._envelope(leaf), leaf
         except DamagedError as error:
             self._damaged.note_block(self._height, str(error))
             raise
@@ -180,24 +202,67 @@ class BlockReader:
 
     def leaves(self) -> Iterator[Leaf]:
         """The leaves of all, in order. Raises `DamagedError`."""
-        return (leaf for _, leaf in self.transactions())
+        return (self.leaf(index) for index in range(self._count))
 
-    def _read(self, chunk: int) -> tuple[tuple[bytes, ...], StoredOutcomes]:
-        """The envelopes of a chunk and their outcomes, nothing checked but how many there are."""
-        size = min(keys.CHUNK_TRANSACTIONS, self._count - chunk * keys.CHUNK_TRANSACTIONS)
-        envelopes = _read_chunk(self._reader, self._height, self._stored.block_hash, chunk)
-        outcomes = read_outcomes(self._reader, self._height, chunk, size)
-        if len(envelopes) != size:
-            raise DamagedError(f"a part of the body of block {self._height} does not have {size} transactions")
-        return envelopes, outcomes
+    def leaves_in_hex(self) -> Iterator[LeafInHex]:
+        """The leaves of all, in order, as documents have them; a chunk is checked at once. Raises `DamagedError`."""
+        try:
+            for start in range(0, self._count, keys.CHUNK_TRANSACTIONS):
+                yield from self._chunk_in_hex(start)
+        except DamagedError as error:
+            self._damaged.note_block(self._height, str(error))
+            raise
 
-    def _check(self, index: int, envelope: bytes, outcome: StoredOutcome) -> tuple[bytes, Leaf]:
-        """The envelope and its leaf, when that is what the log has at its place."""
-        leaf = Leaf(self._height, index, outcome.transaction_id, envelope_hash(envelope), outcome.result)
-        in_log = leaf_hash(leaf) == self._tiles(0, self._first_leaf + index)
-        if not in_log or outcome.envelope_hash != leaf.envelope_hash:
-            raise DamagedError(f"transaction {index} of block {self._height} is not what the log has of it")
-        return envelope, leaf
+    def _chunk_in_hex(self, start: int) -> list[LeafInHex]:
+        """The leaves of the chunk that begins with transaction `start`, when they are those in the log."""
+        height, leaves = self._height, self._read_outcomes(start // keys.CHUNK_TRANSACTIONS).in_hex()
+        entries = [
+            leaf_bytes(height, index, leaf.transaction_id, leaf.envelope_hash, leaf.result)
+            for index, leaf in enumerate(leaves, start)
+        ]
+        wrong = self._tiles.first_difference(self._first_leaf + start, entries)
+        if wrong is not None:
+            raise self._differs(wrong - self._first_leaf)
+        return leaves
+
+    def _leaf(self, index: int) -> Leaf:
+        """The leaf, when that is what the log has at its place."""
+        assert 0 <= index < self._count
+        chunk, offset = divmod(index, keys.CHUNK_TRANSACTIONS)
+        if chunk != self._outcomes[0]:
+            self._outcomes = chunk, self._read_outcomes(chunk)
+        found = self._outcomes[1][offset]
+        leaf = Leaf(self._height, index, found.transaction_id, found.envelope_hash, found.result)
+        if leaf_hash(leaf) != self._tiles(0, self._first_leaf + index):
+            raise self._differs(index)
+        return leaf
+
+    def _envelope(self, leaf: Leaf) -> bytes:
+        """The envelope, when that is the one that its leaf names."""
+        chunk, offset = divmod(leaf.index, keys.CHUNK_TRANSACTIONS)
+        if chunk != self._envelopes[0]:
+            packed = _read_chunk(self._reader, self._height, self.stored.block_hash, chunk)
+            self._envelopes = chunk, framing.Framed(packed)
+        envelopes, size = self._envelopes[1], self._size(chunk)
+        try:
+            envelope = envelopes[offset]
+        except MalformedError as error:
+            raise DamagedError(f"the body of block {self._height} is malformed: {error}") from error
+        if envelope_hash(envelope) != leaf.envelope_hash:
+            raise self._differs(leaf.index)
+        if offset == size - 1 and not envelopes.ends_behind(offset):
+            raise DamagedError(f"a part of the body of block {self._height} has more than {size} transactions")
+        return envelope
+
+    def _read_outcomes(self, chunk: int) -> StoredOutcomes:
+        return read_outcomes(self._reader, self._height, chunk, self._size(chunk))
+
+    def _size(self, chunk: int) -> int:
+        """How many transactions a chunk has."""
+        return min(keys.CHUNK_TRANSACTIONS, self._count - chunk * keys.CHUNK_TRANSACTIONS)
+
+    def _differs(self, index: int) -> DamagedError:
+        return DamagedError(f"transaction {index} of block {self._height} is not what the log has of it")
 
 
 def read_place(reader: Reader, transaction_id: Digest) -> Place | None:
@@ -212,11 +277,11 @@ def read_heights_with_transactions(reader: Reader, first_leaf: int, stop_leaf: i
         yield keys.unpack_height(row)
 
 
-def _read_chunk(reader: Reader, height: int, hash_of_block: Digest, chunk: int) -> tuple[bytes, ...]:
+def _read_chunk(reader: Reader, height: int, hash_of_block: Digest, chunk: int) -> bytes:
     packed = reader.get(keys.body_chunk(height, hash_of_block, chunk))
     if packed is None:
         raise DamagedError(f"a part of the body of block {height} is missing")
-    return _unpack_chunk(packed, height)
+    return packed
 
 
 def _unpack_chunk(packed: bytes, height: int) -> tuple[bytes, ...]:

@@ -223,9 +223,12 @@ class ChainStore:
                 raise DamagedError(f"the validator set that height {change.height} decided is not the one it names")
             yield SetChange(decode_commit_record(self.record(change.height)), validators)
 
-    def block(self, height: int) -> BlockReader:
-        """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`."""
-        return BlockReader(self._store, self.stored_header(height), self.damaged)
+    def block(self, height: int, tiles: TileReader | None = None) -> BlockReader:
+        """The transactions of a block, singly or all, each checked against the log. Raises `DamagedError`.
+
+        `tiles` is the `log_reader` of an answer that several blocks are read for.
+        """
+        return BlockReader(self._store, self.stored_header(height), tiles or self.log_reader(), self.damaged)
 
     def envelopes(self, height: int) -> tuple[bytes, ...]:
         """The exact envelopes of a block. Raises `DamagedError`."""

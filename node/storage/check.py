@@ -114,7 +114,7 @@ def _check_validators(chain: ChainStore, stored: StoredHeader, _: StoredHeader |
 
 def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:
     header = stored.header
-    leaves = chain.leaves(header.height)
+    leaves = [leaf for _, leaf in chain.block(header.height).transactions()]
     for leaf in leaves:
         if chain.locate(leaf.transaction_id) != Place(header.height, leaf.index):
             raise DamagedError(f"transaction {leaf.index} is not found by its id")

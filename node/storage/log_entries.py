@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledger.block import leaf_bytes
-from ledger.merkle import leaf_hash
 from node.ports import Reader
 from node.storage import keys
 from node.storage.block_rows import read_outcomes
@@ -26,10 +25,9 @@ def read_entries(reader: Reader, start: int, stop: int, *, log_size: int) -> lis
     entries: list[bytes] = []
     for height, first, end in _blocks(reader, start, stop, log_size):
         entries += _of_block(reader, height, end - first, max(start, first) - first, min(stop, end) - first)
-    tiles = TileReader(reader)
-    for position, entry in enumerate(entries, start):
-        if leaf_hash(entry) != tiles(0, position):
-            raise DamagedError(f"entry {position} is not what the log has of it")
+    wrong = TileReader(reader).first_difference(start, entries)
+    if wrong is not None:
+        raise DamagedError(f"entry {wrong} is not what the log has of it")
     if len(entries) != stop - start:
         raise DamagedError(f"the log has {len(entries)} of the entries {start} to {stop - 1}")
     return entries
@@ -59,7 +57,7 @@ def _of_block(reader: Reader, height: int, count: int, start: int, stop: int) ->
     size = keys.CHUNK_TRANSACTIONS
     for chunk in range(start // size, (stop - 1) // size + 1):
         before = chunk * size
-        outcomes = read_outcomes(reader, height, chunk, min(size, count - before))
+        leaves = read_outcomes(reader, height, chunk, min(size, count - before)).in_hex()
         for index in range(max(start, before), min(stop, before + size)):
-            item = outcomes[index - before]
-            yield leaf_bytes(height, index, item.transaction_id, item.envelope_hash, item.result)
+            leaf = leaves[index - before]
+            yield leaf_bytes(height, index, leaf.transaction_id, leaf.envelope_hash, leaf.result)

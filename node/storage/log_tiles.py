@@ -8,9 +8,9 @@ the first w hashes. Subtrees of sizes in between are joined when they are asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ledger.merkle import FilledLevel, node_hash
+from ledger.merkle import FilledLevel, leaf_hash, node_hashes
 from ledger.primitives import DIGEST_BYTES, Digest
 from node.ports import Reader
 from node.storage import keys
@@ -62,12 +62,29 @@ class TileReader:
         tile = self._tile(tile_level, tile_index)
         if len(tile) < end:
             raise DamagedError(f"tile {tile_index} of level {tile_level} of the log ends too early")
-        if depth == 0:
-            return Digest(tile[start:end])
-        row = [Digest(tile[offset : offset + DIGEST_BYTES]) for offset in range(start, end, DIGEST_BYTES)]
-        while len(row) > 1:
-            row = [node_hash(row[item], row[item + 1]) for item in range(0, len(row), 2)]
-        return row[0]
+        row = tile[start:end]
+        for _ in range(depth):
+            row = node_hashes(row)
+        return Digest(row)
+
+    def first_difference(self, start: int, entries: Sequence[bytes]) -> int | None:
+        """The first position at which the log does not have what is in `entries`, which are to be its entries from
+        position `start` on; None when it has them all. Raises `DamagedError` when hashes of so many are not there.
+        """
+        hashes = [leaf_hash(entry) for entry in entries]
+        if b"".join(hashes) == self._leaf_hashes(start, start + len(entries)):
+            return None
+        return next(position for position, found in enumerate(hashes, start) if found != self(0, position))
+
+    def _leaf_hashes(self, start: int, stop: int) -> bytes:
+        """The hashes of leaves start .. stop - 1, concatenated, as far as they are there."""
+        size, parts = keys.TILE_HASHES, []
+        while start < stop:
+            tile_index, first = divmod(start, size)
+            end = min(size, first + stop - start)
+            parts.append(self._tile(0, tile_index)[first * DIGEST_BYTES : end * DIGEST_BYTES])
+            start += end - first
+        return b"".join(parts)
 
     def _tile(self, level: int, index: int) -> bytes:
         tile = self._tiles.get((level, index))

@@ -23,7 +23,7 @@ from ledger.rows.governance import CANDIDATE_PREFIX, Proposal, ProposalState
 from ledger.rows.streams import STREAM_PREFIX
 from ledger.state import State
 from node.storage import keys
-from node.storage.block_rows import BlockReader, Place, StoredHeader, read_heights_with_transactions
+from node.storage.block_rows import BlockReader, Place, read_heights_with_transactions
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.indexes import RecordPlace, entity_revisions, find_record, stream_records
@@ -107,7 +107,7 @@ class Queries:
         transactions = _Transactions(self.chain)
         found: dict[Digest, Leaf] = {}
         for place, name in sorted((place, name) for place, name in located if place is not None):
-            leaf = transactions.read(place).leaf
+            leaf = transactions.leaf(place)
             if leaf.transaction_id != name:
                 raise DamagedError(f"transaction {name.hex()} is not where the index has it")
             found[name] = leaf
@@ -335,20 +335,27 @@ class Queries:
 
 
 class _Transactions:
-    """Reads transactions for one page; those of one block come from one reader."""
+    """Reads transactions for one answer; those of one block come from one reader."""
 
     def __init__(self, chain: ChainStore) -> None:
         self._chain = chain
-        self._open: tuple[StoredHeader, BlockReader] | None = None
+        self._tiles = chain.log_reader()
+        self._open: BlockReader | None = None
 
     def read(self, place: Place) -> CommittedTransaction:
         """The transaction at a place. Raises `DamagedError`."""
-        if self._open is None or self._open[0].header.height != place.height:
-            header = self._chain.stored_header(place.height)
-            self._open = header, BlockReader(self._chain.store, header, self._chain.damaged)
-        stored, block = self._open
+        block = self._block(place.height)
         envelope, leaf = block.transaction(place.index)
-        return CommittedTransaction(leaf, envelope, stored.header, stored.block_hash)
+        return CommittedTransaction(leaf, envelope, block.stored.header, block.stored.block_hash)
+
+    def leaf(self, place: Place) -> Leaf:
+        """The log entry of the transaction at a place. Raises `DamagedError`."""
+        return self._block(place.height).leaf(place.index)
+
+    def _block(self, height: int) -> BlockReader:
+        if self._open is None or self._open.stored.header.height != height:
+            self._open = self._chain.block(height, self._tiles)
+        return self._open
 
 
 def _in_order(numbers: Iterable[int], behind: range) -> list[int]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import MalformedError
-from ledger.framing import FRAMING_BYTES, pack, unpack
+from ledger.framing import FRAMING_BYTES, Framed, pack, unpack
 
 items = st.lists(st.binary(max_size=40), max_size=12)
 
@@ -41,6 +41,30 @@ def test_every_cut_within_an_item_is_malformed(values: list[bytes], data: st.Dat
     cut = data.draw(st.sampled_from([size for size in range(len(packed)) if size not in boundaries]))
     with pytest.raises(MalformedError, match="ends within"):
         unpack(packed[:cut], items_max=20, item_bytes_max=60)
+
+
+@given(items.filter(bool), st.data())
+def test_items_are_found_singly_in_any_order(values: list[bytes], data: st.DataObject) -> None:
+    framed = Framed(pack(values))
+    for index in data.draw(st.permutations(range(len(values)))):
+        assert framed[index] == values[index]
+        assert framed.ends_behind(index) == (index == len(values) - 1)
+    with pytest.raises(MalformedError, match="ends before"):
+        framed[len(values)]
+
+
+@given(items.filter(bool), st.data())
+def test_an_item_is_found_only_where_the_data_does_not_end_before_its_end(
+    values: list[bytes], data: st.DataObject
+) -> None:
+    packed = pack(values)
+    size = data.draw(st.integers(0, len(packed) - 1))
+    whole = sum(len(pack(values[: count + 1])) <= size for count in range(len(values)))
+    framed = Framed(packed[:size])
+    for index, value in enumerate(values[:whole]):
+        assert framed[index] == value
+    with pytest.raises(MalformedError, match="ends"):
+        framed[whole]
 
 
 def test_bounds() -> None:

@@ -19,6 +19,7 @@ from ledger.merkle import (
     frontier_at,
     leaf_hash,
     node_hash,
+    node_hashes,
     perfect_subtrees,
     prove_consistency,
     prove_inclusion,
@@ -83,6 +84,13 @@ READER = reader_of(LEAVES)
 ROOTS = [Digest(mth(ENTRIES[:size])) for size in range(SIZE + 1)]
 
 sizes = st.integers(0, SIZE)
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 2, 20])
+def test_the_hashes_one_level_up_are_those_of_each_pair(pairs: int) -> None:
+    row = LEAVES[: 2 * pairs]
+    one_by_one = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+    assert node_hashes(b"".join(row)) == b"".join(one_by_one)
 
 
 def test_domain_separation() -> None:

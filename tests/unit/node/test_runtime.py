@@ -403,3 +403,26 @@ async def test_sockets_get_their_turns_between_steps() -> None:
             await asyncio.sleep(0)
         slices = [item for item in world.replica.inputs if isinstance(item, PeerMessageReceived)]
         assert 4 <= len(slices) <= 6
+
+
+async def test_a_request_that_came_does_not_wait_for_one_more_step() -> None:
+    """It is answered before what wakes the replica meanwhile; and requests that never end do not keep it from steps."""
+
+    async def turns_until_step(world: World, *, requests: bool) -> int:
+        before, turns = len(world.replica.steps), 0
+        world.wake()
+        while len(world.replica.steps) == before:
+            if requests:
+                world.runtime.request_came()
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    async with running() as world:
+        await until(lambda: world.replica.steps)
+        alone = await turns_until_step(world, requests=False)
+        world.runtime.request_came()
+        assert await turns_until_step(world, requests=False) == alone + LOOP_TURNS_PER_STEP
+        assert await turns_until_step(world, requests=False) == alone, "once for each request"
+        for _ in range(3):
+            assert await turns_until_step(world, requests=True) <= alone + LOOP_TURNS_PER_STEP

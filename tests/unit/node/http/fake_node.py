@@ -43,6 +43,7 @@ class FakeNode:
         self.refuse_all: Refusal | None = None
         self.submissions: list[tuple[bytes, ...]] = []
         self.waiting = 0
+        self.requests = 0
         self._changed = asyncio.Event()
 
     async def submit(self, envelopes: Sequence[bytes]) -> tuple[Outcome, ...]:
@@ -74,6 +75,9 @@ class FakeNode:
     async def block_after(self, height: int) -> None:
         while self.chain.tip.header.height <= height:
             await self._changed.wait()
+
+    def request_came(self) -> None:
+        self.requests += 1
 
     def pending(self, transaction_id: Digest) -> bool:
         return transaction_id in self.mempool

@@ -241,6 +241,19 @@ async def test_requests_on_one_connection_are_answered_in_order(api: Api, node: 
     writer.close()
 
 
+async def test_the_node_hears_of_each_request_once_its_head_is_whole(api: Api, node: FakeNode) -> None:
+    reader, writer = await asyncio.open_connection(*api.address)
+    writer.write(b"GET /v1/status HTTP/1.1\r\nHost: a")
+    await writer.drain()
+    await api.ok("/v1/status")
+    assert node.requests == 1, "half a head is no request"
+    writer.write(b"\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    assert node.requests == 2
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_server_listens_on_several_addresses(node: FakeNode) -> None:
     served = HttpServer(create_application(node))
     addresses = [await served.listen("127.0.0.1", 0) for _ in range(2)]

@@ -13,6 +13,7 @@ from ledger.chain import CandidateBlock
 from ledger.consensus.statements import StatementType
 from ledger.crypto import verify
 from ledger.merkle import check_inclusion, prove_inclusion
+from ledger.primitives import DIGEST_BYTES
 from ledger.refusals import Code
 from ledger.state import State
 from ledger.trie import check_proof, prove
@@ -414,6 +415,30 @@ def rewritten(store: MemoryStore, key: bytes, value: bytes) -> ChainStore:
     return open_chain(copy)
 
 
+@pytest.mark.parametrize("wrong", [0, 63, 64, 299])
+def test_leaves_are_held_against_the_log_across_its_tiles_and_need_no_envelopes(wrong: int) -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    blocks = grow(chain, [5, 300])
+    leaves = chain.leaves(2)
+    for chunk in range(5):
+        store.damage(keys.body_chunk(2, blocks[1].block_hash, chunk), bit=5)
+    assert chain.leaves(2) == leaves
+    assert [
+        (bytes.fromhex(leaf.transaction_id), bytes.fromhex(leaf.envelope_hash), leaf.result)
+        for leaf in chain.block(2).leaves_in_hex()
+    ] == [(leaf.transaction_id, leaf.envelope_hash, leaf.result) for leaf in leaves]
+    assert chain.damaged.blocks == ()
+    chunk, offset = divmod(wrong, keys.CHUNK_TRANSACTIONS)
+    row = bytearray(store.get(keys.outcomes(2, chunk)) or b"")
+    row[offset * DIGEST_BYTES] ^= 1
+    store.write({keys.outcomes(2, chunk): bytes(row)}, sync=True)
+    for read in (lambda: chain.leaves(2), lambda: list(chain.block(2).leaves_in_hex())):
+        with pytest.raises(DamagedError, match=f"transaction {wrong} of block 2 is not what the log has"):
+            read()
+    assert chain.damaged.blocks == (2,)
+
+
 def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
     store = MemoryStore()
     chain = new_chain(store)
@@ -432,10 +457,24 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
         rewritten(store, body_key, other_envelope).envelopes(2)
     with pytest.raises(DamagedError, match="malformed"):
         rewritten(store, body_key, body[:-1]).envelopes(2)
-    with pytest.raises(DamagedError, match="does not have 2 transactions"):
-        rewritten(store, body_key, framing.pack([b"one"])).envelopes(2)
-    with pytest.raises(DamagedError, match="not what the log has"):
-        rewritten(store, keys.outcomes(2, 0), outcomes.replace(b"applied", b"expired", 1)).leaves(2)
+    first, second = (item.envelope for item in blocks[1].transactions)
+    for envelopes, found in (
+        ([b"one"], "not what the log has"),
+        ([second, first], "not what the log has"),
+        ([first], "ends before item 1"),
+        ([first, second, b""], "more than 2 transactions"),
+    ):
+        with pytest.raises(DamagedError, match=found):
+            rewritten(store, body_key, framing.pack(envelopes)).envelopes(2)
+    wrong_outcomes = rewritten(store, keys.outcomes(2, 0), outcomes.replace(b"applied", b"expired", 1))
+    for read in (
+        lambda: wrong_outcomes.leaves(2),
+        lambda: wrong_outcomes.envelopes(2),
+        lambda: list(wrong_outcomes.block(2).leaves_in_hex()),
+    ):
+        with pytest.raises(DamagedError, match="transaction 0 of block 2 is not what the log has"):
+            read()
+    assert wrong_outcomes.damaged.blocks == (2,)
     swapped = rewritten(store, keys.record(2), record_of(blocks[0]))
     assert [bool(check.damage) for check in check_blocks(swapped)] == [False, False, True, False]
     wrong_place = rewritten(store, keys.transaction(blocks[1].transactions[0].id), store.get(

@@ -22,6 +22,7 @@ READS: tuple[Callable[[ChainStore], object], ...] = (
     lambda chain: chain.record(HEIGHT),
     lambda chain: chain.envelopes(HEIGHT),
     lambda chain: chain.leaves(HEIGHT),
+    lambda chain: tuple(chain.block(HEIGHT).leaves_in_hex()),
     lambda chain: chain.stored_header(HEIGHT + 1),
     lambda chain: chain.trail(HEIGHT + 2),
 )

@@ -13,6 +13,7 @@ from ledger.merkle import (
     check_consistency,
     check_inclusion,
     frontier_at,
+    leaf_hash,
     node_hash,
     prove_consistency,
     prove_inclusion,
@@ -50,6 +51,29 @@ def subtree(level: int, index: int) -> Digest:
 @given(st.lists(st.integers(0, 300), max_size=6))
 def test_tiles_do_not_depend_on_how_the_log_was_cut_into_blocks(sizes: list[int]) -> None:
     assert log_of(sizes).image() == log_of([sum(sizes)]).image()
+
+
+def test_entries_are_held_against_the_log_and_the_first_that_differs_is_named() -> None:
+    entries = [b"entry %d" % number for number in range(600)]
+    store, batch = MemoryStore(), Batch()
+    write_tiles(batch, store, EMPTY_FRONTIER.extend([leaf_hash(entry) for entry in entries]).levels)
+    store.write(batch.puts, sync=True)
+    for start, stop in ((0, 600), (0, 0), (255, 257), (256, 512), (300, 301), (511, 600)):
+        given_entries = entries[start:stop]
+        assert TileReader(store).first_difference(start, given_entries) is None
+        for wrong in {0, len(given_entries) // 2, len(given_entries) - 1} if given_entries else ():
+            changed = [*given_entries[:wrong], b"another", *given_entries[wrong + 1 :]]
+            assert TileReader(store).first_difference(start, changed) == start + wrong
+    with pytest.raises(DamagedError, match="ends too early"):
+        TileReader(store).first_difference(590, [*entries[590:], b"entry 600"])
+    first = store.get(keys.tile(0, 0)) or b""
+    for length in (len(first) - 1, len(first) + 32):  # too short for its last hash; longer than a tile can be
+        store.write({keys.tile(0, 0): (first + bytes(32))[:length]}, sync=True)
+        if length < len(first):
+            with pytest.raises(DamagedError, match="ends too early"):
+                TileReader(store).first_difference(250, entries[250:270])
+        else:
+            assert TileReader(store).first_difference(250, entries[250:270]) is None, "what is beyond it is not read"
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 512, 1000])
