@@ -160,7 +160,7 @@ MEMPOOL_MEMBER_BYTES_MAX = 128 * MIB
 MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
-VERIFIED_ENVELOPES_MAX = 32_000  # remembered as verified until a block has them; the oldest are forgotten
+VERIFIED_ENVELOPES_MAX = 32_000  # verified for blocks and remembered beside the mempool; the oldest are forgotten
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state

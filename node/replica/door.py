@@ -2,9 +2,9 @@
 
 Submissions of this node's API and what peers send go the same way, in this order (design sections 6 and 11): known
 already; parsed; known by its id; room for it; authority, which looks accounts up and counts signatures; then, and only
-then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered
-by envelope hash, in memory only, and nothing but a verification in this process, or by its own workers, enters that
-memory (`node.verification` says why that is the same). [safety]
+then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is in the
+mempool, or its envelope hash is remembered beside that, in memory only. Nothing but a verification in this process, or
+by its own workers, puts it there (`node.verification` says why that is the same). [safety]
 
 Many envelopes are taken through one stage of this before the next begins, because the processor then finds the code
 and the tables of each stage at hand: that halves what it costs beside the curve arithmetic.
@@ -49,7 +49,7 @@ class Door:
         self._verify = verify
         self._committed = committed
         # Ordered ones: a plain dict walks over all that was deleted before it finds its oldest.
-        self._verified: OrderedDict[Digest, Digest] = OrderedDict()  # envelope hash -> id
+        self._verified: OrderedDict[Digest, Digest] = OrderedDict()  # for blocks: envelope hash -> id
         self._expired: OrderedDict[Digest, None] = OrderedDict()
         self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
         self._serial = 0
@@ -142,9 +142,13 @@ class Door:
             else:
                 judged.append(item)
         refusals = self._refusals([item for _, item in unverified], deciding)
-        for (index, _), refusal in zip(unverified, refusals, strict=True):
-            if refusal is not None:
+        for (index, item), refusal in zip(unverified, refusals, strict=True):
+            if refusal is None:
+                self._verified[item.envelope_hash] = item.id
+            else:
                 judged[index] = refusal
+        while len(self._verified) > VERIFIED_ENVELOPES_MAX:
+            self._verified.popitem(last=False)
         return judged
 
     def judge_body(self, envelopes: Sequence[bytes], deciding: Deciding) -> list[Transaction] | Refusal:
@@ -193,8 +197,10 @@ class Door:
         Their envelopes are forgotten, too, while they are at hand: what is kept of thousands that are gone would push
         what is needed out of the processor's caches. Who comes late with one is answered by its id.
         """
-        for transaction in self.mempool.remove(transaction_ids):
-            self._verified.pop(transaction.envelope_hash, None)
+        removed = self.mempool.remove(transaction_ids)
+        if self._verified:  # mostly nothing is, but what waits in the mempool
+            for transaction in removed:
+                self._verified.pop(transaction.envelope_hash, None)
         for transaction_id in transaction_ids:
             self._submitted.pop(transaction_id, None)
 
@@ -261,11 +267,7 @@ class Door:
         refusals = [check_authority(item, deciding.state, deciding.admission) for item in transactions]
         for index, item in enumerate(transactions):
             if refusals[index] is None and item.envelope_hash not in self._verified:
-                refusals[index] = refusal = check_signatures(item, self._verify)
-                if refusal is None:
-                    self._verified[item.envelope_hash] = item.id
-        while len(self._verified) > VERIFIED_ENVELOPES_MAX:
-            self._verified.popitem(last=False)
+                refusals[index] = check_signatures(item, self._verify)
         return refusals
 
 
