@@ -91,14 +91,14 @@ _SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BY
 _BODY_BYTES_MAX = ENVELOPE_BYTES_MAX - len(_BODY_OPENING) - len(_SIGNATURES_OPENING) - _SIGNATURE_BYTES - len("]}")
 
 
-class KeySignature(Struct, frozen=True):
+class KeySignature(Struct, frozen=True, gc=False):
     """A signature, and the key that it claims to be by."""
 
     key: PublicKey
     signature: Signature
 
 
-class TransactionBody(Struct, frozen=True):
+class TransactionBody(Struct, frozen=True, gc=False):
     """The content that is signed (see the module's docstring). `memo` is None and `cosigners` empty when absent."""
 
     version: int
@@ -111,7 +111,7 @@ class TransactionBody(Struct, frozen=True):
     memo: str | None
 
 
-class Transaction(Struct, frozen=True):
+class Transaction(Struct, frozen=True, gc=False):
     """A well-formed transaction with its exact bytes and both its names. `signatures` ascend by key.
 
     Many of them wait at a time, so what can be had from the envelope is not kept beside it.

@@ -26,7 +26,7 @@ from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.state import Overlay
 
 
-class StreamCreate(Struct, frozen=True):
+class StreamCreate(Struct, frozen=True, gc=False):
     """Create the stream `name`, owned by `by`."""
 
     kind: ClassVar[OperationKind]
@@ -46,7 +46,7 @@ class StreamCreate(Struct, frozen=True):
         return (StreamTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-class StreamWriters(Struct, frozen=True):
+class StreamWriters(Struct, frozen=True, gc=False):
     """Replace the writers of `stream`."""
 
     kind: ClassVar[OperationKind]
@@ -66,7 +66,7 @@ class StreamWriters(Struct, frozen=True):
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-class StreamFreeze(Struct, frozen=True):
+class StreamFreeze(Struct, frozen=True, gc=False):
     """Close `stream` for good."""
 
     kind: ClassVar[OperationKind]
@@ -83,7 +83,7 @@ class StreamFreeze(Struct, frozen=True):
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-class RecordAppend(Struct, frozen=True):
+class RecordAppend(Struct, frozen=True, gc=False):
     """Append one record to `stream`. Exactly one of `content` and `content_digest` is not None."""
 
     kind: ClassVar[OperationKind]
