@@ -35,7 +35,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.crypto import Signer, digest, tag
+from ledger.crypto import Signer, digest, digests, tag
 from ledger.encoding import (
     Json,
     decode,
@@ -204,6 +204,11 @@ def build_body(
 def envelope_hash(envelope: bytes) -> Digest:
     """The envelope hash of exact bytes, without parsing them."""
     return digest(_ENVELOPE_TAG, envelope)
+
+
+def name_envelopes(envelopes: Sequence[bytes]) -> list[tuple[Digest, bytes]]:
+    """Envelopes in order, each behind its envelope hash."""
+    return list(zip(digests(_ENVELOPE_TAG, envelopes), envelopes, strict=True))
 
 
 def claimed_sender(envelope: bytes) -> str:

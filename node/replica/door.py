@@ -34,7 +34,7 @@ from ledger.limits import (
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.transaction import Transaction, envelope_hash, parse_transaction
+from ledger.transaction import Transaction, name_envelopes, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
 from node.storage.errors import DamagedError
@@ -61,7 +61,7 @@ class Door:
         if deciding.suspended:
             refusal = Refusal(Code.NOT_READY, "the chain follows rules that this node's software does not know")
             return (refusal,) * len(envelopes)
-        outcomes, admitted = self.admit([(envelope_hash(envelope), envelope) for envelope in envelopes], deciding)
+        outcomes, admitted = self.admit(name_envelopes(envelopes), deciding)
         for transaction, waiting in admitted:
             self._serial += 1
             self._submitted[transaction.id] = self._serial, transaction.envelope
@@ -159,7 +159,7 @@ class Door:
         transactions: list[Transaction] = []
         for start in range(0, len(envelopes), STEP_ENVELOPES_MAX):
             few = envelopes[start : start + STEP_ENVELOPES_MAX]
-            for item in self.judge([(envelope_hash(envelope), envelope) for envelope in few], deciding):
+            for item in self.judge(name_envelopes(few), deciding):
                 if isinstance(item, Refusal):
                     return item
                 transactions.append(item)

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.primitives import PublicKey, Signature
 from ledger.refusals import Code, Refusal
-from ledger.transaction import KeySignature, Transaction, assemble, envelope_hash, parse_transaction
+from ledger.transaction import KeySignature, Transaction, assemble, name_envelopes, parse_transaction
 from node.replica import door as the_door
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.door import Door
@@ -42,13 +42,12 @@ class Entrance:
         """What becomes of the envelopes, batch by batch."""
         outcomes: list[Outcome] = []
         for batch in batches:
-            named = [(envelope_hash(envelope), envelope) for envelope in batch]
-            outcomes += door.admit(named, self._parts.deciding)[0]
+            outcomes += door.admit(name_envelopes(batch), self._parts.deciding)[0]
         return outcomes
 
     def judge(self, door: Door, envelopes: list[bytes]) -> list[Transaction | Refusal]:
         """What is found of the envelopes of a block."""
-        return door.judge([(envelope_hash(envelope), envelope) for envelope in envelopes], self._parts.deciding)
+        return door.judge(name_envelopes(envelopes), self._parts.deciding)
 
 
 @pytest.fixture(scope="module")
