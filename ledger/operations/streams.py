@@ -42,7 +42,7 @@ class StreamCreate(Struct, frozen=True, gc=False):
         writers = (self.by,) if self.writers is None else self.writers
         if refusal := _check_writers(state, writers):
             return refusal
-        state.put(stream_key(self.name), Stream(self.name, self.by, writers))
+        state.put(stream_key(self.name), Stream(self.name, self.by, frozenset(writers)))
         return (StreamTouched(self.name, place.transaction_index, place.operation_index),)
 
 
@@ -62,7 +62,7 @@ class StreamWriters(Struct, frozen=True, gc=False):
             return stream
         if refusal := _check_writers(state, self.writers):
             return refusal
-        state.put(stream_key(stream.name), replace(stream, writers=self.writers))
+        state.put(stream_key(stream.name), replace(stream, writers=frozenset(self.writers)))
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 

@@ -90,15 +90,9 @@ class Door:
         Returns what became of each, in order; and those that are in the mempool from now on, each with how many of its
         sender wait there, itself included.
         """
-        outcomes: dict[int, Outcome] = {}
-        unknown: dict[Digest, bytes] = {}
-        left: list[int] = []
-        for index, (name, envelope) in enumerate(named):
-            if name not in unknown and (outcome := self._known(name)):
-                outcomes[index] = outcome
-            else:
-                unknown[name] = envelope
-                left.append(index)
+        outcomes = [self._known(name) for name, _ in named]
+        left = [index for index, known in enumerate(outcomes) if known is None]
+        unknown = dict([named[index] for index in left])
         parsed = {name: parse_transaction(envelope, name) for name, envelope in unknown.items()}
         admitted: list[tuple[Transaction, int]] = []
         while left:
@@ -110,19 +104,21 @@ class Door:
                     outcomes[index] = item
                 elif item.id in entering:
                     again.append(index)
-                elif outcome := self._known_by_id(item.id):
-                    outcomes[index] = outcome
+                elif self.mempool.pending(item.id):
+                    outcomes[index] = Pending(item.id)
+                elif found := self._found(item.id):
+                    outcomes[index] = found
                 else:
                     entering[item.id] = index, item
             entered = self._enter([item for _, item in entering.values()], deciding)
-            for (index, item), found in zip(entering.values(), entered, strict=True):
-                if isinstance(found, Refusal):
-                    outcomes[index] = found
+            for (index, item), refusal_or_waiting in zip(entering.values(), entered, strict=True):
+                if isinstance(refusal_or_waiting, Refusal):
+                    outcomes[index] = refusal_or_waiting
                 else:
                     outcomes[index] = Pending(item.id)
-                    admitted.append((item, found))
+                    admitted.append((item, refusal_or_waiting))
             left = again
-        return tuple([outcomes[index] for index in range(len(named))]), tuple(admitted)
+        return tuple([outcome for outcome in outcomes if outcome is not None]), tuple(admitted)
 
     def judge(self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding) -> list[Transaction | Refusal]:
         """Envelopes for a block on the tip, each with its envelope hash: verified, or why no such block may
@@ -231,9 +227,6 @@ class Door:
             return Pending(known.id)
         verified = self._verified.get(name)
         return None if verified is None else self._found(verified)  # gossip that comes after the block
-
-    def _known_by_id(self, transaction_id: Digest) -> Outcome | None:
-        return Pending(transaction_id) if self.mempool.pending(transaction_id) else self._found(transaction_id)
 
     def _found(self, transaction_id: Digest) -> Outcome | None:
         """What is known of it from the chain."""
