@@ -17,10 +17,12 @@ a submission beyond the bound, of all or of its sender, is refused.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
+from itertools import accumulate
 
 from ledger.consensus.inputs import PeerId
 from ledger.limits import (
@@ -60,13 +62,14 @@ class _Room:
     envelopes_left: int = STEP_ENVELOPES_MAX
     bytes_left: int = STEP_ENVELOPE_BYTES_MAX
 
-    def admit(self, envelope: bytes) -> bool:
-        """Whether there was room for `envelope`, which has it now."""
-        if self.envelopes_left == 0 or len(envelope) > self.bytes_left:
-            return False
-        self.envelopes_left -= 1
-        self.bytes_left -= len(envelope)
-        return True
+    def admit(self, envelopes: Sequence[bytes]) -> int:
+        """For how many of `envelopes`, from the first on, there was room, which they have now."""
+        sizes = list(accumulate(map(len, envelopes[: self.envelopes_left])))
+        count = bisect_right(sizes, self.bytes_left)
+        if count:
+            self.envelopes_left -= count
+            self.bytes_left -= sizes[count - 1]
+        return count
 
 
 class _Waiting:
@@ -87,8 +90,7 @@ class _Waiting:
     def take(self, room: _Room) -> ReplicaInput | None:
         """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
         start = self.offset
-        while self.offset < len(self.envelopes) and room.admit(self.envelopes[self.offset]):
-            self.offset += 1
+        self.offset += room.admit(self.envelopes[start : start + STEP_ENVELOPES_MAX])
         if start == self.offset < len(self.envelopes):
             return None
         if start == 0 and self.offset == len(self.envelopes):
