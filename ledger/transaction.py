@@ -68,6 +68,7 @@ from ledger.primitives import (
     parse_digest,
     parse_hex,
     parse_public_key,
+    parse_signature,
 )
 from ledger.refusals import Code, Refusal
 from ledger.senders import SENDER_BYTES_MAX, parse_sender
@@ -284,7 +285,7 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
     sender = parse_sender(value["sender"])
     cosigners = _parse_cosigners(value["cosigners"], sender) if "cosigners" in value else ()
     items = expect_list(value["operations"], what="operations", items_max=OPERATIONS_PER_TRANSACTION_MAX, items_min=1)
-    operations = tuple([parse_operation(item) for item in items])
+    operations = tuple(map(parse_operation, items))
     for operation in operations:
         if operation.by != sender and operation.by not in cosigners:
             raise MalformedError(f"an operation is by {operation.by!r}, neither the sender nor a cosigner")
@@ -292,7 +293,7 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
         version,
         _parse_chain(value["chain"]),
         sender,
-        _parse_hex(value["nonce"], NONCE_BYTES, "nonce"),
+        parse_hex(value["nonce"], size=NONCE_BYTES, what="nonce"),
         expect_integer(value["valid_until"], what="valid_until"),
         operations,
         cosigners,
@@ -313,18 +314,6 @@ def _not_only_evidence(body: TransactionBody) -> str | None:
     if body.nonce != operation.evidence.nonce:
         return f"takes its nonce from the digest of the evidence: {operation.evidence.nonce.hex()}"
     return None
-
-
-def _parse_hex(text: Json, size: int, what: str) -> bytes:
-    """Like `parse_hex`, three times as fast on what is well formed."""
-    if isinstance(text, str) and len(text) == 2 * size:
-        try:
-            data = unhexlify(text)
-        except ValueError:
-            data = b""
-        if data.hex() == text:
-            return data
-    return parse_hex(text, size=size, what=what)
 
 
 def _parse_chain(value: Json) -> Digest:
@@ -377,5 +366,5 @@ def _parse_signatures(value: Json) -> tuple[KeySignature, ...]:
         if key <= previous:
             raise MalformedError("signatures must be in ascending order of key, one per key")
         previous = key
-        signatures.append(KeySignature(key, Signature(_parse_hex(item["signature"], SIGNATURE_BYTES, "signature"))))
+        signatures.append(KeySignature(key, parse_signature(item["signature"], "signature")))
     return tuple(signatures)
