@@ -142,9 +142,7 @@ def check_profile(value: Json, depth_left: int) -> None:
         for key, item in value.items():  # type: ignore[union-attr]
             if type(key) is not str or not key.isascii():
                 raise MalformedError("an object key is not ASCII")
-            kind_of_item = type(item)
-            if kind_of_item is str or (kind_of_item is int and -INTEGER_MAX <= item <= INTEGER_MAX):  # most are
-                continue
-            check_profile(item, depth_left - 1)
+            if type(item) is not str and (type(item) is not int or not -INTEGER_MAX <= item <= INTEGER_MAX):  # few are
+                check_profile(item, depth_left - 1)
     else:
         raise MalformedError(f"a {kind.__name__} is not part of the format")
