@@ -35,7 +35,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.crypto import Signer, digest, digests, tag
+from ledger.crypto import Signer, digest, digests, sha256, tag
 from ledger.encoding import (
     Json,
     decode,
@@ -152,7 +152,7 @@ def parse_transaction(envelope: bytes, name: Digest | None = None) -> Transactio
         return Refusal(Code.OPERATION_UNKNOWN, str(error))
     except MalformedError as error:
         return Refusal(Code.TRANSACTION_MALFORMED, str(error))
-    transaction_id = digest(_signed_bytes(envelope, len(signatures)), b"")
+    transaction_id = sha256(_signed_bytes(envelope, len(signatures))).digest()
     return Transaction(envelope, transaction_id, name or envelope_hash(envelope), body, signatures)
 
 

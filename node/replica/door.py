@@ -257,7 +257,8 @@ class Door:
     def _refusals(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | None]:
         """Of each transaction why it is refused, or None: authority at the tip, then signatures unless this very
         envelope was verified before."""
-        refusals = [check_authority(item, deciding.state, deciding.admission) for item in transactions]
+        state, context = deciding.state, deciding.admission
+        refusals = [check_authority(item, state, context) for item in transactions]
         for index, item in enumerate(transactions):
             if refusals[index] is None and item.envelope_hash not in self._verified:
                 refusals[index] = check_signatures(item, self._verify)
