@@ -124,11 +124,10 @@ class Blocks:
         return tuple(missing)
 
     def lacked(self, named: Sequence[tuple[Digest, bytes]]) -> list[tuple[Digest, bytes]]:
-        """Those of some envelopes, each with its envelope hash, that a wanted block lacks, by what `missing_bodies` last
-        found and what was brought since."""
-        # Asked about every transaction that comes in, while mostly nothing is wanted.
-        lacking = [names for names in self._lacking.values() if names]
-        return [item for item in named if any([item[0] in names for names in lacking])] if lacking else []
+        """Those of some envelopes, each behind its envelope hash, that a wanted block lacks, by what `missing_bodies`
+        last found and what was brought since."""
+        lacking = set[Digest]().union(*self._lacking.values())  # mostly none
+        return [item for item in named if item[0] in lacking] if lacking else []
 
     def complete(self) -> tuple[Digest, ...]:
         """The wanted blocks that lack no body, as far as `missing_bodies` and what was brought since tell."""
