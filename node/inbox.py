@@ -52,6 +52,7 @@ class Lane(IntEnum):
     BULK = 2
 
 
+_LANES = tuple(Lane)  # gone through at each step; an enumeration itself takes far longer to go through
 _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
 
 
@@ -140,7 +141,7 @@ class _Turns:
 class _Source:
     """What one peer, or this node's own API, has waiting."""
 
-    lanes: tuple[_Turns, ...] = field(default_factory=lambda: tuple(_Turns() for _ in Lane))
+    lanes: tuple[_Turns, ...] = field(default_factory=lambda: tuple(_Turns() for _ in _LANES))
     frames: int = 0
     bytes: int = 0
     room: asyncio.Event | None = None  # somebody waits for it
@@ -164,7 +165,7 @@ class Inbox:
         self._sender_envelopes: Counter[str] = Counter()  # of the submissions that wait, by sender
         self._sender_bytes: Counter[str] = Counter()
         # For each lane: sources with something in it, in order of service; and how many steps it had in a row.
-        self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in Lane)
+        self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in _LANES)
         self._steps_in_a_row = [0] * len(Lane)
         self._elapsed = False
         self._filled = asyncio.Event()
@@ -235,7 +236,7 @@ class Inbox:
 
     def _next_lane(self) -> Lane | None:
         """The lane of this step: the first that has something, unless it had enough and a later one waits."""
-        for lane in Lane:
+        for lane in _LANES:
             steps = self._steps_in_a_row
             if self._order[lane] and (steps[lane] < _STEPS_IN_A_ROW_MAX or not any(self._order[lane + 1 :])):
                 steps[lane] += 1
