@@ -27,5 +27,7 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     export, export_reading      a whole chain as a file that anybody can read, and what an audit makes of it
 
 Values of which many are made for every transaction, message or block are msgspec's structs and no dataclasses: as
-frozen, and made in a fraction of the time. All others are frozen dataclasses.
+frozen, and made in a fraction of the time. All others are frozen dataclasses. Transactions and what they are made of,
+of which thousands wait at a time, are not followed by the garbage collector (`gc=False`): a frozen value is made of
+what was there before it, so it can be in no cycle.
 """

@@ -135,12 +135,12 @@ class BlockAdmission:
 
     def admit(self, transaction: Transaction) -> Refusal | None:
         """Admit `transaction` as the next of the block, or say why it may not be."""
-        parameters = self._context.parameters
+        parameters, ids, transaction_id = self._context.parameters, self._ids, transaction.id
         block_bytes = self._bytes + len(transaction.envelope)
-        if len(self._ids) >= parameters.block_transactions_max or block_bytes > parameters.block_bytes_max:
-            return Refusal(Code.BLOCK_FULL, f"the block has {len(self._ids)} transactions of {self._bytes} bytes")
-        if transaction.id in self._ids or self._committed(transaction.id):
-            return Refusal(Code.ALREADY_COMMITTED, f"transaction {transaction.id.hex()} is in a block")
+        if len(ids) >= parameters.block_transactions_max or block_bytes > parameters.block_bytes_max:
+            return Refusal(Code.BLOCK_FULL, f"the block has {len(ids)} transactions of {self._bytes} bytes")
+        if transaction_id in ids or self._committed(transaction_id):
+            return Refusal(Code.ALREADY_COMMITTED, f"transaction {transaction_id.hex()} is in a block")
         sender = transaction.body.sender
         count = self._per_sender.get(sender, 0)
         if count >= parameters.sender_quota:
@@ -149,7 +149,7 @@ class BlockAdmission:
             return refusal
         if ":" in sender and (refusal := self._admit_evidence(transaction)):
             return refusal
-        self._ids.add(transaction.id)
+        ids.add(transaction_id)
         self._bytes = block_bytes
         self._per_sender[sender] = count + 1
         return None

@@ -20,8 +20,8 @@ fast. There is no batch verification: it accepts what single verification refuse
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias, cast
 
 import nacl.bindings
 from nacl.exceptions import BadSignatureError
@@ -44,6 +44,14 @@ _ORDER_EIGHT_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E
 _SMALL_ORDER_Y = frozenset({0, 1, _FIELD_PRIME - 1, _ORDER_EIGHT_Y, _FIELD_PRIME - _ORDER_EIGHT_Y})
 
 
+class _Hash(Protocol):
+    def digest(self) -> Digest: ...
+
+
+sha256 = cast("Callable[[bytes], _Hash]", hashlib.sha256)
+"""SHA-256 (FIPS 180-4). What it gives are digests, so that nobody has to say so of each: that costs a tenth of one."""
+
+
 def tag(thing: str) -> bytes:
     """The domain tag of `thing`: what every digest and signature of that kind of content starts with."""
     return b"quorum-ledger/v1/" + thing.encode("ascii") + b"\0"
@@ -51,7 +59,12 @@ def tag(thing: str) -> bytes:
 
 def digest(domain: bytes, payload: bytes) -> Digest:
     """SHA-256 over a domain tag (from `tag`) and a payload."""
-    return Digest(hashlib.sha256(domain + payload).digest())
+    return sha256(domain + payload).digest()
+
+
+def digests(domain: bytes, payloads: Iterable[bytes]) -> list[Digest]:
+    """`digest` of each payload, with one call for all."""
+    return [sha256(domain + payload).digest() for payload in payloads]
 
 
 def check_public_key(key: PublicKey) -> bool:

@@ -136,12 +136,13 @@ def check_profile(value: Json, depth_left: int) -> None:
         raise MalformedError(f"nested deeper than {JSON_DEPTH_MAX}")
     if kind is list:
         for item in value:  # type: ignore[union-attr]
-            check_profile(item, depth_left - 1)
+            if type(item) is not str:
+                check_profile(item, depth_left - 1)
     elif kind is dict:
         for key, item in value.items():  # type: ignore[union-attr]
             if type(key) is not str or not key.isascii():
                 raise MalformedError("an object key is not ASCII")
-            if type(item) is not str:  # most are
+            if type(item) is not str and (type(item) is not int or not -INTEGER_MAX <= item <= INTEGER_MAX):  # few are
                 check_profile(item, depth_left - 1)
     else:
         raise MalformedError(f"a {kind.__name__} is not part of the format")

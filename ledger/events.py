@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.primitives import Digest
 
 
-class AccountTouched(Struct, frozen=True):
+class AccountTouched(Struct, frozen=True, gc=False):
     """The row of `account` was created or changed by that operation of that transaction of the block."""
 
     account: str
@@ -21,7 +21,7 @@ class AccountTouched(Struct, frozen=True):
     operation_index: int
 
 
-class StreamTouched(Struct, frozen=True):
+class StreamTouched(Struct, frozen=True, gc=False):
     """The row of `stream` was created or changed (other than by appending) by that operation."""
 
     stream: str
@@ -29,7 +29,7 @@ class StreamTouched(Struct, frozen=True):
     operation_index: int
 
 
-class RecordAppended(Struct, frozen=True):
+class RecordAppended(Struct, frozen=True, gc=False):
     """That operation is record number `revision` (from 1, gap-free) of `stream`; `key` is its entity key, if any."""
 
     stream: str
@@ -39,7 +39,7 @@ class RecordAppended(Struct, frozen=True):
     operation_index: int
 
 
-class AssetTouched(Struct, frozen=True):
+class AssetTouched(Struct, frozen=True, gc=False):
     """The row of `asset` was created or changed by that operation."""
 
     asset: str
@@ -47,7 +47,7 @@ class AssetTouched(Struct, frozen=True):
     operation_index: int
 
 
-class BalanceTouched(Struct, frozen=True):
+class BalanceTouched(Struct, frozen=True, gc=False):
     """What `account` holds of `asset`, or whether it is frozen, was changed by that operation."""
 
     account: str
@@ -56,7 +56,7 @@ class BalanceTouched(Struct, frozen=True):
     operation_index: int
 
 
-class EvidenceRecorded(Struct, frozen=True):
+class EvidenceRecorded(Struct, frozen=True, gc=False):
     """That operation recorded the evidence with this digest: `validator` contradicted itself at `height`."""
 
     validator: str
@@ -66,7 +66,7 @@ class EvidenceRecorded(Struct, frozen=True):
     operation_index: int
 
 
-class ValidatorTouched(Struct, frozen=True):
+class ValidatorTouched(Struct, frozen=True, gc=False):
     """That operation is about the validator called `validator`: it is ready, or a change of it is proposed or decided.
 
     Evidence against it is `EvidenceRecorded`. It need not be in the set.
@@ -77,7 +77,7 @@ class ValidatorTouched(Struct, frozen=True):
     operation_index: int
 
 
-class ProposalTouched(Struct, frozen=True):
+class ProposalTouched(Struct, frozen=True, gc=False):
     """The row of proposal `proposal` (its number) was created or changed by that operation."""
 
     proposal: int

@@ -49,27 +49,17 @@ def execute(
     results: list[str] = []
     events: list[Event] = []
     for index, transaction in enumerate(transactions):
-        outcome = _execute_one(overlay, transaction, index, chain=chain, height=height, time_ms=time_ms)
-        if isinstance(outcome, Refusal):
-            results.append(str(outcome.code))
-        else:
-            results.append(APPLIED)
+        savepoint, happened = overlay.savepoint(), len(events)
+        result: str = APPLIED
+        for operation_index, operation in enumerate(transaction.body.operations):
+            outcome = operation.apply(overlay, Place(chain, height, time_ms, transaction.id, index, operation_index))
+            if isinstance(outcome, Refusal):  # then nothing of the transaction has happened
+                overlay.roll_back(savepoint)
+                del events[happened:]
+                result = str(outcome.code)
+                break
             events += outcome
+        results.append(result)
     activate(overlay, height)
     assert_conserved(overlay)
     return Execution(tuple(results), overlay.writes(), tuple(events))
-
-
-def _execute_one(
-    overlay: Overlay, transaction: Transaction, index: int, *, chain: Digest, height: int, time_ms: int
-) -> list[Event] | Refusal:
-    """The events of one transaction, or the refusal of its first refused operation, everything taken back."""
-    savepoint = overlay.savepoint()
-    events: list[Event] = []
-    for operation_index, operation in enumerate(transaction.body.operations):
-        outcome = operation.apply(overlay, Place(chain, height, time_ms, transaction.id, index, operation_index))
-        if isinstance(outcome, Refusal):
-            overlay.roll_back(savepoint)
-            return outcome
-        events += outcome
-    return events

@@ -24,29 +24,28 @@ def pack(items: Iterable[bytes]) -> bytes:
     return b"".join([part for item in items for part in (length(len(item)), item)])
 
 
-def unpack(data: bytes, *, items_max: int, item_bytes_max: int) -> tuple[bytes, ...]:
-    """The items of `data`, in order.
+def unpack(data: bytes, *, items_max: int, item_bytes_max: int, start: int = 0) -> tuple[bytes, ...]:
+    """The items of `data` from offset `start` on, in order.
 
     Raises `MalformedError` when there are more than `items_max`, one is longer than `item_bytes_max`, or the data
     ends within an item. Nothing is copied before its length has been checked.
     """
     items: list[bytes] = []
     end = len(data)
-    position = 0
     length = _LENGTH.unpack_from
-    while position < end:
+    while start < end:
         if len(items) == items_max:
             raise MalformedError(f"more than {items_max} items")
-        if end - position < FRAMING_BYTES:
+        item_start = start + FRAMING_BYTES
+        if item_start > end:
             raise MalformedError("the data ends within a length")
-        (size,) = length(data, position)
+        (size,) = length(data, start)
         if size > item_bytes_max:
             raise MalformedError(f"an item has {size} bytes, more than {item_bytes_max}")
-        position += FRAMING_BYTES
-        if end - position < size:
+        start = item_start + size
+        if start > end:
             raise MalformedError("the data ends within an item")
-        items.append(data[position : position + size])
-        position += size
+        items.append(data[item_start:start])
     return tuple(items)
 
 

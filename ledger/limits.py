@@ -160,7 +160,7 @@ MEMPOOL_MEMBER_BYTES_MAX = 128 * MIB
 MEMPOOL_VALIDATOR_TRANSACTIONS_MAX = 64  # of a validator as sender, likewise: all of it is evidence
 PROMPT_TRANSACTIONS_MAX = 16  # a sender of whom no more wait is gossiped ahead of others' backlogs
 SUBMISSION_REPEAT_TICKS = 2  # a submission that still waits after so many ticks is sent to the peers again
-VERIFIED_ENVELOPES_MAX = 32_000  # remembered as verified until a block has them; the oldest are forgotten
+VERIFIED_ENVELOPES_MAX = 32_000  # verified for blocks and remembered beside the mempool; the oldest are forgotten
 EXPIRED_TRANSACTIONS_MAX = 100_000  # ids dropped from the mempool by ledger time; the oldest are forgotten
 
 # ---- state
@@ -259,7 +259,7 @@ DISK_FREE_BYTES_MIN = 64 * MIB  # below, submissions are refused; votes and comm
 STATE_CACHE_BYTES_MAX = 64 * MIB  # current state rows in memory; the least recently used are forgotten
 TRIE_CACHE_BYTES_MAX = 96 * MIB  # rows of the state trie in memory, likewise: all those of a million keys
 PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what is left over waits for the next commit
-COMMITTED_FILTER_SLOTS = 2**24  # bytes in memory that say which ids no block has; fewer answers as chains get longer
+COMMITTED_FILTER_BYTES = 8 * MIB  # in memory, that say which ids no block has; fewer answers as chains get longer
 SCRUB_TICKS_UNDER_LOAD = 4  # while transactions wait, only at every so many ticks anything is read in search of damage
 SCRUBBED_ROWS_PER_LOOK_MAX = 256  # rows, or one block: what is read at each tick in search of damage, some milliseconds
 UPGRADE_ROWS_PER_BATCH = 5_000  # of an older database, deleted or made anew at a time: some 20 MB

@@ -16,18 +16,18 @@ it is full: storage keeps those, `Frontier` is the row of the present size, and 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
+from ledger.crypto import sha256
 from ledger.primitives import DIGEST_BYTES, Digest
 
 _LEAF_PREFIX = b"\x00"
 _NODE_PREFIX = b"\x01"
 
-EMPTY_ROOT = Digest(hashlib.sha256(b"").digest())
+EMPTY_ROOT = sha256(b"").digest()
 """The root of the tree without leaves: SHA-256 of the empty string (RFC 6962 section 2.1)."""
 
 HashReader: TypeAlias = Callable[[int, int], Digest]
@@ -39,17 +39,17 @@ PerfectSubtree: TypeAlias = tuple[int, int, Digest]
 
 def leaf_hash(entry: bytes) -> Digest:
     """The hash of a log entry: SHA-256(0x00 | entry) (RFC 6962 section 2.1)."""
-    return Digest(hashlib.sha256(_LEAF_PREFIX + entry).digest())
+    return sha256(_LEAF_PREFIX + entry).digest()
 
 
 def node_hash(left: Digest, right: Digest) -> Digest:
     """The hash of an inner node: SHA-256(0x01 | left | right) (RFC 6962 section 2.1)."""
-    return Digest(hashlib.sha256(_NODE_PREFIX + left + right).digest())
+    return sha256(_NODE_PREFIX + left + right).digest()
 
 
 def node_hashes(row: bytes) -> bytes:
     """The hashes one level up of an even number of neighbours, both concatenated."""
-    sha256, size = hashlib.sha256, 2 * DIGEST_BYTES
+    size = 2 * DIGEST_BYTES
     # As many as a tile has hashes, for each step of a proof: this is `node_hash`, without two calls for each.
     return b"".join([sha256(_NODE_PREFIX + row[pair : pair + size]).digest() for pair in range(0, len(row), size)])
 
@@ -82,7 +82,6 @@ class Frontier(Struct, frozen=True):
         """Append `leaf_hashes`; one pass per level, one hash per subtree that becomes full."""
         waiting = list(self.hashes)  # roots at the right edge, the smallest last
         levels: list[FilledLevel] = []
-        sha256 = hashlib.sha256
         edge: list[Digest] = []  # the new right edge, smallest first
         start, level, row = self.size, 0, list(leaf_hashes)
         end = self.size + len(row)
@@ -94,9 +93,9 @@ class Frontier(Struct, frozen=True):
             if end & 1:
                 edge.append(row.pop())
             pairs = iter(row)
-            # As many hashes as transactions: this is `node_hash`, without two calls for each.
+            # As many hashes as transactions: this is `node_hash`, without a call for each.
             joined = zip(pairs, pairs, strict=True)
-            row = [Digest(sha256(_NODE_PREFIX + left + right).digest()) for left, right in joined]
+            row = [sha256(_NODE_PREFIX + left + right).digest() for left, right in joined]
             start, end, level = start >> 1, end >> 1, level + 1
         return LogChange(Frontier(self.size + len(leaf_hashes), tuple(reversed(edge))), tuple(levels))
 

@@ -6,7 +6,8 @@ Heights, rounds and times are plain `int`: a height counts blocks from 1 (0 is g
 
 from __future__ import annotations
 
-import re
+import struct
+from binascii import unhexlify
 from collections.abc import Sequence
 from typing import NewType
 
@@ -28,14 +29,19 @@ SIGNATURE_BYTES = 64
 ZERO_DIGEST = Digest(bytes(DIGEST_BYTES))
 """Stands where a digest is absent by rule: the parent of genesis, the justification of round 0."""
 
-_LOWER_HEX = re.compile(r"[0-9a-f]*")
+_DIGEST = struct.Struct(f"{DIGEST_BYTES}s")
 
 
 def parse_hex(text: object, *, size: int, what: str) -> bytes:
     """The `size` bytes that lower-case hex `text` stands for. Raises `MalformedError`, naming `what`."""
-    if not isinstance(text, str) or len(text) != 2 * size or not _LOWER_HEX.fullmatch(text):
-        raise MalformedError(f"{what} must be {2 * size} lower-case hexadecimal digits")
-    return bytes.fromhex(text)
+    if isinstance(text, str) and len(text) == 2 * size:
+        try:
+            data = unhexlify(text)
+        except ValueError:
+            data = b""
+        if data.hex() == text:  # digits in lower case; asked like this, it costs a third of a regular expression
+            return data
+    raise MalformedError(f"{what} must be {2 * size} lower-case hexadecimal digits")
 
 
 def parse_digest(text: object, what: str) -> Digest:
@@ -45,10 +51,11 @@ def parse_digest(text: object, what: str) -> Digest:
 
 def parse_digests(texts: Sequence[object], what: str) -> tuple[Digest, ...]:
     """As many digests as there are `texts`, each by `parse_digest`, which costs ten times as much for a thousand."""
-    if all(isinstance(text, str) and len(text) == 2 * DIGEST_BYTES for text in texts):
-        data = parse_hex("".join(map(str, texts)), size=len(texts) * DIGEST_BYTES, what=what)
-        return tuple([Digest(data[start : start + DIGEST_BYTES]) for start in range(0, len(data), DIGEST_BYTES)])
-    return tuple(parse_digest(text, what) for text in texts)
+    well_formed = [text for text in texts if isinstance(text, str) and len(text) == 2 * DIGEST_BYTES]
+    if len(well_formed) < len(texts):
+        return tuple(parse_digest(text, what) for text in texts)  # one of them is refused
+    data = parse_hex("".join(well_formed), size=len(texts) * DIGEST_BYTES, what=what)
+    return tuple([digest for (digest,) in _DIGEST.iter_unpack(data)])
 
 
 def parse_public_key(text: object, what: str) -> PublicKey:

@@ -17,10 +17,12 @@ a submission beyond the bound, of all or of its sender, is refused.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
+from itertools import accumulate
 
 from ledger.consensus.inputs import PeerId
 from ledger.limits import (
@@ -50,6 +52,7 @@ class Lane(IntEnum):
     BULK = 2
 
 
+_LANES = tuple(Lane)  # gone through at each step; an enumeration itself takes far longer to go through
 _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
 
 
@@ -60,13 +63,14 @@ class _Room:
     envelopes_left: int = STEP_ENVELOPES_MAX
     bytes_left: int = STEP_ENVELOPE_BYTES_MAX
 
-    def admit(self, envelope: bytes) -> bool:
-        """Whether there was room for `envelope`, which has it now."""
-        if self.envelopes_left == 0 or len(envelope) > self.bytes_left:
-            return False
-        self.envelopes_left -= 1
-        self.bytes_left -= len(envelope)
-        return True
+    def admit(self, envelopes: Sequence[bytes]) -> int:
+        """For how many of `envelopes`, from the first on, there was room, which they have now."""
+        sizes = list(accumulate(map(len, envelopes[: self.envelopes_left])))
+        count = bisect_right(sizes, self.bytes_left)
+        if count:
+            self.envelopes_left -= count
+            self.bytes_left -= sizes[count - 1]
+        return count
 
 
 class _Waiting:
@@ -87,8 +91,7 @@ class _Waiting:
     def take(self, room: _Room) -> ReplicaInput | None:
         """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
         start = self.offset
-        while self.offset < len(self.envelopes) and room.admit(self.envelopes[self.offset]):
-            self.offset += 1
+        self.offset += room.admit(self.envelopes[start : start + STEP_ENVELOPES_MAX])
         if start == self.offset < len(self.envelopes):
             return None
         if start == 0 and self.offset == len(self.envelopes):
@@ -138,7 +141,7 @@ class _Turns:
 class _Source:
     """What one peer, or this node's own API, has waiting."""
 
-    lanes: tuple[_Turns, ...] = field(default_factory=lambda: tuple(_Turns() for _ in Lane))
+    lanes: tuple[_Turns, ...] = field(default_factory=lambda: tuple(_Turns() for _ in _LANES))
     frames: int = 0
     bytes: int = 0
     room: asyncio.Event | None = None  # somebody waits for it
@@ -162,7 +165,7 @@ class Inbox:
         self._sender_envelopes: Counter[str] = Counter()  # of the submissions that wait, by sender
         self._sender_bytes: Counter[str] = Counter()
         # For each lane: sources with something in it, in order of service; and how many steps it had in a row.
-        self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in Lane)
+        self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in _LANES)
         self._steps_in_a_row = [0] * len(Lane)
         self._elapsed = False
         self._filled = asyncio.Event()
@@ -233,7 +236,7 @@ class Inbox:
 
     def _next_lane(self) -> Lane | None:
         """The lane of this step: the first that has something, unless it had enough and a later one waits."""
-        for lane in Lane:
+        for lane in _LANES:
             steps = self._steps_in_a_row
             if self._order[lane] and (steps[lane] < _STEPS_IN_A_ROW_MAX or not any(self._order[lane + 1 :])):
                 steps[lane] += 1

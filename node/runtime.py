@@ -171,6 +171,7 @@ class Runtime:
         self._waiters: dict[Digest, list[_Waiter]] = {}
         self._next_block = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms: int | None = None  # when it will be, until it has been
         self._ended = False
 
     async def run(self) -> None:
@@ -336,10 +337,16 @@ class Runtime:
         self._next_block = asyncio.Event()
 
     def _wake_at(self, monotonic_ms: int, now: Now) -> None:
+        if monotonic_ms == self._timer_ms:
+            return  # most steps wish what the one before them did
         if self._timer is not None:
             self._timer.cancel()
         delay_seconds = max(0, monotonic_ms - now.monotonic_ms) / 1000
-        self._timer = asyncio.get_running_loop().call_later(delay_seconds, self._inbox.elapsed)
+        self._timer, self._timer_ms = asyncio.get_running_loop().call_later(delay_seconds, self._elapsed), monotonic_ms
+
+    def _elapsed(self) -> None:
+        self._timer_ms = None
+        self._inbox.elapsed()
 
     # ---- those who wait
 

@@ -351,15 +351,15 @@ def _digests(frame: bytes, *, start: int) -> tuple[Digest, ...]:
     return tuple(Digest(frame[at : at + DIGEST_BYTES]) for at in range(start, len(frame), DIGEST_BYTES))
 
 
-def _envelopes(framed: bytes, *, items_min: int, items_max: int) -> tuple[bytes, ...]:
-    envelopes = unpack(framed, items_max=items_max, item_bytes_max=ENVELOPE_BYTES_MAX)
+def _envelopes(data: bytes, *, start: int, items_min: int, items_max: int) -> tuple[bytes, ...]:
+    envelopes = unpack(data, items_max=items_max, item_bytes_max=ENVELOPE_BYTES_MAX, start=start)
     if len(envelopes) < items_min or b"" in envelopes:
         raise MalformedError("a frame has no envelope, or an empty one")
     return envelopes
 
 
 def _gossip_envelopes(frame: bytes) -> tuple[bytes, ...]:
-    return _envelopes(frame[1:], items_min=1, items_max=GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
+    return _envelopes(frame, start=1, items_min=1, items_max=GOSSIP_TRANSACTIONS_PER_FRAME_MAX)
 
 
 def _decode_block(frame: bytes) -> Block:
@@ -383,12 +383,13 @@ def _decode_cosignature(frame: bytes) -> Cosignature:
 
 def _decode_records(frame: bytes) -> Records:
     items_max = 2 * CERTIFIED_BLOCKS_PER_REPLY_MAX
-    parts = unpack(frame[1:], items_max=items_max, item_bytes_max=FRAME_BYTES_MAX)
+    parts = unpack(frame, items_max=items_max, item_bytes_max=FRAME_BYTES_MAX, start=1)
     if len(parts) % 2:
         raise MalformedError("a records frame has a record without its envelopes")
     items = []
     for record, framed in zip(parts[::2], parts[1::2], strict=True):
         if not 1 <= len(record) <= RECORD_BYTES_MAX:
             raise MalformedError(f"a commit record has 1 to {RECORD_BYTES_MAX} bytes, not {len(record)}")
-        items.append(CertifiedBlock(record, _envelopes(framed, items_min=0, items_max=BLOCK_TRANSACTIONS_MAX)))
+        envelopes = _envelopes(framed, start=0, items_min=0, items_max=BLOCK_TRANSACTIONS_MAX)
+        items.append(CertifiedBlock(record, envelopes))
     return Records(tuple(items))

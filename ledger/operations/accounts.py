@@ -26,7 +26,7 @@ _EXAMPLE_KEY: Final = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12
 _KEY_CODES: Final = frozenset({Code.KEY_UNACCEPTABLE, Code.KEY_IN_USE, Code.THRESHOLD_IMPOSSIBLE})
 
 
-class AccountAdd(Struct, frozen=True):
+class AccountAdd(Struct, frozen=True, gc=False):
     """Add the account `name`."""
 
     kind: ClassVar[OperationKind]
@@ -60,7 +60,7 @@ class AccountAdd(Struct, frozen=True):
         return (AccountTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-class AccountKeys(Struct, frozen=True):
+class AccountKeys(Struct, frozen=True, gc=False):
     """Replace the keys and the threshold of `by` itself."""
 
     kind: ClassVar[OperationKind]

@@ -27,7 +27,7 @@ from ledger.rows.assets import Asset, Balance, asset_key, balance_key
 from ledger.state import Overlay
 
 
-class AssetDefine(Struct, frozen=True):
+class AssetDefine(Struct, frozen=True, gc=False):
     """Define the asset `name`, owned by `by`."""
 
     kind: ClassVar[OperationKind]
@@ -54,7 +54,7 @@ class AssetDefine(Struct, frozen=True):
         return (AssetTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-class AssetIssue(Struct, frozen=True):
+class AssetIssue(Struct, frozen=True, gc=False):
     """Bring `amount` of `asset` into being, as the balance of `to`."""
 
     kind: ClassVar[OperationKind]
@@ -84,7 +84,7 @@ class AssetIssue(Struct, frozen=True):
         return AssetTouched(self.asset, *at), BalanceTouched(self.to, self.asset, *at)
 
 
-class AssetTransfer(Struct, frozen=True):
+class AssetTransfer(Struct, frozen=True, gc=False):
     """Move `amount` of `asset` from `by` to `to`."""
 
     kind: ClassVar[OperationKind]
@@ -112,7 +112,7 @@ class AssetTransfer(Struct, frozen=True):
         return BalanceTouched(self.by, self.asset, *at), BalanceTouched(self.to, self.asset, *at)
 
 
-class AssetBurn(Struct, frozen=True):
+class AssetBurn(Struct, frozen=True, gc=False):
     """Let `amount` of `asset`, of what `by` holds, cease to be."""
 
     kind: ClassVar[OperationKind]
@@ -135,7 +135,7 @@ class AssetBurn(Struct, frozen=True):
         return AssetTouched(self.asset, *at), BalanceTouched(self.by, self.asset, *at)
 
 
-class AssetFreezeHolder(Struct, frozen=True):
+class AssetFreezeHolder(Struct, frozen=True, gc=False):
     """Freeze what `holder` has of `asset`, be it nothing yet."""
 
     kind: ClassVar[OperationKind]
@@ -149,7 +149,7 @@ class AssetFreezeHolder(Struct, frozen=True):
         return _set_frozen(state, place, self, frozen=True)
 
 
-class AssetUnfreezeHolder(Struct, frozen=True):
+class AssetUnfreezeHolder(Struct, frozen=True, gc=False):
     """Let `holder` use what it has of `asset` again."""
 
     kind: ClassVar[OperationKind]

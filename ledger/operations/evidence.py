@@ -26,7 +26,7 @@ from ledger.state import Overlay
 _EXAMPLE_KEY: Final = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 
 
-class EvidenceRecord(Struct, frozen=True):
+class EvidenceRecord(Struct, frozen=True, gc=False):
     """Record `evidence`. Raises `MalformedError` unless it is by a validator."""
 
     kind: ClassVar[OperationKind]

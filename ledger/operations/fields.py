@@ -96,7 +96,7 @@ _ATTESTED: dict[str, Json] = {
 }
 
 
-class Content(Struct, frozen=True):
+class Content(Struct, frozen=True, gc=False):
     """The content of a record: any JSON value of the profile, `null` included."""
 
     value: Json

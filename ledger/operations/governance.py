@@ -39,7 +39,7 @@ from ledger.rows.governance import (
 from ledger.state import Overlay
 
 
-class ProposalCreate(Struct, frozen=True):
+class ProposalCreate(Struct, frozen=True, gc=False):
     """Propose `changes`, to be voted on until ledger time `expires` (ms), in force `delay` heights after decision."""
 
     kind: ClassVar[OperationKind]
@@ -114,7 +114,7 @@ class ProposalCreate(Struct, frozen=True):
         )
 
 
-class ProposalVote(Struct, frozen=True):
+class ProposalVote(Struct, frozen=True, gc=False):
     """Approve or reject `proposal`, whose content is the one with this `digest`; a later vote replaces an earlier."""
 
     kind: ClassVar[OperationKind]
@@ -153,7 +153,7 @@ class ProposalVote(Struct, frozen=True):
         return (ProposalTouched(proposal.number, place.transaction_index, place.operation_index),)
 
 
-class ProposalWithdraw(Struct, frozen=True):
+class ProposalWithdraw(Struct, frozen=True, gc=False):
     """Take back `proposal` while it is open."""
 
     kind: ClassVar[OperationKind]

@@ -17,7 +17,7 @@ from ledger.refusals import Code, Refusal
 from ledger.state import Overlay
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where an operation stands: chain, the block's height and time (ms), the transaction, both indexes (from 0)."""
 
     chain: Digest

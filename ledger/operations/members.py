@@ -21,7 +21,7 @@ from ledger.roles import ROLES, Permission
 from ledger.state import Overlay
 
 
-class AccountSuspend(Struct, frozen=True):
+class AccountSuspend(Struct, frozen=True, gc=False):
     """Suspend `account`: nothing by it, or with its consent, is admitted any more."""
 
     kind: ClassVar[OperationKind]
@@ -35,7 +35,7 @@ class AccountSuspend(Struct, frozen=True):
         return refusal or membership.suspend(state, self.account) or _touched(self.account, place)
 
 
-class AccountReinstate(Struct, frozen=True):
+class AccountReinstate(Struct, frozen=True, gc=False):
     """Take back the suspension of `account`."""
 
     kind: ClassVar[OperationKind]
@@ -49,7 +49,7 @@ class AccountReinstate(Struct, frozen=True):
         return refusal or membership.reinstate(state, self.account) or _touched(self.account, place)
 
 
-class RoleGrant(Struct, frozen=True):
+class RoleGrant(Struct, frozen=True, gc=False):
     """Give `account` a `role` that is not governed."""
 
     kind: ClassVar[OperationKind]
@@ -64,7 +64,7 @@ class RoleGrant(Struct, frozen=True):
         return refusal or membership.grant_role(state, self.account, self.role) or _touched(self.account, place)
 
 
-class RoleRevoke(Struct, frozen=True):
+class RoleRevoke(Struct, frozen=True, gc=False):
     """Take a `role` that is not governed from `account`."""
 
     kind: ClassVar[OperationKind]

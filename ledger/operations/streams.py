@@ -26,7 +26,7 @@ from ledger.rows.streams import LatestRecord, Stream, latest_key, stream_key
 from ledger.state import Overlay
 
 
-class StreamCreate(Struct, frozen=True):
+class StreamCreate(Struct, frozen=True, gc=False):
     """Create the stream `name`, owned by `by`."""
 
     kind: ClassVar[OperationKind]
@@ -42,11 +42,11 @@ class StreamCreate(Struct, frozen=True):
         writers = (self.by,) if self.writers is None else self.writers
         if refusal := _check_writers(state, writers):
             return refusal
-        state.put(stream_key(self.name), Stream(self.name, self.by, writers))
+        state.put(stream_key(self.name), Stream(self.name, self.by, frozenset(writers)))
         return (StreamTouched(self.name, place.transaction_index, place.operation_index),)
 
 
-class StreamWriters(Struct, frozen=True):
+class StreamWriters(Struct, frozen=True, gc=False):
     """Replace the writers of `stream`."""
 
     kind: ClassVar[OperationKind]
@@ -62,11 +62,11 @@ class StreamWriters(Struct, frozen=True):
             return stream
         if refusal := _check_writers(state, self.writers):
             return refusal
-        state.put(stream_key(stream.name), replace(stream, writers=self.writers))
+        state.put(stream_key(stream.name), replace(stream, writers=frozenset(self.writers)))
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-class StreamFreeze(Struct, frozen=True):
+class StreamFreeze(Struct, frozen=True, gc=False):
     """Close `stream` for good."""
 
     kind: ClassVar[OperationKind]
@@ -83,7 +83,7 @@ class StreamFreeze(Struct, frozen=True):
         return (StreamTouched(stream.name, place.transaction_index, place.operation_index),)
 
 
-class RecordAppend(Struct, frozen=True):
+class RecordAppend(Struct, frozen=True, gc=False):
     """Append one record to `stream`. Exactly one of `content` and `content_digest` is not None."""
 
     kind: ClassVar[OperationKind]

@@ -52,7 +52,8 @@ def parse_operation(value: Json) -> Operation:
             raise MalformedError(f"{kind.type} lacks the field {name!r}")
     if problem := kind.check(parsed):
         raise MalformedError(f"{kind.type}: {problem}")
-    return kind.operation(by=by, **parsed)
+    parsed["by"] = by
+    return kind.operation(**parsed)
 
 
 def operation_to_json(operation: Operation) -> dict[str, Json]:

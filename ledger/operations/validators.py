@@ -20,7 +20,7 @@ from ledger.state import Overlay
 from ledger.validators import Validator
 
 
-class ValidatorReady(Struct, frozen=True):
+class ValidatorReady(Struct, frozen=True, gc=False):
     """Record `entry` as a candidate: its keys have signed that they follow the chain, at `height` of late."""
 
     kind: ClassVar[OperationKind]

@@ -21,11 +21,11 @@ _ENTITY_KEY_TAG = tag("entity-key")
 
 
 class Stream(Struct, frozen=True):
-    """A stream of records: who owns it, who may append (ascending), how many records it has, whether it is frozen."""
+    """A stream of records: who owns it, who may append, how many records it has, whether it is frozen."""
 
     name: str
     owner: str
-    writers: tuple[str, ...]
+    writers: frozenset[str]
     count: int = 0
     frozen: bool = False
 
@@ -34,7 +34,7 @@ class Stream(Struct, frozen=True):
         return {
             "name": self.name,
             "owner": self.owner,
-            "writers": list(self.writers),
+            "writers": list[Json](sorted(self.writers)),
             "count": self.count,
             "frozen": self.frozen,
         }
@@ -86,7 +86,7 @@ def parse_stream_row(data: bytes) -> Stream:
     return Stream(
         name=parse_stream_name(fields["name"], "stream"),
         owner=parse_account_name(fields["owner"], "owner"),
-        writers=tuple(parse_account_name(writer, "writer") for writer in writers),
+        writers=frozenset(parse_account_name(writer, "writer") for writer in writers),
         count=expect_integer(fields["count"], what="count"),
         frozen=parse_boolean(fields["frozen"], "frozen"),
     )

@@ -16,7 +16,7 @@ from ledger.refusals import Refusal
 from node.wire import PeerMessage
 
 
-class Pending(Struct, frozen=True):
+class Pending(Struct, frozen=True, gc=False):
     """The transaction is in the mempool of this node (now, or since earlier)."""
 
     transaction_id: Digest

@@ -13,7 +13,7 @@ mempool would refuse by now must still be there for the check. Each block is exe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ledger.block import block_hash
@@ -123,10 +123,11 @@ class Blocks:
         self._lacking[hash_of_block] = set(missing)
         return tuple(missing)
 
-    def lacks(self, envelope_hash: Digest) -> bool:
-        """Whether a wanted block lacks this body, by what `missing_bodies` last found and what was brought since."""
-        # Asked about every transaction that comes in, while mostly nothing is wanted.
-        return bool(self._lacking) and any(envelope_hash in lacking for lacking in self._lacking.values())
+    def lacked(self, named: Sequence[tuple[Digest, bytes]]) -> list[tuple[Digest, bytes]]:
+        """Those of some envelopes, each behind its envelope hash, that a wanted block lacks, by what `missing_bodies`
+        last found and what was brought since."""
+        lacking = set[Digest]().union(*self._lacking.values())  # mostly none
+        return [item for item in named if item[0] in lacking] if lacking else []
 
     def complete(self) -> tuple[Digest, ...]:
         """The wanted blocks that lack no body, as far as `missing_bodies` and what was brought since tell."""

@@ -26,7 +26,7 @@ def append(decided: Decided, deciding: Deciding, *, chain: ChainStore, door: Doo
     certified = verify_commit_record(decided.record, keys=deciding.keys, parent_hash=chain.tip.block_hash)
     assert certified.block_hash == candidate.block_hash, "a record proves the block that it is appended with"
     chain.commit(candidate, decided.encoded, deciding.validators.names_of(decided.record.certificate.signers))
-    transaction_ids = tuple(transaction.id for transaction in candidate.transactions)
+    transaction_ids = tuple([transaction.id for transaction in candidate.transactions])
     out.add(BlockAppended(candidate.header.height, candidate.block_hash, transaction_ids))
     door.remove(transaction_ids)
     door.drop_expired(candidate.header.time_ms)

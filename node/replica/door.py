@@ -2,9 +2,9 @@
 
 Submissions of this node's API and what peers send go the same way, in this order (design sections 6 and 11): known
 already; parsed; known by its id; room for it; authority, which looks accounts up and counts signatures; then, and only
-then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is remembered
-by envelope hash, in memory only, and nothing but a verification in this process, or by its own workers, enters that
-memory (`node.verification` says why that is the same). [safety]
+then, the curve arithmetic; then the mempool. Each signature is verified once per node: what was verified is in the
+mempool, or its envelope hash is remembered beside that, in memory only. Nothing but a verification in this process, or
+by its own workers, puts it there (`node.verification` says why that is the same). [safety]
 
 Many envelopes are taken through one stage of this before the next begins, because the processor then finds the code
 and the tables of each stage at hand: that halves what it costs beside the curve arithmetic.
@@ -34,7 +34,7 @@ from ledger.limits import (
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
-from ledger.transaction import Transaction, envelope_hash, parse_transaction
+from ledger.transaction import Transaction, name_envelopes, parse_transaction
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.deciding import Deciding
 from node.storage.errors import DamagedError
@@ -49,7 +49,7 @@ class Door:
         self._verify = verify
         self._committed = committed
         # Ordered ones: a plain dict walks over all that was deleted before it finds its oldest.
-        self._verified: OrderedDict[Digest, Digest] = OrderedDict()  # envelope hash -> id
+        self._verified: OrderedDict[Digest, Digest] = OrderedDict()  # for blocks: envelope hash -> id
         self._expired: OrderedDict[Digest, None] = OrderedDict()
         self._submitted: dict[Digest, tuple[int, bytes]] = {}  # in the order of its serial numbers
         self._serial = 0
@@ -61,7 +61,7 @@ class Door:
         if deciding.suspended:
             refusal = Refusal(Code.NOT_READY, "the chain follows rules that this node's software does not know")
             return (refusal,) * len(envelopes)
-        outcomes, admitted = self.admit([(envelope_hash(envelope), envelope) for envelope in envelopes], deciding)
+        outcomes, admitted = self.admit(name_envelopes(envelopes), deciding)
         for transaction, waiting in admitted:
             self._serial += 1
             self._submitted[transaction.id] = self._serial, transaction.envelope
@@ -90,15 +90,9 @@ class Door:
         Returns what became of each, in order; and those that are in the mempool from now on, each with how many of its
         sender wait there, itself included.
         """
-        outcomes: dict[int, Outcome] = {}
-        unknown: dict[Digest, bytes] = {}
-        left: list[int] = []
-        for index, (name, envelope) in enumerate(named):
-            if name not in unknown and (outcome := self._known(name)):
-                outcomes[index] = outcome
-            else:
-                unknown[name] = envelope
-                left.append(index)
+        outcomes = [self._known(name) for name, _ in named]
+        left = [index for index, known in enumerate(outcomes) if known is None]
+        unknown = dict([named[index] for index in left])
         parsed = {name: parse_transaction(envelope, name) for name, envelope in unknown.items()}
         admitted: list[tuple[Transaction, int]] = []
         while left:
@@ -110,19 +104,21 @@ class Door:
                     outcomes[index] = item
                 elif item.id in entering:
                     again.append(index)
-                elif outcome := self._known_by_id(item.id):
-                    outcomes[index] = outcome
+                elif self.mempool.pending(item.id):
+                    outcomes[index] = Pending(item.id)
+                elif found := self._found(item.id):
+                    outcomes[index] = found
                 else:
                     entering[item.id] = index, item
             entered = self._enter([item for _, item in entering.values()], deciding)
-            for (index, item), found in zip(entering.values(), entered, strict=True):
-                if isinstance(found, Refusal):
-                    outcomes[index] = found
+            for (index, item), refusal_or_waiting in zip(entering.values(), entered, strict=True):
+                if isinstance(refusal_or_waiting, Refusal):
+                    outcomes[index] = refusal_or_waiting
                 else:
                     outcomes[index] = Pending(item.id)
-                    admitted.append((item, found))
+                    admitted.append((item, refusal_or_waiting))
             left = again
-        return tuple([outcomes[index] for index in range(len(named))]), tuple(admitted)
+        return tuple([outcome for outcome in outcomes if outcome is not None]), tuple(admitted)
 
     def judge(self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding) -> list[Transaction | Refusal]:
         """Envelopes for a block on the tip, each with its envelope hash: verified, or why no such block may
@@ -142,9 +138,13 @@ class Door:
             else:
                 judged.append(item)
         refusals = self._refusals([item for _, item in unverified], deciding)
-        for (index, _), refusal in zip(unverified, refusals, strict=True):
-            if refusal is not None:
+        for (index, item), refusal in zip(unverified, refusals, strict=True):
+            if refusal is None:
+                self._verified[item.envelope_hash] = item.id
+            else:
                 judged[index] = refusal
+        while len(self._verified) > VERIFIED_ENVELOPES_MAX:
+            self._verified.popitem(last=False)
         return judged
 
     def judge_body(self, envelopes: Sequence[bytes], deciding: Deciding) -> list[Transaction] | Refusal:
@@ -155,7 +155,7 @@ class Door:
         transactions: list[Transaction] = []
         for start in range(0, len(envelopes), STEP_ENVELOPES_MAX):
             few = envelopes[start : start + STEP_ENVELOPES_MAX]
-            for item in self.judge([(envelope_hash(envelope), envelope) for envelope in few], deciding):
+            for item in self.judge(name_envelopes(few), deciding):
                 if isinstance(item, Refusal):
                     return item
                 transactions.append(item)
@@ -193,8 +193,10 @@ class Door:
         Their envelopes are forgotten, too, while they are at hand: what is kept of thousands that are gone would push
         what is needed out of the processor's caches. Who comes late with one is answered by its id.
         """
-        for transaction in self.mempool.remove(transaction_ids):
-            self._verified.pop(transaction.envelope_hash, None)
+        removed = self.mempool.remove(transaction_ids)
+        if self._verified:  # mostly nothing is, but what waits in the mempool
+            for transaction in removed:
+                self._verified.pop(transaction.envelope_hash, None)
         for transaction_id in transaction_ids:
             self._submitted.pop(transaction_id, None)
 
@@ -226,9 +228,6 @@ class Door:
         verified = self._verified.get(name)
         return None if verified is None else self._found(verified)  # gossip that comes after the block
 
-    def _known_by_id(self, transaction_id: Digest) -> Outcome | None:
-        return Pending(transaction_id) if self.mempool.pending(transaction_id) else self._found(transaction_id)
-
     def _found(self, transaction_id: Digest) -> Outcome | None:
         """What is known of it from the chain."""
         try:
@@ -258,14 +257,11 @@ class Door:
     def _refusals(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | None]:
         """Of each transaction why it is refused, or None: authority at the tip, then signatures unless this very
         envelope was verified before."""
-        refusals = [check_authority(item, deciding.state, deciding.admission) for item in transactions]
+        state, context = deciding.state, deciding.admission
+        refusals = [check_authority(item, state, context) for item in transactions]
         for index, item in enumerate(transactions):
             if refusals[index] is None and item.envelope_hash not in self._verified:
-                refusals[index] = refusal = check_signatures(item, self._verify)
-                if refusal is None:
-                    self._verified[item.envelope_hash] = item.id
-        while len(self._verified) > VERIFIED_ENVELOPES_MAX:
-            self._verified.popitem(last=False)
+                refusals[index] = check_signatures(item, self._verify)
         return refusals
 
 

@@ -61,7 +61,7 @@ def take_bodies(parts: Parts, named: Sequence[tuple[Digest, bytes]]) -> None:
     """Transactions came, each with its envelope hash: complete the wanted blocks with them, whether or not the mempool
     took them."""
     blocks = parts.deciding.blocks
-    lacked = [(name, envelope) for name, envelope in named if blocks.lacks(name)]
+    lacked = blocks.lacked(named)
     for (name, _), judged in zip(lacked, parts.door.judge(lacked, parts.deciding), strict=True):
         blocks.bring(name, None if isinstance(judged, Refusal) else judged)
     for wanted in blocks.complete():

@@ -15,7 +15,7 @@ from ledger.consensus.messages import ProposedBlock
 from ledger.consensus.verification import verify_message, verify_timeout_certificate
 from ledger.errors import LedgerError
 from ledger.refusals import Code, Refusal
-from ledger.transaction import envelope_hash
+from ledger.transaction import name_envelopes
 from node.replica import fetching, gathering, repairing, serving
 from node.replica.parts import Parts
 from node.wire import (
@@ -129,7 +129,7 @@ def _hear_status(parts: Parts, peer: PeerId, height: int, round: int) -> None:
 
 
 def _hear_transactions(parts: Parts, peer: PeerId, envelopes: tuple[bytes, ...]) -> None:
-    named = [(envelope_hash(envelope), envelope) for envelope in envelopes]
+    named = name_envelopes(envelopes)
     outcomes, _ = parts.door.admit(named, parts.deciding)
     for outcome in outcomes:
         if isinstance(outcome, Refusal) and outcome.code in _BLAMED:

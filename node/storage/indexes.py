@@ -71,14 +71,15 @@ def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: Abo
     place = _PLACE.pack
     for event in block.events:
         match event:
-            case RecordAppended(stream, revision, key, transaction_index, operation_index):
+            case RecordAppended():  # most are, and taking one apart by pattern costs as much as all the rest
+                stream, revision = event.stream, event.revision
                 stream_places = places[stream]
                 first = first_revisions.setdefault(stream, revision)
                 assert revision == first + len(stream_places), "revisions are gap-free"
-                stream_places.append(place(transaction_index, operation_index))
-                streams[stream].add(transaction_index)
-                if key is not None:
-                    revisions[stream, key].append(revision)
+                stream_places.append(place(event.transaction_index, event.operation_index))
+                streams[stream].add(event.transaction_index)
+                if event.key is not None:
+                    revisions[stream, event.key].append(revision)
             case AccountTouched(account, transaction_index):
                 accounts[account].add(transaction_index)
             case StreamTouched(stream, transaction_index):

@@ -170,8 +170,8 @@ MUTANTS = (
             Change(
                 id_filter,
                 "IdFilter.add",
-                "slots[first & _MASK] = slots[second & _MASK] = 1",
-                "slots[first & _MASK] = 1",
+                "|= bits[number]",
+                "|= bits[number] & 15",
             ),
         ),
         (Suite("unit/node/storage/test_committed_filter.py"),),

@@ -127,7 +127,7 @@ class OverlayMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("ab"), count=st.none() | st.integers(0, 9))
     def put(self, name: str, count: int | None) -> None:
-        row = None if count is None else Stream(name, "acme", ("acme",), count)
+        row = None if count is None else Stream(name, "acme", frozenset({"acme"}), count)
         self.overlay.put(stream_key(name), row)
         self.now[name] = row
 

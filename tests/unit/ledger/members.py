@@ -94,8 +94,8 @@ def rows(*, parameters: Parameters | None = None) -> Rows:
     """The state of the small ledger."""
     initial = initial_state(validators=validator_set(), accounts=MEMBERS, parameters=parameters or Parameters())
     for stream in (
-        Stream("invoices", "acme", ("acme", "board", "pair")),
-        Stream("archive", "acme", ("acme",), count=3, frozen=True),
+        Stream("invoices", "acme", frozenset({"acme", "board", "pair"})),
+        Stream("archive", "acme", frozenset({"acme"}), count=3, frozen=True),
     ):
         initial[stream_key(stream.name)] = encode_trusted(stream.to_json())
     return Rows(initial)

@@ -64,7 +64,7 @@ def test_operations_see_those_before_them_in_the_same_transaction() -> None:
     )
     assert execution.writes == {
         account_key("bob.acme"): encode_trusted(account("bob.acme", "bob").to_json()),
-        stream_key("news"): encode_trusted(Stream("news", "acme", ("acme", "bob.acme"), 2).to_json()),
+        stream_key("news"): encode_trusted(Stream("news", "acme", frozenset({"acme", "bob.acme"}), 2).to_json()),
     }
 
 

@@ -23,6 +23,7 @@ def test_what_is_packed_is_unpacked(values: list[bytes]) -> None:
     data = pack(values)
     assert len(data) == sum(map(len, values)) + FRAMING_BYTES * len(values)
     assert unpack(data, items_max=len(values), item_bytes_max=40) == tuple(values)
+    assert unpack(b"head" + data, items_max=len(values), item_bytes_max=40, start=4) == tuple(values)
 
 
 @given(st.binary(max_size=60))

@@ -242,7 +242,7 @@ def state_rows() -> Json:
             ),
         ),
         (candidate_key("v2"), Candidate(validator(2), 8, 9)),
-        (stream_key("news"), Stream("news", "acme", ("acme", "globex"), 7, True)),
+        (stream_key("news"), Stream("news", "acme", frozenset({"acme", "globex"}), 7, True)),
         (latest_key("news", "INV-1 ü"), LatestRecord("news", "INV-1 ü", 7, 3, DIGEST, 2)),
         (asset_key("euro"), Asset("euro", "acme", 2, AMOUNT_MAX, ("acme", "board"), supply=2**53)),
         (asset_key("point"), Asset("point", "acme", 0, None, ("acme",))),

@@ -307,6 +307,26 @@ async def test_the_newest_wish_to_be_woken_counts() -> None:
         assert len(world.replica.steps) == 3, "woken once"
 
 
+async def test_the_same_wish_again_leaves_the_timer_as_it_is() -> None:
+    due = runtime_module.read_clocks().monotonic_ms + 3_600_000
+    async with running(lambda _: [WakeAt(due)]) as world:
+        await until(lambda: len(world.replica.steps) == 1)
+        timer = world.runtime._timer
+        world.wake()
+        await until(lambda: len(world.replica.steps) == 2)
+        assert world.runtime._timer is timer
+        assert timer is not None
+        assert not timer.cancelled()
+
+
+async def test_the_same_wish_after_it_was_fulfilled_is_another_one() -> None:
+    """As of a replica that has more to do, while its clock stands still."""
+    started = runtime_module.read_clocks().monotonic_ms
+    async with running(lambda _: [WakeAt(started)]) as world:
+        await until(lambda: len(world.replica.steps) == 4)
+        assert [inputs for inputs, _ in world.replica.steps] == [[Elapsed()]] * 4
+
+
 async def test_storage_that_fails_whoever_hears_of_a_block_ends_the_process_too() -> None:
     def fail(_: BlockAppended) -> None:
         raise StorageFailedError("the disk is gone")

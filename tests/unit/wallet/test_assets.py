@@ -247,7 +247,7 @@ def test_a_streams_owner_changes_its_writers_and_closes_it(run: Run, node: FakeN
     assert changed.exit_code == ExitCode.OK, changed.stderr
     stream = node.network.state.stream("notes")
     assert stream is not None
-    assert stream.writers == ("org1", "org2")
+    assert stream.writers == {"org1", "org2"}
     asked = run("stream", "freeze", "notes", "--node", node.url, stdin="n\n")
     assert asked.exit_code == ExitCode.UNEXPECTED
     assert "for good?" in asked.stderr

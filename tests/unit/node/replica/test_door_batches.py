@@ -9,7 +9,7 @@ import pytest
 
 from ledger.primitives import PublicKey, Signature
 from ledger.refusals import Code, Refusal
-from ledger.transaction import KeySignature, Transaction, assemble, envelope_hash, parse_transaction
+from ledger.transaction import KeySignature, Transaction, assemble, name_envelopes, parse_transaction
 from node.replica import door as the_door
 from node.replica.actions import Committed, Outcome, Pending
 from node.replica.door import Door
@@ -42,9 +42,12 @@ class Entrance:
         """What becomes of the envelopes, batch by batch."""
         outcomes: list[Outcome] = []
         for batch in batches:
-            named = [(envelope_hash(envelope), envelope) for envelope in batch]
-            outcomes += door.admit(named, self._parts.deciding)[0]
+            outcomes += door.admit(name_envelopes(batch), self._parts.deciding)[0]
         return outcomes
+
+    def judge(self, door: Door, envelopes: list[bytes]) -> list[Transaction | Refusal]:
+        """What is found of the envelopes of a block."""
+        return door.judge(name_envelopes(envelopes), self._parts.deciding)
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +115,32 @@ def test_what_a_block_has_is_told_without_verifying_it(entrance: Entrance) -> No
 def test_of_what_has_left_nothing_is_remembered(entrance: Entrance) -> None:
     door, verified = entrance.door(transactions_max=10)
     gone, staying = entrance.cluster.transaction(), entrance.cluster.transaction()
+    entrance.judge(door, [gone.envelope, staying.envelope])
     entrance.admit(door, [gone.envelope, staying.envelope])
+    assert len(verified) == 2, "what a block has is not verified again when it is gossiped"
     door.remove([gone.id])
     assert list(door._verified) == [staying.envelope_hash]
     assert entrance.admit(door, [gone.envelope]) == [Pending(gone.id)]
     assert len(verified) == 3, "it is verified again"
+
+
+def test_what_waits_is_not_verified_again_for_a_block_nor_remembered_twice(entrance: Entrance) -> None:
+    door, verified = entrance.door(transactions_max=10)
+    waiting = entrance.cluster.transaction()
+    entrance.admit(door, [waiting.envelope])
+    assert entrance.judge(door, [waiting.envelope]) == [waiting]
+    assert len(verified) == 1
+    assert not door._verified
+
+
+def test_what_is_remembered_for_blocks_has_a_bound(entrance: Entrance) -> None:
+    door, verified = entrance.door(transactions_max=10)
+    made = [entrance.cluster.transaction() for _ in range(3)]
+    with patch.object(the_door, "VERIFIED_ENVELOPES_MAX", 2):
+        entrance.judge(door, [item.envelope for item in made])
+    assert list(door._verified) == [item.envelope_hash for item in made[1:]], "the oldest is forgotten"
+    entrance.judge(door, [item.envelope for item in made])
+    assert len(verified) == 4
 
 
 def test_a_wrong_signature_does_not_keep_out_the_right_one_behind_it(entrance: Entrance) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.limits import COMMITTED_FILTER_SLOTS
+from ledger.limits import COMMITTED_FILTER_BYTES
 from ledger.primitives import Digest
 from node.storage import keys
 from node.storage.committed_filter import CommittedFilter
@@ -44,12 +44,16 @@ def test_no_committed_id_is_denied(ids: list[bytes], split: int) -> None:
     assert all(map(known.may_have, names))
 
 
-def test_ids_that_share_a_slot_are_told_apart_by_the_other() -> None:
+def _id(place: int, number: int) -> Digest:
+    """An id by what the filter looks at."""
+    return Digest(place.to_bytes(4, "big") + bytes([number]) + bytes(27))
+
+
+def test_ids_that_share_a_byte_are_told_apart_by_their_bits() -> None:
     known = CommittedFilter(MemoryStore())
-    first = (COMMITTED_FILTER_SLOTS + 5).to_bytes(4, "big") + (7).to_bytes(4, "big")
-    known.add(first + bytes(24))
-    assert known.may_have(Digest((5).to_bytes(4, "big") + (7).to_bytes(4, "big") + bytes(24)))
-    assert not known.may_have(Digest((5).to_bytes(4, "big") + (8).to_bytes(4, "big") + bytes(24)))
+    known.add(_id(COMMITTED_FILTER_BYTES + 5, 0))
+    assert [known.may_have(_id(5, number)) for number in range(28)] == [True] + [False] * 27
+    assert not known.may_have(_id(6, 0))
 
 
 class Damaged(MemoryStore):
