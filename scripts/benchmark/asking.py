@@ -2,15 +2,18 @@
 
 Each connection asks four times a second, for one kind of thing after the other, and a time is measured from when it
 was to ask: a node that stands still for a while makes all of them late, and cannot hide it by answering fewer. All
-validators are asked, or the one there is; the load and those who ask share the machine with them.
+validators are asked, or the one there is. Those who ask are a process of their own, so that they do not wait for the
+load generator; both share the machine with the validators.
 """
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
@@ -27,40 +30,58 @@ EACH_PER_SECOND = 4
 IDS = 200  # transactions that are asked for, chosen among all
 
 
-async def under_load(network: Network, maximum: float, seconds: float) -> dict[str, float]:
+def under_load(network: Network, maximum: float, seconds: float) -> dict[str, float]:
     """Ask for so many `seconds` at half of `maximum` transactions a second: ms_p50, ms_p99, and that of each kind."""
     per_second = HALF * maximum
     envelopes = network.load.records(max(1, round(per_second * seconds / BATCH)) * BATCH)
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as asking,
-    ):
-        paths = await _paths(asking, network.url(0))
-        kinds = list(paths)
+    here, there = multiprocessing.Pipe()
+    asking = multiprocessing.Process(target=_serve, args=(network.urls, seconds, there), daemon=True)
+    asking.start()
+    here.recv()  # it knows what there is to ask for
+    pids = [*network.pids, asking.pid or 0]
+    before = machine.usage(pids)
+    here.send(None)
+    asyncio.run(_load(network.urls, envelopes, per_second))
+    times: dict[str, list[float]] = here.recv()
+    used = machine.usage(pids).since(before)
+    asking.join()
+    return _figures(times, used.foreign_load)
+
+
+async def _load(urls: Sequence[str], envelopes: Sequence[bytes], per_second: float) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await paced(session, urls, envelopes, per_second=per_second)
+
+
+def _serve(urls: Sequence[str], seconds: float, parent: Connection) -> None:
+    """What the process does that asks: get ready and say so, and ask when it is told to."""
+    parent.send(asyncio.run(_ask(urls, seconds, parent)))
+
+
+async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[str, list[float]]:
+    """What each answer took, in ms, by kind."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
+        paths = await _paths(session, urls[0])
+        parent.send(None)
+        parent.recv()
+        kinds, started = list(paths), time.perf_counter()
         times: dict[str, list[float]] = {kind: [] for kind in kinds}
-        before = machine.usage(network.pids)
-        started = time.perf_counter()
 
         async def connection(number: int) -> None:
-            url, due = network.urls[number % len(network.urls)], started + number / (CONNECTIONS * EACH_PER_SECOND)
+            url, due = urls[number % len(urls)], started + number / (CONNECTIONS * EACH_PER_SECOND)
             turn = number
             while due < started + seconds:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 kind = kinds[turn % len(kinds)]
-                async with asking.get(url + paths[kind]()) as answer:
+                async with session.get(url + paths[kind]()) as answer:
                     body = await answer.read()
                 assert answer.status == 200, (kind, body[:500])
                 times[kind].append(1_000 * (time.perf_counter() - due))
                 turn += 1
                 due += 1 / EACH_PER_SECOND
 
-        async with asyncio.TaskGroup() as group:
-            loading = group.create_task(paced(session, network.urls, envelopes, per_second=per_second))
-            for number in range(CONNECTIONS):
-                group.create_task(connection(number))
-        loading.result()
-    used = machine.usage(network.pids).since(before)
-    return _figures(times, used.foreign_load)
+        await asyncio.gather(*map(connection, range(CONNECTIONS)))
+    return times
 
 
 def _figures(times: Mapping[str, Sequence[float]], foreign_load: float) -> dict[str, float]:

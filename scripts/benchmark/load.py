@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -29,8 +29,11 @@ BATCH = 100
 STREAMS = 2  # to share the clients between: a stream has at most 32 writers
 SENDERS_MIN = 4  # batches on their way at once, that a validator has not answered
 UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
+TRANSACTIONS = "/v1/transactions"
 _VALID_MS = 3_600_000
-_WAIT_SECONDS = 30
+_WAIT = {"Prefer": "wait=30"}
+WAITING = {"Content-Type": "application/json", **_WAIT}
+"""Headers with which one transaction is submitted, and answered when it is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +115,17 @@ class Load:
     async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> Committed:
         """Submit one transaction and wait until it is committed. Raises `RuntimeError` when it is not applied."""
         started = time.perf_counter()
-        async with session.post(
-            f"{url}/v1/transactions",
-            data=envelope,
-            headers={"Content-Type": "application/json", "Prefer": f"wait={_WAIT_SECONDS}"},
-        ) as answer:
+        async with session.post(url + TRANSACTIONS, data=envelope, headers=WAITING) as answer:
             document = orjson.loads(await answer.read())
         seconds = time.perf_counter() - started
-        if document.get("state") != "committed" or document.get("result") != "applied":
-            raise RuntimeError(f"a transaction of the benchmark was not applied: {document}")
+        check_applied(document)
         return Committed(seconds, document["height"])
+
+
+def check_applied(document: Mapping[str, object]) -> None:
+    """Raise `RuntimeError` unless this answer says that a transaction was committed and applied."""
+    if document.get("state") != "committed" or document.get("result") != "applied":
+        raise RuntimeError(f"a transaction of the benchmark was not applied: {document}")
 
 
 @dataclass(slots=True)
@@ -222,8 +226,8 @@ async def paced(
 
 async def _post(session: aiohttp.ClientSession, url: str, batch: Sequence[bytes], *, wait: bool = False) -> None:
     """Submit a batch, and with `wait` return when all of it is committed. Raises `RuntimeError` when it is not."""
-    headers = {"Content-Type": "application/x-ndjson"} | ({"Prefer": f"wait={_WAIT_SECONDS}"} if wait else {})
-    async with session.post(f"{url}/v1/transactions", data=b"\n".join(batch), headers=headers) as answer:
+    headers = {"Content-Type": "application/x-ndjson"} | (_WAIT if wait else {})
+    async with session.post(url + TRANSACTIONS, data=b"\n".join(batch), headers=headers) as answer:
         document = orjson.loads(await answer.read())
     refused = [item for item in document.get("results", [document]) if "code" in item]
     if answer.status not in ((200,) if wait else (200, 202)) or refused:

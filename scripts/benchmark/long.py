@@ -67,7 +67,7 @@ def measure(short: Layout, long: Layout, count: int, say: Callable[[str], None])
         loaded = asyncio.run(saturation.saturated(networks["short"], LOAD_TRANSACTIONS))
         maximum = loaded.committed / loaded.used.wall
         for name, network in networks.items():
-            asked = asyncio.run(asking.under_load(network, maximum, LOAD_SECONDS))
+            asked = asking.under_load(network, maximum, LOAD_SECONDS)
             figures |= {f"query_{key}_{name}": value for key, value in asked.items()}
             p99[name] = asked["ms_p99"]
             figures[f"memory_megabytes_{name}"] = round(machine.own_memory_bytes(network.pid(0)) / 1e6)

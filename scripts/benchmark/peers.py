@@ -254,7 +254,7 @@ async def _ledger(network: Network, plan: Plan) -> tuple[dict[str, object], int]
     """The figures of the ledger, and how long its transactions are."""
     async with aiohttp.ClientSession() as session:
         await network.load.prepare(session)
-    one_client = await latency.one_client(network, plan.one_client)
+    one_client = latency.one_client(network, plan.one_client)
     one_by_one = await latency.one_by_one(network, plan.one_by_one)
     loaded = await saturation.saturated(network, plan.batches)
     figures = {

@@ -90,7 +90,7 @@ def _on_one_network(
     asyncio.run(_prepare(network))
     if "one-client" in wanted:
         say(f"one client, one transaction at a time: {plan.one_client}")
-        figures |= asyncio.run(latency.one_client(network, plan.one_client))
+        figures |= latency.one_client(network, plan.one_client)
     saturated = saturation.repeated(network, plan.transactions, plan.repetitions, say)
     figures |= _saturation_figures(network, saturated)
     maximum = saturated.transactions_per_second
@@ -104,7 +104,7 @@ def _on_one_network(
         figures |= asyncio.run(latency.at_half_load(network, maximum, plan.half_load_seconds))
     if "queries" in wanted:
         say(f"queries over {asking.CONNECTIONS} connections for {plan.half_load_seconds} s, at half load")
-        asked = asyncio.run(asking.under_load(network, maximum, plan.half_load_seconds))
+        asked = asking.under_load(network, maximum, plan.half_load_seconds)
         figures |= {f"query_{name}": value for name, value in asked.items()}
     if "flooding" in wanted:
         figures |= asyncio.run(flooding.run(network, say))

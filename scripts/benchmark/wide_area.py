@@ -122,7 +122,7 @@ async def _loaded(network: Network, plan: Plan) -> Distance:
         if heard.committed == 0:
             await network.load.prepare(session)
         before, first = len(heard.arrivals), heard.committed
-        single = await one_client_seconds(network, plan.singles)
+        single = await asyncio.to_thread(one_client_seconds, network, plan.singles)
         loaded = await saturated(network, plan.transactions)
         await heard.reached(first + plan.singles + plan.transactions)
         following.cancel()
