@@ -59,6 +59,7 @@ class ChainStore:
         self._records = VerifiedRecords()
         self._headers: OrderedDict[int, StoredHeader] = OrderedDict()  # that were read and checked, the oldest first
         self._committed: CommittedFilter | None = None
+        self._newest: CandidateBlock | None = None  # the tip's, once this process has appended one
         self.damaged = Damaged()
         """What reads of this process found damaged."""
         self._tip = _read_tip(store, self._trie)
@@ -102,7 +103,7 @@ class ChainStore:
         self._records.remember(block.header.height, record)
         if self._committed is not None:
             self._committed.add(b"".join([transaction.id for transaction in block.transactions]))
-        self._tip = block.tip()
+        self._tip, self._newest = block.tip(), block
 
     # ---- the next height
 
@@ -237,6 +238,15 @@ class ChainStore:
     def leaves(self, height: int) -> tuple[Leaf, ...]:
         """The log entries of a block. Raises `DamagedError`."""
         return tuple(self.block(height).leaves())
+
+    def just_appended(self, place: Place) -> tuple[bytes, Leaf] | None:
+        """Envelope and leaf of a transaction of the newest block, while that is at hand: whoever waited for a block
+        asks about it at once. None when this process did not append it, or another one since."""
+        block = self._newest
+        if block is None or block.header.height != place.height:
+            return None
+        item = block.transactions[place.index]
+        return item.envelope, Leaf(place.height, place.index, item.id, item.envelope_hash, block.results[place.index])
 
     def locate(self, transaction_id: Digest) -> Place | None:
         """Where a committed transaction stands, or None."""

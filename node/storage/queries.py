@@ -344,13 +344,17 @@ class _Transactions:
 
     def read(self, place: Place) -> CommittedTransaction:
         """The transaction at a place. Raises `DamagedError`."""
+        if (at_hand := self._chain.just_appended(place)) is not None:
+            envelope, leaf = at_hand
+            return CommittedTransaction(leaf, envelope, self._chain.tip.header, self._chain.tip.block_hash)
         block = self._block(place.height)
         envelope, leaf = block.transaction(place.index)
         return CommittedTransaction(leaf, envelope, block.stored.header, block.stored.block_hash)
 
     def leaf(self, place: Place) -> Leaf:
         """The log entry of the transaction at a place. Raises `DamagedError`."""
-        return self._block(place.height).leaf(place.index)
+        at_hand = self._chain.just_appended(place)
+        return self._block(place.height).leaf(place.index) if at_hand is None else at_hand[1]
 
     def _block(self, height: int) -> BlockReader:
         if self._open is None or self._open.stored.header.height != height:

@@ -343,3 +343,21 @@ def test_a_page_costs_what_is_on_it(world: World) -> None:
         reads.clear()
         assert len(ask().items) == 5
         assert len(reads) < 40
+
+
+def test_what_was_just_appended_is_told_without_reading_it_and_is_what_a_reader_finds() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    commit(chain, [transaction(*(create_stream(name) for name in STREAMS), nonce=1)])
+    appended = [(append(str(nonce), by=nonce % 2), nonce) for nonce in range(2, 80)]  # org1 may not
+    block = commit(chain, [transaction(item, sender=nonce % 2, nonce=nonce) for item, nonce in appended])
+    at_hand, read = Queries(chain), Queries(open_chain(MemoryStore(store.image())))
+    ids = [item.id for item in block.transactions]
+    assert len(set(block.results)) > 1, "one of them was refused"
+    assert [at_hand.transaction(name) for name in ids] == [read.transaction(name) for name in ids]
+    assert at_hand.leaves(ids) == read.leaves(ids)
+    store.damage(keys.body_chunk(2, block.block_hash, 0), bit=100)
+    assert at_hand.transaction(ids[0]) is not None
+    commit(chain, [transaction(append("next"), nonce=80)])
+    with pytest.raises(DamagedError):
+        at_hand.transaction(ids[0])
