@@ -9,9 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
-import aiohttp
-
-from benchmark.network import Network, running
+from benchmark.network import running
 from benchmark.saturation import saturated
 from node.config import FILE_NAME
 from node.devnet import Layout
@@ -41,11 +39,6 @@ def _per_second(base_port: int, workers: int, count: int, say: Callable[[str], N
 
     say(f"one validator alone, {workers} workers: {count} transactions in batches")
     with running(base_port, validators=1, prepare=prepare) as network:
-        asyncio.run(_prepare(network))
+        asyncio.run(network.load.prepare())
         loaded = asyncio.run(saturated(network, count, senders=_SENDERS))
     return loaded.committed / loaded.used.wall
-
-
-async def _prepare(network: Network) -> None:
-    async with aiohttp.ClientSession() as session:
-        await network.load.prepare(session)

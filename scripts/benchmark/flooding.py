@@ -16,6 +16,7 @@ import orjson
 
 from benchmark.load import Counter
 from benchmark.network import Network
+from benchmark.submitting import Submitter
 from ledger.limits import BLOCK_TRANSACTIONS_MAX
 
 FLOODER = 0
@@ -59,7 +60,8 @@ async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]
                 continue
             envelope = load.sign(f"client{OTHER}", load.client_key(OTHER), [load.record(OTHER, turn)])
             before = counter.arrivals[-1].height
-            committed = await load.commit_one(session, network.urls[turn % len(network.urls)], envelope)
+            async with Submitter(network.urls[turn % len(network.urls)]) as submitter:
+                committed = await submitter.commit(envelope)
             delays.append(committed.height - before - 1)
             seconds.append(committed.seconds)
             turn += 1

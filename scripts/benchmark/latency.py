@@ -4,61 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack, closing
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from contextlib import AsyncExitStack
 
 import aiohttp
-import orjson
 
 from benchmark import machine
-from benchmark.load import BATCH, TRANSACTIONS, WAITING, check_applied, paced
+from benchmark.load import BATCH, paced
 from benchmark.network import Network
 from benchmark.samples import quantile
+from benchmark.submitting import Submitter
 
 CONNECTIONS = 32
 HALF = 0.5
 
 
-def one_client(network: Network, count: int) -> dict[str, object]:
+async def one_client(network: Network, count: int) -> dict[str, object]:
     """One client that sends one transaction at a time, to one validator after the other."""
-    seconds = one_client_seconds(network, count)
+    seconds = await one_client_seconds(network, count)
     return {"commit_ms_p50": _ms(seconds, 0.5), "commit_ms_p99": _ms(seconds, 0.99)}
 
 
-def one_client_seconds(network: Network, count: int) -> list[float]:
-    """What each of its commits took. Blocks: its own work is in that time, and this client has the least of it."""
-    load, connections = network.load, [HTTPConnection(urlsplit(url).netloc) for url in network.urls]
-    seconds = []
-    with ExitStack() as stack:
-        for connection in connections:
-            stack.enter_context(closing(connection))
-        for number, envelope in enumerate(load.records(count)):
-            connection = connections[number % len(connections)]
-            started = time.perf_counter()
-            connection.request("POST", TRANSACTIONS, body=envelope, headers=WAITING)
-            document = orjson.loads(connection.getresponse().read())
-            seconds.append(time.perf_counter() - started)
-            check_applied(document)
-    return seconds
+async def one_client_seconds(network: Network, count: int) -> list[float]:
+    """What each of its commits took."""
+    async with AsyncExitStack() as stack:
+        submitters = [await stack.enter_async_context(Submitter(url)) for url in network.urls]
+        return [
+            (await submitters[number % len(submitters)].commit(envelope)).seconds
+            for number, envelope in enumerate(network.load.records(count))
+        ]
 
 
 async def one_by_one(network: Network, count: int) -> dict[str, object]:
     """CONNECTIONS clients, each with a connection that is kept and the same number of transactions, one at a time."""
-    load, urls = network.load, network.urls
-    envelopes = load.records(count)
+    urls, envelopes = network.urls, network.load.records(count)
     seconds: list[float] = []
     heights: set[int] = set()
-    before, started = machine.usage(network.pids), time.perf_counter()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
 
-        async def client(number: int) -> None:
+    async def client(number: int) -> None:
+        async with Submitter(urls[number % len(urls)]) as submitter:
             for envelope in envelopes[number::CONNECTIONS]:
-                committed = await load.commit_one(session, urls[number % len(urls)], envelope)
+                committed = await submitter.commit(envelope)
                 seconds.append(committed.seconds)
                 heights.add(committed.height)
 
-        await asyncio.gather(*map(client, range(CONNECTIONS)))
+    before, started = machine.usage(network.pids), time.perf_counter()
+    await asyncio.gather(*map(client, range(CONNECTIONS)))
     elapsed, used = time.perf_counter() - started, machine.usage(network.pids).since(before)
     assert len(seconds) == count
     return {

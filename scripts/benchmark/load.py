@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 import orjson
 
 from benchmark.samples import Arrival
+from benchmark.submitting import Submitter
 from ledger.crypto import SigningKey
 from ledger.operations.accounts import AccountAdd
 from ledger.operations.fields import Content
@@ -29,19 +30,8 @@ BATCH = 100
 STREAMS = 2  # to share the clients between: a stream has at most 32 writers
 SENDERS_MIN = 4  # batches on their way at once, that a validator has not answered
 UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
-TRANSACTIONS = "/v1/transactions"
 _VALID_MS = 3_600_000
-_WAIT = {"Prefer": "wait=30"}
-WAITING = {"Content-Type": "application/json", **_WAIT}
-"""Headers with which one transaction is submitted, and answered when it is committed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What became of a transaction that was waited for: the seconds that it took, and the height of its block."""
-
-    seconds: float
-    height: int
+_WAIT_SECONDS = 30
 
 
 @dataclass(slots=True)
@@ -91,10 +81,11 @@ class Load:
         content = Content({"number": number, "text": "one line of an ordinary delivery note"})
         return RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=content)
 
-    async def prepare(self, session: aiohttp.ClientSession) -> None:
+    async def prepare(self) -> None:
         """Register the clients and the streams that they write to."""
-        for envelope in self.preparation():
-            await self.commit_one(session, self.urls[0], envelope)
+        async with Submitter(self.urls[0]) as submitter:
+            for envelope in self.preparation():
+                await submitter.commit(envelope)
 
     def preparation(self) -> list[bytes]:
         """The transactions that register the clients and the streams, to be committed one after the other."""
@@ -111,21 +102,6 @@ class Load:
             for first in range(STREAMS)
         ]
         return [self.sign("council", self.council, operations) for operations in (accounts, streams)]
-
-    async def commit_one(self, session: aiohttp.ClientSession, url: str, envelope: bytes) -> Committed:
-        """Submit one transaction and wait until it is committed. Raises `RuntimeError` when it is not applied."""
-        started = time.perf_counter()
-        async with session.post(url + TRANSACTIONS, data=envelope, headers=WAITING) as answer:
-            document = orjson.loads(await answer.read())
-        seconds = time.perf_counter() - started
-        check_applied(document)
-        return Committed(seconds, document["height"])
-
-
-def check_applied(document: Mapping[str, object]) -> None:
-    """Raise `RuntimeError` unless this answer says that a transaction was committed and applied."""
-    if document.get("state") != "committed" or document.get("result") != "applied":
-        raise RuntimeError(f"a transaction of the benchmark was not applied: {document}")
 
 
 @dataclass(slots=True)
@@ -226,8 +202,8 @@ async def paced(
 
 async def _post(session: aiohttp.ClientSession, url: str, batch: Sequence[bytes], *, wait: bool = False) -> None:
     """Submit a batch, and with `wait` return when all of it is committed. Raises `RuntimeError` when it is not."""
-    headers = {"Content-Type": "application/x-ndjson"} | (_WAIT if wait else {})
-    async with session.post(url + TRANSACTIONS, data=b"\n".join(batch), headers=headers) as answer:
+    headers = {"Content-Type": "application/x-ndjson"} | ({"Prefer": f"wait={_WAIT_SECONDS}"} if wait else {})
+    async with session.post(f"{url}/v1/transactions", data=b"\n".join(batch), headers=headers) as answer:
         document = orjson.loads(await answer.read())
     refused = [item for item in document.get("results", [document]) if "code" in item]
     if answer.status not in ((200,) if wait else (200, 202)) or refused:

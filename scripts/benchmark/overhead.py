@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
-
 from benchmark.network import Network, running
 from benchmark.saturation import saturated
+from benchmark.submitting import Submitter
 from ledger.primitives import Signature
 from ledger.refusals import Refusal
 from ledger.transaction import KeySignature, assemble, parse_transaction
@@ -39,9 +38,9 @@ def run(base_port: int, count: int, say: Callable[[str], None]) -> dict[str, obj
 
 async def _prepare(network: Network) -> None:
     """Register the clients, and see that no signature is verified. Raises `RuntimeError` when one is."""
-    async with aiohttp.ClientSession() as session:
-        await network.load.prepare(session)
-        await network.load.commit_one(session, network.url(0), forged(network.load.records(1)[0]))
+    await network.load.prepare()
+    async with Submitter(network.url(0)) as submitter:
+        await submitter.commit(forged(network.load.records(1)[0]))
 
 
 def forged(envelope: bytes) -> bytes:

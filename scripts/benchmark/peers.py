@@ -37,8 +37,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from benchmark import latency, machine, saturation
 from benchmark.load import BATCH
 from benchmark.network import VALIDATORS, Network, running
@@ -252,9 +250,8 @@ def run_beside(plan: Plan, base_port: int, say: Callable[[str], None]) -> dict[s
 
 async def _ledger(network: Network, plan: Plan) -> tuple[dict[str, object], int]:
     """The figures of the ledger, and how long its transactions are."""
-    async with aiohttp.ClientSession() as session:
-        await network.load.prepare(session)
-    one_client = latency.one_client(network, plan.one_client)
+    await network.load.prepare()
+    one_client = await latency.one_client(network, plan.one_client)
     one_by_one = await latency.one_by_one(network, plan.one_by_one)
     loaded = await saturation.saturated(network, plan.batches)
     figures = {

@@ -15,8 +15,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from benchmark import alone, asking, auditing, catching_up, flooding, killing, latency, machine, overhead, saturation
 from benchmark.network import VALIDATORS, Network, running
 
@@ -87,10 +85,10 @@ def _on_one_network(
     network: Network, plan: Plan, wanted: Collection[str], say: Callable[[str], None]
 ) -> dict[str, object]:
     figures: dict[str, object] = {}
-    asyncio.run(_prepare(network))
+    asyncio.run(network.load.prepare())
     if "one-client" in wanted:
         say(f"one client, one transaction at a time: {plan.one_client}")
-        figures |= latency.one_client(network, plan.one_client)
+        figures |= asyncio.run(latency.one_client(network, plan.one_client))
     saturated = saturation.repeated(network, plan.transactions, plan.repetitions, say)
     figures |= _saturation_figures(network, saturated)
     maximum = saturated.transactions_per_second
@@ -129,8 +127,3 @@ def _saturation_figures(network: Network, saturated: saturation.Saturation) -> d
         "memory_bytes_max": max(map(machine.peak_memory_bytes, network.pids)),
         "foreign_load": round(saturated.foreign_load, 3),
     }
-
-
-async def _prepare(network: Network) -> None:
-    async with aiohttp.ClientSession() as session:
-        await network.load.prepare(session)

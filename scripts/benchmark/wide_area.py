@@ -120,9 +120,9 @@ async def _loaded(network: Network, plan: Plan) -> Distance:
         following = group.create_task(heard.follow(session, network.url(0)))
         await heard.next_block()  # the newest block is told at once
         if heard.committed == 0:
-            await network.load.prepare(session)
+            await network.load.prepare()
         before, first = len(heard.arrivals), heard.committed
-        single = await asyncio.to_thread(one_client_seconds, network, plan.singles)
+        single = await one_client_seconds(network, plan.singles)
         loaded = await saturated(network, plan.transactions)
         await heard.reached(first + plan.singles + plan.transactions)
         following.cancel()
