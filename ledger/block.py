@@ -13,6 +13,7 @@ RFC 6962 leaf hash, so that general transparency-log tools can check paths to it
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
     EPOCH_MAX,
     HEADER_BYTES_MAX,
+    HEADERS_PARSED_MAX,
     LEAF_BYTES_MAX,
     NAME_BYTES_MAX,
     RESULT_BYTES_MAX,
@@ -84,6 +86,8 @@ def encode_header(header: Header) -> bytes:
     return encode_trusted(header.to_json())
 
 
+# Whoever checks a block and then its record, or builds one and checks it, asks for the same header again.
+@lru_cache(maxsize=HEADERS_PARSED_MAX)
 def parse_header(data: bytes) -> Header:
     """The header that canonical `data` stands for. Raises `MalformedError`."""
     return header_from_json(decode_object(data, bytes_max=HEADER_BYTES_MAX, what="header"))

@@ -9,6 +9,7 @@ million. Both bits stand in one byte because reading memory that no cache has is
 
 from __future__ import annotations
 
+import mmap
 import struct
 from itertools import combinations
 
@@ -30,7 +31,7 @@ class IdFilter:
     __slots__ = ("_bytes", "_knows")
 
     def __init__(self) -> None:
-        self._bytes = bytearray(COMMITTED_FILTER_BYTES)
+        self._bytes = mmap.mmap(-1, COMMITTED_FILTER_BYTES)  # zeros; a page takes no memory before it is written
         self._knows = True
 
     def add(self, ids: bytes) -> None:

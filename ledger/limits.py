@@ -95,6 +95,7 @@ CERTIFIED_BLOCKS_PER_REPLY_MAX = 64
 JUSTIFICATION_CHAIN_MAX = 4_096
 RECORD_BYTES_MAX = 4 * MIB
 
+HEADERS_PARSED_MAX = 64  # bytes of headers whose meaning is remembered; the least used are forgotten
 HEADERS_REMEMBERED_MAX = 1_024  # headers that were checked when read; the oldest are forgotten, and checked again
 RECORDS_REMEMBERED_MAX = 10_000  # commit records that were verified when read; beyond, they are verified again
 

@@ -72,6 +72,7 @@ _ATTACHED_FIELDS: dict[str, frozenset[str]] = {
     "commit": frozenset(),
     "timeout": frozenset({"prepare_certificate"}),
 }
+_MESSAGE_FIELDS = {kind: fields | _SIGNED_FIELDS | _ATTACHED_FIELDS[kind] for kind, fields in _STATEMENT_FIELDS.items()}
 
 
 def justification_digest(justification: TimeoutCertificate | None) -> Digest:
@@ -266,7 +267,7 @@ def parse_message(fields: dict[str, Json]) -> ConsensusMessage:
         return parse_timeout_certificate({name: value for name, value in fields.items() if name != "type"})
     statement = parse_statement(fields)
     assert isinstance(kind, str)
-    expect_fields(fields, what=kind, required=_STATEMENT_FIELDS[kind] | _SIGNED_FIELDS | _ATTACHED_FIELDS[kind])
+    expect_fields(fields, what=kind, required=_MESSAGE_FIELDS[kind])
     validator, signature = _parse_validator(fields), _parse_signature(fields)
     match statement:
         case ProposalStatement():
