@@ -218,7 +218,6 @@ BLOCK_ANSWERS_SHARE = 100  # a hundredth of a base timeout: that a block is held
 BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others, and half a base timeout at most
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
-STEP_ENVELOPES_UNDER_LOAD_MAX = 256  # while as many wait: what is done together costs less, and all wait longer anyway
 LOOP_TURNS_PER_STEP = 4  # of the event loop while transactions or requests wait: a request is answered in that many
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
 

@@ -6,8 +6,7 @@ for: consensus messages, requests, and bodies that were asked for. *Prompt* is g
 links first, then a slice of one lane, the most urgent that has something; within a lane one source after the other, so
 that no peer can crowd out another, and among submissions one sender after the other, so that nobody waits for another's
 backlog. Many envelopes are cut into slices, because they are read and verified within the step and a vote should not
-wait for a thousand of them (while hundreds wait anyhow, slices are larger: envelopes that go through it together cost
-less); a message of certified blocks, or a request for some or for bodies, is the last of its step
+wait for a thousand of them; a message of certified blocks, or a request for some or for bodies, is the last of its step
 for the same reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all
 the same.
 
@@ -35,7 +34,6 @@ from ledger.limits import (
     INBOX_SUBMISSIONS_MAX,
     STEP_ENVELOPE_BYTES_MAX,
     STEP_ENVELOPES_MAX,
-    STEP_ENVELOPES_UNDER_LOAD_MAX,
     STEP_MESSAGES_MAX,
 )
 from ledger.transaction import claimed_sender
@@ -62,14 +60,12 @@ _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT
 class _Room:
     """How many envelopes a step may still take, and of how many bytes."""
 
-    envelopes_left: int
+    envelopes_left: int = STEP_ENVELOPES_MAX
     bytes_left: int = STEP_ENVELOPE_BYTES_MAX
 
     def admit(self, envelopes: Sequence[bytes]) -> int:
-        """For how many of `envelopes`, from the first on, there was room, which they have now. They are no more than
-        may be taken at all."""
-        assert len(envelopes) <= self.envelopes_left
-        sizes = list(accumulate(map(len, envelopes)))
+        """For how many of `envelopes`, from the first on, there was room, which they have now."""
+        sizes = list(accumulate(map(len, envelopes[: self.envelopes_left])))
         count = bisect_right(sizes, self.bytes_left)
         if count:
             self.envelopes_left -= count
@@ -95,7 +91,7 @@ class _Waiting:
     def take(self, room: _Room) -> ReplicaInput | None:
         """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
         start = self.offset
-        self.offset += room.admit(self.envelopes[start : start + room.envelopes_left])
+        self.offset += room.admit(self.envelopes[start : start + STEP_ENVELOPES_MAX])
         if start == self.offset < len(self.envelopes):
             return None
         if start == 0 and self.offset == len(self.envelopes):
@@ -262,8 +258,7 @@ class Inbox:
     def _serve(self, lane: Lane, inputs: list[ReplicaInput]) -> None:
         """Move messages of one lane into `inputs`, from one source after the other, up to the size of a step."""
         order = self._order[lane]
-        crowded = self._envelopes >= STEP_ENVELOPES_UNDER_LOAD_MAX
-        room = _Room(STEP_ENVELOPES_UNDER_LOAD_MAX if crowded else STEP_ENVELOPES_MAX)
+        room = _Room()
         for _ in range(STEP_MESSAGES_MAX):
             if not order or room.envelopes_left == 0:
                 return

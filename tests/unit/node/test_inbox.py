@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.consensus.inputs import PeerId
-from ledger.limits import (
-    ENVELOPE_BYTES_MAX,
-    STEP_ENVELOPE_BYTES_MAX,
-    STEP_ENVELOPES_MAX,
-    STEP_ENVELOPES_UNDER_LOAD_MAX,
-    STEP_MESSAGES_MAX,
-)
+from ledger.limits import ENVELOPE_BYTES_MAX, STEP_ENVELOPE_BYTES_MAX, STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
 from ledger.primitives import Digest
 from node import inbox as inbox_module
 from node.inbox import Inbox
@@ -81,22 +75,19 @@ async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> Non
 
 
 async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> None:
-    """Larger ones while hundreds wait."""
     inbox = Inbox()
     await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
     seen: list[bytes] = []
-    sizes: list[int] = []
-    while len(seen) < 1_000:
-        await inbox.put(B, Consensus(len(seen), b"vote"), 10)
-        assert received(inbox.take()) == [(B, Consensus(len(seen), b"vote"))]
+    for number in range(3):
+        await inbox.put(B, Consensus(number, b"vote"), 10)
+        assert received(inbox.take()) == [(B, Consensus(number, b"vote"))]
         ((_, message),) = received(inbox.take())
         assert isinstance(message, Transactions)
-        sizes.append(len(message.envelopes))
+        assert len(message.envelopes) == STEP_ENVELOPES_MAX
         seen += message.envelopes
+    while inputs := inbox.take():
+        seen += [name for _, m in received(inputs) if isinstance(m, Transactions) for name in m.envelopes]
     assert tuple(seen) == envelopes(1_000)
-    large, rest = divmod(1_000, STEP_ENVELOPES_UNDER_LOAD_MAX)
-    small, last = divmod(rest, STEP_ENVELOPES_MAX)
-    assert sizes == [STEP_ENVELOPES_UNDER_LOAD_MAX] * large + [STEP_ENVELOPES_MAX] * small + [last]
 
 
 async def test_slices_of_large_envelopes_are_cut_by_their_bytes() -> None:
@@ -199,7 +190,7 @@ async def test_prompt_gossip_overtakes_the_bulk_and_starves_nothing() -> None:
     await inbox.put(A, Consensus(1, b"vote"), 10)
     assert received(inbox.take()) == [(A, Consensus(1, b"vote"))]
     assert received(inbox.take()) == [(A, Transactions((b"prompt",), Haste.PROMPT))]
-    assert received(inbox.take()) == [(A, Transactions(envelopes(1_000)[:STEP_ENVELOPES_UNDER_LOAD_MAX]))]
+    assert received(inbox.take()) == [(A, Transactions(envelopes(1_000)[:STEP_ENVELOPES_MAX]))]
     lanes: list[str] = []
     while len(lanes) < 40:
         for number in range(STEP_MESSAGES_MAX):
@@ -256,7 +247,7 @@ async def test_every_source_gets_its_turn() -> None:
     await inbox.put(B, Transactions((b"b",)), 10)
     inbox.submit(7, (b"own",))
     first, second = inbox.take(), inbox.take()
-    assert count_envelopes(first) == STEP_ENVELOPES_UNDER_LOAD_MAX
+    assert count_envelopes(first) == STEP_ENVELOPES_MAX
     assert Submitted(7, (b"own",)) in second
     assert (B, Transactions((b"b",))) in received(second)
 
@@ -359,10 +350,9 @@ def test_nothing_is_lost_reordered_or_oversized(steps: list[tuple[PeerId, PeerMe
         taken: list[tuple[PeerId, PeerMessage]] = []
 
         def take() -> bool:
-            is_crowded = inbox._envelopes >= STEP_ENVELOPES_UNDER_LOAD_MAX
             inputs = inbox.take()
             assert len(inputs) <= STEP_MESSAGES_MAX
-            assert count_envelopes(inputs) <= (STEP_ENVELOPES_UNDER_LOAD_MAX if is_crowded else STEP_ENVELOPES_MAX)
+            assert count_envelopes(inputs) <= STEP_ENVELOPES_MAX
             taken.extend(received(inputs))
             return bool(inputs)
 
