@@ -82,10 +82,12 @@ class Load:
         return RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=content)
 
     async def prepare(self) -> None:
-        """Register the clients and the streams that they write to."""
-        async with Submitter(self.urls[0]) as submitter:
-            for envelope in self.preparation():
-                await submitter.commit(envelope)
+        """Register the clients and the streams that they write to, and see that every validator knows of them."""
+        envelopes = self.preparation()
+        for url in self.urls:
+            async with Submitter(url) as submitter:
+                for envelope in envelopes:  # what was committed elsewhere has the same answer
+                    await submitter.commit(envelope)
 
     def preparation(self) -> list[bytes]:
         """The transactions that register the clients and the streams, to be committed one after the other."""
