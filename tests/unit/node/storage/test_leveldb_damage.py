@@ -443,3 +443,20 @@ def test_free_disk_is_what_the_system_says(tmp_path: Path) -> None:
     assert free > 0
     assert disk_is_low(tmp_path, floor_bytes=2**62)
     assert not disk_is_low(tmp_path, floor_bytes=0)
+
+
+def test_validators_do_not_write_their_tables_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They write the same rows, so each keeps another number of bytes of them before it does."""
+    sizes: set[int] = set()
+
+    def opened(_: str, *, write_buffer_size: int, **__: object) -> None:
+        sizes.add(write_buffer_size)
+
+    monkeypatch.setattr(plyvel, "DB", opened)
+    for number in range(20):
+        create_database(tmp_path / str(number))
+    assert len(sizes) > 10
+    assert max(sizes) <= 64 * 2**20, "twice that is in memory"
+    assert max(sizes) - min(sizes) > 8 * 2**20
