@@ -50,7 +50,7 @@ def node_hash(left: Digest, right: Digest) -> Digest:
 def node_hashes(row: bytes) -> bytes:
     """The hashes one level up of an even number of neighbours, both concatenated."""
     size = 2 * DIGEST_BYTES
-    # As many as a tile has hashes, for each step of a proof: this is `node_hash`, without two calls for each.
+    # As many as a tile has hashes, for each step of a proof: this is `node_hash`, without a call for each.
     return b"".join([sha256(_NODE_PREFIX + row[pair : pair + size]).digest() for pair in range(0, len(row), size)])
 
 

@@ -64,8 +64,9 @@ class _Room:
     bytes_left: int = STEP_ENVELOPE_BYTES_MAX
 
     def admit(self, envelopes: Sequence[bytes]) -> int:
-        """For how many of `envelopes`, from the first on, there was room, which they have now."""
-        sizes = list(accumulate(map(len, envelopes[: self.envelopes_left])))
+        """For how many of `envelopes`, no more than `envelopes_left`, from the first on, there was room, which they
+        have now."""
+        sizes = list(accumulate(map(len, envelopes)))
         count = bisect_right(sizes, self.bytes_left)
         if count:
             self.envelopes_left -= count
@@ -91,7 +92,7 @@ class _Waiting:
     def take(self, room: _Room) -> ReplicaInput | None:
         """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
         start = self.offset
-        self.offset += room.admit(self.envelopes[start : start + STEP_ENVELOPES_MAX])
+        self.offset += room.admit(self.envelopes[start : start + room.envelopes_left])
         if start == self.offset < len(self.envelopes):
             return None
         if start == 0 and self.offset == len(self.envelopes):

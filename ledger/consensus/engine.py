@@ -36,7 +36,7 @@ from ledger.consensus.inputs import (
 )
 from ledger.consensus.messages import SignedMessage, TimeoutCertificate
 from ledger.consensus.state import HeightState, Place
-from ledger.consensus.statements import NO_ROUND, StatementType, statement_type
+from ledger.consensus.statements import NO_ROUND, StatementType
 from ledger.consensus.votes import VoteBook
 from ledger.primitives import Digest
 
@@ -184,7 +184,7 @@ def _round_of_sender(message: SignedMessage | TimeoutCertificate) -> int:
 
 
 def _place(message: SignedMessage) -> Place:
-    return message.statement.round, statement_type(message.statement)
+    return message.statement.round, message.statement.type
 
 
 def _restore(state: HeightState, restored: Restored) -> None:

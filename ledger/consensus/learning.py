@@ -26,7 +26,6 @@ from ledger.consensus.messages import (
     TimeoutVote,
 )
 from ledger.consensus.state import HeightState
-from ledger.consensus.statements import statement_type
 from ledger.limits import PROPOSALS_PER_ROUND_MAX, ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
 
 
@@ -78,7 +77,7 @@ def witness(state: HeightState, statements: Iterable[SignedStatement]) -> None:
         if not state.round - ROUNDS_BEHIND_MAX <= round <= state.round + ROUNDS_AHEAD_MAX:
             continue
         if signed.validator == state.context.me and state.votes:
-            place = (round, statement_type(signed.statement))
+            place = (round, signed.statement.type)
             if state.promises.get(place) != signed.statement:
                 state.contradicted = True
                 state.effects.append(VoteStateContradicted(signed))

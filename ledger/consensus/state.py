@@ -28,7 +28,7 @@ from ledger.consensus.messages import (
     SignedMessage,
     TimeoutCertificate,
 )
-from ledger.consensus.statements import Statement, StatementType, statement_type
+from ledger.consensus.statements import Statement, StatementType
 from ledger.consensus.votes import VoteBook
 from ledger.limits import BLOCKS_WANTED_MAX
 from ledger.primitives import Digest
@@ -103,7 +103,7 @@ class HeightState:
 
     def promise(self, statement: Statement) -> None:
         """Note what the replica is about to be told to sign. Nothing honest ever trips over these assertions."""
-        place = (statement.round, statement_type(statement))
+        place = (statement.round, statement.type)
         assert self.votes, "an observer signs nothing"
         assert place not in self.promises, f"{place} is promised already"
         for earlier in self.promises.values():

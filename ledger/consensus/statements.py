@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum, unique
-from typing import Final, TypeAlias, assert_never
+from typing import ClassVar, TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -45,6 +45,8 @@ class StatementType(IntEnum):
 class ProposalStatement(Struct, frozen=True):
     """ "I, leader of this round, propose this block, justified by what hashes to justification_digest." """
 
+    type: ClassVar[StatementType] = StatementType.PROPOSAL
+
     height: int
     round: int
     block_hash: Digest
@@ -53,6 +55,8 @@ class ProposalStatement(Struct, frozen=True):
 
 class PrepareStatement(Struct, frozen=True):
     """ "I verified this block and its justification, and hold it durably." """
+
+    type: ClassVar[StatementType] = StatementType.PREPARE
 
     height: int
     round: int
@@ -63,6 +67,8 @@ class PrepareStatement(Struct, frozen=True):
 class CommitStatement(Struct, frozen=True):
     """ "I hold a prepare certificate for this block in this round, and the block, durably." """
 
+    type: ClassVar[StatementType] = StatementType.COMMIT
+
     height: int
     round: int
     block_hash: Digest
@@ -70,6 +76,8 @@ class CommitStatement(Struct, frozen=True):
 
 class TimeoutStatement(Struct, frozen=True):
     """ "I give this round up; my newest prepare certificate is of high_round, for the block high_hash." """
+
+    type: ClassVar[StatementType] = StatementType.TIMEOUT
 
     height: int
     round: int
@@ -87,23 +95,9 @@ class SigningContext(Struct, frozen=True):
     epoch: int
 
 
-_TYPES: Final[dict[type[Statement], StatementType]] = {
-    ProposalStatement: StatementType.PROPOSAL,
-    PrepareStatement: StatementType.PREPARE,
-    CommitStatement: StatementType.COMMIT,
-    TimeoutStatement: StatementType.TIMEOUT,
-}
-
-
-def statement_type(statement: Statement) -> StatementType:
-    """The type byte of `statement`."""
-    return _TYPES[type(statement)]
-
-
 def signed_bytes(context: SigningContext, statement: Statement) -> bytes:
     """The exact bytes that a validator signs for `statement`."""
-    kind = statement_type(statement)
-    head = _TAG + _HEAD.pack(context.chain, context.epoch, kind, statement.height, statement.round)
+    head = _TAG + _HEAD.pack(context.chain, context.epoch, statement.type, statement.height, statement.round)
     match statement:
         case ProposalStatement() | PrepareStatement():
             return head + statement.block_hash + statement.justification_digest

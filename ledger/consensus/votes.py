@@ -28,7 +28,6 @@ from ledger.consensus.statements import (
     Statement,
     StatementType,
     TimeoutStatement,
-    statement_type,
 )
 from ledger.limits import VOTES_PER_VALIDATOR_MAX
 from ledger.primitives import Digest, Signature
@@ -48,7 +47,7 @@ class VoteBook:
         Each contradictory pair comes out once: a statement that is there already adds nothing.
         """
         statement = signed.statement
-        place = (statement.round, statement_type(statement))
+        place = (statement.round, statement.type)
         seen = self._seen.setdefault(signed.validator, {})
         same_place = seen.setdefault(place, [])
         if len(same_place) >= VOTES_PER_VALIDATOR_MAX or any(item.statement == statement for item in same_place):
@@ -133,7 +132,7 @@ class VoteBook:
 
     def _quorum_for(self, statement: Statement) -> tuple[VoteSignature, ...] | None:
         """The signatures under `statement` in ascending order of validator, once there are q."""
-        place = (statement.round, statement_type(statement))
+        place = (statement.round, statement.type)
         signers = self._signers.get(place, {}).get(statement, {})
         if len(signers) < self.quorum:
             return None

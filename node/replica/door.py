@@ -118,7 +118,9 @@ class Door:
                     outcomes[index] = Pending(item.id)
                     admitted.append((item, refusal_or_waiting))
             left = again
-        return tuple([outcome for outcome in outcomes if outcome is not None]), tuple(admitted)
+        decided = tuple([outcome for outcome in outcomes if outcome is not None])
+        assert len(decided) == len(named), "something became of each"
+        return decided, tuple(admitted)
 
     def judge(self, named: Sequence[tuple[Digest, bytes]], deciding: Deciding) -> list[Transaction | Refusal]:
         """Envelopes for a block on the tip, each with its envelope hash: verified, or why no such block may

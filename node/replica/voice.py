@@ -27,7 +27,7 @@ from ledger.consensus.messages import (
     SignedMessage,
     TimeoutVote,
 )
-from ledger.consensus.statements import signed_bytes, statement_type
+from ledger.consensus.statements import signed_bytes
 from ledger.crypto import SigningKey
 from ledger.primitives import Digest
 from node.ports import Guard
@@ -50,7 +50,7 @@ def speak(
     """
     assert casts
     messages = [_sign(cast, deciding, key) for cast in casts]
-    own = [OwnMessage(item.statement.round, statement_type(item.statement), encode_message(item)) for item in messages]
+    own = [OwnMessage(item.statement.round, item.statement.type, encode_message(item)) for item in messages]
     chain.promise(_promises(casts, own, deciding))
     last = own[-1]
     guard.write(promise(deciding.height, last.round, last.type, last.payload))

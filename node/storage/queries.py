@@ -353,8 +353,7 @@ class _Transactions:
 
     def leaf(self, place: Place) -> Leaf:
         """The log entry of the transaction at a place. Raises `DamagedError`."""
-        at_hand = self._chain.just_appended(place)
-        return self._block(place.height).leaf(place.index) if at_hand is None else at_hand[1]
+        return self._block(place.height).leaf(place.index)
 
     def _block(self, height: int) -> BlockReader:
         if self._open is None or self._open.stored.header.height != height:

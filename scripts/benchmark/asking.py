@@ -37,6 +37,7 @@ def under_load(network: Network, maximum: float, seconds: float) -> dict[str, fl
     here, there = multiprocessing.Pipe()
     asking = multiprocessing.Process(target=_serve, args=(network.urls, seconds, there), daemon=True)
     asking.start()
+    there.close()  # so that it is noticed when that process ends without an answer
     here.recv()  # it knows what there is to ask for
     pids = [*network.pids, asking.pid or 0]
     before = machine.usage(pids)

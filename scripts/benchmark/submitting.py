@@ -41,8 +41,7 @@ class Submitter(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
 
     async def __aenter__(self) -> Submitter:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(lambda: self, self._place.hostname, self._place.port)
+        await asyncio.get_running_loop().create_connection(lambda: self, self._place.hostname, self._place.port)
         return self
 
     async def __aexit__(
@@ -50,10 +49,16 @@ class Submitter(asyncio.Protocol):
     ) -> None:
         self._transport.close()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The validator let us in."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
     async def commit(self, envelope: bytes) -> Committed:
-        """Submit a transaction, one at a time. Raises `RuntimeError` when it is not committed and applied."""
+        """Submit a transaction, one at a time. Raises `RuntimeError` when it is not committed and applied, or when the
+        connection is closed, by the validator or because of what it answered before."""
         if self._transport.is_closing():
-            raise RuntimeError("a validator has closed the connection")
+            raise RuntimeError("the connection to a validator is closed")
         started = time.perf_counter()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(self._head % len(envelope) + envelope)
@@ -72,6 +77,7 @@ class Submitter(asyncio.Protocol):
         length = _LENGTH.search(self._received, 0, head_end + 2)
         if self._answer is None or length is None:
             self._fail(f"a validator answered what this client does not read: {bytes(self._received[:500])!r}")
+            self._transport.abort()
             return
         start = head_end + len(_HEAD_END)
         end = start + int(length[1])
@@ -79,6 +85,8 @@ class Submitter(asyncio.Protocol):
             answer, self._answer = self._answer, None
             answer.set_result(bytes(self._received[start:end]))
             del self._received[:end]
+            if self._received:  # nobody has asked for more
+                self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The validator closed the connection, or we did."""

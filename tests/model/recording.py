@@ -23,7 +23,7 @@ from ledger.consensus.effects import (
     Effect,
 )
 from ledger.consensus.messages import PrepareCertificate, TimeoutCertificate
-from ledger.consensus.statements import Statement, statement_type
+from ledger.consensus.statements import Statement
 from ledger.primitives import Digest
 from ledger.validators import ValidatorSet
 from node.replica import driving
@@ -192,7 +192,7 @@ class Recorder:
 def _is_durable(machine: Machine, item: _Waiting) -> bool:
     if item.statement is None:
         return False
-    key = keys.own_message(item.height, item.statement.round, statement_type(item.statement))
+    key = keys.own_message(item.height, item.statement.round, item.statement.type)
     return machine.disk.durable(key) is not None
 
 

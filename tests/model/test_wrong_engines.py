@@ -19,7 +19,7 @@ from ledger.consensus.effects import BuildBlock
 from ledger.consensus.height import Restored
 from ledger.consensus.messages import PrepareCertificate
 from ledger.consensus.state import HeightState
-from ledger.consensus.statements import Statement, statement_type
+from ledger.consensus.statements import Statement
 from ledger.consensus.votes import VoteBook
 from tests.model.relation import NotAllowedError, follow
 from tests.model.test_traces import traces_of
@@ -30,7 +30,7 @@ _SEEDS = 60
 
 def _promise(state: HeightState, statement: Statement) -> None:
     """`HeightState.promise`, without its own last assertions."""
-    state.promises[statement.round, statement_type(statement)] = statement
+    state.promises[statement.round, statement.type] = statement
 
 
 @contextmanager

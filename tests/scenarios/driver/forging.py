@@ -22,7 +22,6 @@ from ledger.consensus.statements import (
     ProposalStatement,
     StatementType,
     TimeoutStatement,
-    statement_type,
 )
 from ledger.primitives import ZERO_DIGEST, Digest
 
@@ -121,7 +120,7 @@ class Forger:
         return next(
             signed
             for signed in reversed(self.world.statements[validator, height])
-            if signed.statement.round == round and statement_type(signed.statement) == kind
+            if signed.statement.round == round and signed.statement.type == kind
         )
 
     def _prepare_certificate(self, height: int, round: int, hash_of_block: Digest) -> PrepareCertificate:

@@ -51,7 +51,7 @@ from ledger.consensus.messages import (
     TimeoutVote,
 )
 from ledger.consensus.record import verify_commit_record
-from ledger.consensus.statements import NO_ROUND, statement_type
+from ledger.consensus.statements import NO_ROUND
 from ledger.consensus.verification import verify_message, verify_timeout_certificate
 from ledger.primitives import Digest
 
@@ -316,14 +316,14 @@ class Node:
 
     def _speak(self, statement, durable: Durable, make, block: ProposedBlock | None = None) -> None:
         """Sign, write everything in one step, and only then send and hand back."""
-        kind = statement_type(statement).name.lower()
+        kind = statement.type.name.lower()
         point = self.crash_point if self.crash_point is not None and self.crash_point.kind == kind else None
         if point is not None and point.when == "before":
             raise CrashError  # a signature that never leaves the process is as good as none
         message: SignedMessage = make(self.world.sign(self.index, statement))
         data = codec.encode_message(message)
         disk = self.disk
-        place = (statement.round, statement_type(statement))
+        place = (statement.round, statement.type)
         assert place not in disk.messages, "two statements of one type in one round"
         disk.messages[place] = data
         for certificate in durable.timeout_certificates:
@@ -342,7 +342,7 @@ class Node:
 
     def _check_promise(self, statement, block: ProposedBlock | None) -> None:
         """What a vote promises to hold is on the disk (invariants I6 and I7; A2, A5)."""
-        disk, kind = self.disk, statement_type(statement).name
+        disk, kind = self.disk, statement.type.name
         if kind in ("PREPARE", "COMMIT") or block is not None:
             assert statement.block_hash in disk.bodies
         if kind == "COMMIT":

@@ -8,7 +8,7 @@ from pathlib import Path
 from ledger.consensus import codec
 from ledger.consensus.engine import HeightEngine
 from ledger.consensus.inputs import Wake
-from ledger.consensus.statements import Statement, StatementType, statement_type
+from ledger.consensus.statements import Statement, StatementType
 
 from .forging import Forger
 from .node import CrashPoint, Disk
@@ -177,7 +177,7 @@ class Script:
                 assert any(first.validator == int(index) for _, first, _ in self.world.evidence), "no evidence"
             case ["evidence", "against", index, kinds]:
                 found = {
-                    "+".join(sorted(statement_type(item.statement).name.lower() for item in (first, second)))
+                    "+".join(sorted(item.statement.type.name.lower() for item in (first, second)))
                     for _, first, second in self.world.evidence
                     if first.validator == int(index)
                 }
@@ -234,7 +234,7 @@ class Script:
         return [
             signed.statement
             for signed in self.world.statements.get((index, height), [])
-            if signed.statement.round == round and statement_type(signed.statement) == StatementType[kind.upper()]
+            if signed.statement.round == round and signed.statement.type == StatementType[kind.upper()]
         ]
 
     def _expect_fresh(self, index: int) -> None:

@@ -19,7 +19,7 @@ from ledger.consensus.engine import Timing
 from ledger.consensus.evidence import contradiction
 from ledger.consensus.inputs import Now
 from ledger.consensus.messages import ProposedBlock, SignedStatement, TimeoutCertificate
-from ledger.consensus.statements import CommitStatement, Statement, StatementType, signed_bytes, statement_type
+from ledger.consensus.statements import CommitStatement, Statement, StatementType, signed_bytes
 from ledger.consensus.verification import HeightKeys
 from ledger.errors import LedgerError
 from ledger.primitives import Digest, PublicKey, Signature
@@ -126,7 +126,7 @@ class World:
             message = codec.decode_message(payload)
             if not isinstance(message, TimeoutCertificate):
                 statement = message.statement
-                place = (source, height, statement.round, statement_type(statement))
+                place = (source, height, statement.round, statement.type)
                 if self._sent.setdefault(place, payload) != payload:
                     raise ViolationError(f"{source} resends other bytes than it sent")
         targets = [node.index for node in self.nodes if node.index != source]

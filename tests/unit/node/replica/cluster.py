@@ -30,7 +30,6 @@ from ledger.consensus.messages import (
     SignedStatement,
     TimeoutCertificate,
 )
-from ledger.consensus.statements import statement_type
 from ledger.crypto import verify
 from ledger.genesis import Genesis
 from ledger.limits import PROOF_HEIGHTS_DEFAULT
@@ -188,7 +187,7 @@ class Node:
         statement = message.statement
         rows = {key: row for key, row in self.store.image().items() if key[:1] in (b"p", b"b")}
         promises = read_promises(MemoryStore(rows), statement.height)
-        kind = statement_type(statement)
+        kind = statement.type
         assert (statement.round, kind, payload) in [(m.round, m.type, m.payload) for m in promises.messages]
         guard = self.guard.read()
         assert guard is not None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.block import block_hash
 from ledger.consensus.inputs import PeerId
+from ledger.consensus.messages import ProposedBlock
 from ledger.evidence import Evidence
 from ledger.limits import (
     CONFLICTS_MAX,
@@ -19,6 +21,7 @@ from ledger.primitives import Digest, PublicKey, Signature
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, envelope_hash, parse_transaction
 from node.replica import PeerConnected, PeerMessageReceived, PeerMisbehaved, Role
+from node.replica.blocks import Blocks
 from node.replica.findings import Findings
 from node.replica.peers import Peers
 from node.replica.postbox import Postbox
@@ -37,6 +40,20 @@ def test_the_postbox_gives_everything_once_in_order() -> None:
         box.put(peer, payload)
     assert box.take() == [(A, b"1"), (A, b"3"), (B, b"2")]
     assert box.take() == []
+
+
+def test_of_what_comes_a_wanted_block_takes_what_it_lacks() -> None:
+    """Whatever else it comes with was judged at the door, and is not judged again."""
+    parts = Cluster(2).nodes[0].running._parts
+    header = parts.chain.tip.header_bytes
+    blocks = Blocks(parts.chain.tip, parts.chain, parts.deciding.validators, find=lambda _: None)
+    lacked, brought, other = (Digest(bytes([number]) * 32) for number in range(3))
+    named = [(name, b"its envelope") for name in (other, brought, lacked)]
+    assert blocks.lacked(named) == [], "nothing is wanted"
+    blocks.want(block_hash(header), ProposedBlock(header, (lacked, brought)))
+    assert blocks.missing_bodies(block_hash(header)) == (lacked, brought)
+    blocks.bring(brought, None)
+    assert blocks.lacked(named) == named[2:]
 
 
 def test_a_full_postbox_drops_the_oldest_of_that_peer_alone() -> None:
