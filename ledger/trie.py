@@ -40,17 +40,16 @@ from ledger.trie_nodes import (
     NO_ENTRY,
     NODE_AT,
     NODE_TAG,
+    PLACE,
     PREIMAGE_BYTES_MAX,
-    VERSION,
-    Leaf,
     NodeReader,
     entry_of,
     fits_a_page,
+    missing,
     nibbles_of,
     node_map,
     page_has_hash,
     preimage_bytes,
-    read_row,
     skip_trees,
 )
 from ledger.trie_update import Update
@@ -113,11 +112,14 @@ def update(root: TrieRoot, writes: Mapping[bytes, bytes | None], version: int, r
     """
     if not writes:
         return TrieChange(root, (), ())
-    items = sorted([_item(key, value) for key, value in writes.items()])
-    making = Update(version, read)
+    leaves = {}
+    for key, value in writes.items():
+        key_hash = sha256(_KEY_TAG + key).digest()
+        leaf = NO_ENTRY if value is None else key_hash + sha256(_VALUE_TAG + value).digest()
+        leaves[nibbles_of(key_hash)] = leaf
+    making = Update(version, read, leaves)
     try:
-        empty = root.hash == EMPTY.hash
-        changed = making.into_leaves([], 0, items) if empty else making.descend(root.version, 0, items)
+        changed = making.into_nothing() if root.hash == EMPTY.hash else making.into_trie(root.version)
     except _NO_ROW as error:
         raise VerificationError(f"a row of the state trie of version {root.version} is none: {error}") from error
     if changed is None:
@@ -141,7 +143,7 @@ def prove(root: TrieRoot, key: bytes, read: NodeReader) -> StateProof:
 
 def _nodes_on_path(version: int, nibbles: bytes, read: NodeReader) -> Iterator[bytes]:
     """The preimages from the root at `version` down."""
-    row, at = read_row(read, version, b""), 0
+    row, at = read(version, b"") or missing(version, b""), 0
     for depth, slot in enumerate(nibbles, 1):
         (maps,) = MAPS.unpack_from(row, at)
         end = at + preimage_bytes(maps)
@@ -152,8 +154,8 @@ def _nodes_on_path(version: int, nibbles: bytes, read: NodeReader) -> Iterator[b
         if row[-1]:
             at = skip_trees(row, end, before)
         else:
-            (version,) = VERSION.unpack_from(row, end + CHILD_BYTES * before + 1)
-            row, at = read_row(read, version, nibbles[:depth]), 0
+            _, version = PLACE.unpack_from(row, end + CHILD_BYTES * before)
+            row, at = read(version, nibbles[:depth]) or missing(version, nibbles[:depth]), 0
 
 
 def check_proof(state_root: Digest, key: bytes, value: bytes | None, proof: StateProof) -> bool:
@@ -190,7 +192,7 @@ def count_keys(root: TrieRoot, read: NodeReader) -> int:
     count, below = 0, [(root.version, b"", bytes(root.hash), b"")] if root.hash != EMPTY.hash else []
     while below:
         version, path, expected, last = below.pop()
-        row = read_row(read, version, path)
+        row = read(version, path) or missing(version, path)
         if row.endswith(last) and row[-1] and page_has_hash(row, expected):
             count += row[-1]
             continue
@@ -203,11 +205,6 @@ def count_keys(root: TrieRoot, read: NodeReader) -> int:
         for number, slot in enumerate(nodes):
             entry, at = entry_of(row[:end], slot), end + CHILD_BYTES * number
             assert entry is not None, "its hash is that of a node"
-            below.append((VERSION.unpack_from(row, at + 1)[0], path + NIBBLE[slot], entry, row[at : at + 1]))
+            _, version = PLACE.unpack_from(row, at)
+            below.append((version, path + NIBBLE[slot], entry, row[at : at + 1]))
     return count
-
-
-def _item(key: bytes, value: bytes | None) -> Leaf:
-    """The place of `key` and the leaf entry that `value` makes of it."""
-    key_hash = sha256(_KEY_TAG + key).digest()
-    return nibbles_of(key_hash), NO_ENTRY if value is None else key_hash + sha256(_VALUE_TAG + value).digest()

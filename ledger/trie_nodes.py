@@ -36,9 +36,10 @@ Where the rows do not fit into memory, reading them from the database is most of
 from __future__ import annotations
 
 import struct
+from binascii import hexlify
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from ledger.crypto import tag
 from ledger.errors import VerificationError
@@ -50,13 +51,18 @@ DEPTH_MAX = 2 * DIGEST_BYTES
 
 NODE_TAG = tag("state-node")
 MAPS = struct.Struct(">I")
-VERSION = struct.Struct(">Q")
-CHILD_BYTES = 1 + VERSION.size
-"""What a branch has of each child node behind its preimage."""
+_OCCUPIED_LEAVES = struct.Struct(">HH")
+ENTRY = struct.Struct(f"{DIGEST_BYTES}s")
+"""The entry of a node. Packed into a row it takes a third of the time that the same takes with a slice."""
+
+PLACE = struct.Struct(">BQ")
+CHILD_BYTES = PLACE.size
+"""What a branch has of each child node behind its preimage: the last byte of its row, and the version."""
 
 assert PAGE_LEAVES_MAX + PAGE_SPLICES_MAX <= 0xFF, "the last byte of a row counts its leaves"
 
 LEAF_BYTES = 2 * DIGEST_BYTES
+_LEAF = struct.Struct(f"{LEAF_BYTES}s")
 NO_ENTRY = b""
 EMPTY_PREIMAGE = MAPS.pack(0)
 PREIMAGE_BYTES_MAX = MAPS.size + 16 * LEAF_BYTES
@@ -82,7 +88,7 @@ Subtree: TypeAlias = tuple[bytes, bytes]
 
 def nibbles_of(key_hash: bytes) -> bytes:
     """The 64 nibbles of a key hash, one byte (0..15) each, highest first."""
-    return key_hash.hex().encode("ascii").translate(_FROM_HEX_DIGITS)
+    return hexlify(key_hash).translate(_FROM_HEX_DIGITS)
 
 
 def leaf_of(entry: bytes) -> Leaf:
@@ -90,12 +96,17 @@ def leaf_of(entry: bytes) -> Leaf:
     return nibbles_of(entry[:DIGEST_BYTES]), entry
 
 
-def read_row(read: NodeReader, version: int, path: bytes) -> bytes:
-    """The row at (version, path). Raises `VerificationError` when it is missing."""
-    row = read(version, path)
-    if not row:
-        raise VerificationError(f"the state trie lacks the node of version {version} at path {path.hex()[1::2]!r}")
-    return row
+def missing(version: int, path: bytes) -> NoReturn:
+    """Raise the `VerificationError` for a row that is not there."""
+    raise VerificationError(f"the state trie lacks the node of version {version} at path {path.hex()[1::2]!r}")
+
+
+def leaf_at(row: bytearray, maps: int, slot: int) -> list[Leaf]:
+    """The leaf at `slot` of a branch that has no node there, if there is one."""
+    if not maps & LEAF_AT[slot]:
+        return []
+    start = MAPS.size + DIGEST_BYTES * (maps & BELOW[slot]).bit_count()
+    return [leaf_of(bytes(row[start : start + LEAF_BYTES]))]
 
 
 def node_map(maps: int) -> int:
@@ -106,6 +117,24 @@ def node_map(maps: int) -> int:
 def preimage_bytes(maps: int) -> int:
     """The length of a preimage with these maps."""
     return MAPS.size + DIGEST_BYTES * maps.bit_count()
+
+
+def child_node_at(maps: int, slot: int) -> tuple[int, int] | None:
+    """Where the row of a branch with these maps has the entry of the node at `slot`, and what says where its row is;
+    None when no node is there."""
+    nodes = maps >> 16 & ~maps
+    if not nodes >> slot & 1:
+        return None
+    start = MAPS.size + DIGEST_BYTES * (maps & BELOW[slot]).bit_count()
+    at = preimage_bytes(maps) + CHILD_BYTES * (nodes & BELOW[slot]).bit_count()
+    return start, at
+
+
+FULL = 0xFFFF0000
+"""The maps of a node with sixteen nodes below it, as nearly all branches are that writes touch in a large state."""
+
+FULL_NODES_AT = tuple(child_node_at(FULL, slot) for slot in range(16))
+"""`child_node_at` of each slot of such a branch."""
 
 
 def entry_of(preimage: bytes, slot: int) -> bytes | None:
@@ -133,9 +162,10 @@ def by_slot(leaves: list[Leaf], depth: int) -> Iterator[tuple[int, list[Leaf]]]:
 def skip_trees(page: bytes, at: int, count: int) -> int:
     """Where the `count` trees end that start at `at` in `page`."""
     while count:
-        (maps,) = MAPS.unpack_from(page, at)
-        at += 4 + 32 * maps.bit_count()
-        count += (maps >> 16 & ~maps).bit_count() - 1
+        occupied, leaves = _OCCUPIED_LEAVES.unpack_from(page, at)
+        children, alone = occupied.bit_count(), leaves.bit_count()
+        at += 4 + 32 * (children + alone)
+        count += children - alone - 1
     return at
 
 
@@ -173,42 +203,41 @@ def put_into_page(page: bytes, depth: int, nibbles: bytes, leaf: bytes) -> Subtr
     for each time that what came out is put in again, PAGE_SPLICES_MAX at most, which its last byte can count.
     """
     above = []  # of each node on the path: where it starts, where the entry on the path does, and where it ends
-    at, added = 0, 1
-    while True:
+    at = 0
+    for slot in nibbles[depth:]:
         (maps,) = MAPS.unpack_from(page, at)
-        slot = nibbles[depth]
-        depth += 1
-        below = BELOW[slot]
+        below, end = BELOW[slot], at + 4 + 32 * maps.bit_count()
         start = at + 4 + 32 * (maps & below).bit_count()
-        end = at + 4 + 32 * maps.bit_count()
-        present = maps & LEAF_AT[slot]
-        if present != NODE_AT[slot]:
+        present = maps >> slot & 0x10001
+        if present != 0x10000:  # no node
             break
         above.append((at, start, end))
         at = skip_trees(page, end, (maps >> 16 & ~maps & below).bit_count())
-    rest = page[end:]
-    if not present:
-        node = MAPS.pack(maps | LEAF_AT[slot]) + page[at + 4 : start] + leaf + page[start:end]
-    elif leaf[:32] == page[start : start + 32]:
-        if leaf == page[start : start + 64]:
-            return None
-        node, added = page[at:start] + leaf + page[start + 64 : end], 0
     else:
-        other = page[start : start + 64]
-        entry, tree = make_tree(sorted([leaf_of(other), (nibbles, leaf)]), depth)
-        node = MAPS.pack(maps ^ 1 << slot) + page[at + 4 : start] + entry + page[start + 64 : end]
+        raise IndexError("below the last nibble there is no node")
+    row = bytearray(page)
+    if not present:
+        MAPS.pack_into(row, at, maps | LEAF_AT[slot])
+        row[start:start] = leaf
+        end += LEAF_BYTES
+        row[-1] += 1
+    elif (old := page[start : start + 64]) == leaf:
+        return None
+    elif leaf.startswith(old[:32]):
+        _LEAF.pack_into(row, start, leaf)
+    else:
+        entry, tree = make_tree(sorted([leaf_of(old), (nibbles, leaf)]), depth + len(above) + 1)
         after = skip_trees(page, end, (maps >> 16 & ~maps & below).bit_count())
-        rest = page[end:after] + tree + page[after:]
-    entry = sha256(NODE_TAG + node).digest()
-    if above:
-        changed = bytearray(page[:at])
-        for first, start, end in reversed(above):
-            changed[start : start + 32] = entry
-            entry = sha256(NODE_TAG + changed[first:end]).digest()
-        node = bytes(changed) + node
-    if added:
-        rest = rest[:-1] + bytes((rest[-1] + 1,))
-    return entry, node + rest
+        row[after:after] = tree
+        row[start : start + 64] = entry
+        MAPS.pack_into(row, at, maps ^ 1 << slot)
+        end -= DIGEST_BYTES
+        row[-1] += 1
+    entry = sha256(NODE_TAG + row[at:end]).digest()
+    for at, start, end in reversed(above):
+        ENTRY.pack_into(row, start, entry)
+        entry = sha256(NODE_TAG + row[at:end]).digest()
+    return entry, bytes(row)
 
 
 def leaves_of_page(page: bytes) -> list[Leaf]:

@@ -22,9 +22,9 @@ MUTANTS = (
         (
             Change(
                 trie_update,
-                "Update._follow",
-                "child[-1:] + self._packed_version",
-                "row[at:at + 1] + self._packed_version",
+                "Update._into_branch",
+                "PLACE.pack_into(row, at, kind, self._version)",
+                "PLACE.pack_into(row, at, row[at], self._version)",
             ),
         ),
         (_HISTORY, _SMALLER),
