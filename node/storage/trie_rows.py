@@ -1,8 +1,8 @@
 """The rows of the state trie: written once, read through a memory, and deleted when no proof needs them any more.
 
-The memory is for the newest trie, which every block reads: what a height makes stale leaves it at once. Such rows
-would be among those used last, and as many as those that took their places. Only a proof of an older height brings rows
-back that are stale, until they are pruned or not used for longest.
+The memory is for the newest trie, which every block reads: it has one row of each path, and what a height makes stale
+leaves it at once. Such rows would be among those used last, and as many as those that took their places. A proof of an
+older height reads from the database what is stale; only where the newest trie has no row, such rows are remembered.
 
 The rows that a height makes stale are listed under that height. A proof is made for the newest `proof_heights` heights;
 what became stale at height s serves proofs up to height s - 1 only, so the commit of height h deletes the lists up to
@@ -15,7 +15,7 @@ from __future__ import annotations
 from ledger import framing
 from ledger.errors import MalformedError
 from ledger.limits import PRUNED_HEIGHTS_PER_COMMIT_MAX, TRIE_CACHE_BYTES_MAX
-from ledger.row_cache import RowCache, Unknown
+from ledger.row_cache import NO_ROW, NewestRows
 from ledger.trie import TrieChange
 from ledger.trie_nodes import DEPTH_MAX, is_row
 from node.ports import Reader
@@ -34,7 +34,7 @@ class TrieRows:
     def __init__(self, reader: Reader, proof_heights: int) -> None:
         assert proof_heights >= 2, "the newest height and the one before it"
         self._reader = reader
-        self._cache = RowCache(TRIE_CACHE_BYTES_MAX)
+        self._newest = NewestRows(TRIE_CACHE_BYTES_MAX)
         self._proof_heights = proof_heights
         self._stale_from = 0  # no lists are left below: a range from 0 would wade through what was deleted
 
@@ -43,21 +43,22 @@ class TrieRows:
 
         Raises `DamagedError`, also when it is missing or no such row: another row says that it is there.
         """
+        newest, row = self._newest.get(path, NO_ROW)
+        if newest == version:
+            return row
         key = keys.trie_node(version, path)
-        row = self._cache.get(key)
-        if isinstance(row, Unknown):
-            row = self._reader.get(key)
-            if row is None or not is_row(row):
-                raise DamagedError(f"a row of the state trie, {describe(key)}, is {'none' if row else 'missing'}")
-            self._cache.put(key, row)
-        assert row is not None, "no absence is remembered"
-        return row
+        stored = self._reader.get(key)
+        if stored is None or not is_row(stored):
+            raise DamagedError(f"a row of the state trie, {describe(key)}, is {'none' if stored else 'missing'}")
+        if newest < version:
+            self._newest.remember(version, ((path, stored),))
+        return stored
 
     def write(self, batch: Batch, height: int, change: TrieChange) -> None:
         """Add to `batch` what `height` made of the trie, and the deletion of what proofs no longer need."""
         batch.puts[keys.trie_version(height)] = keys.pack_height(change.root.version)
-        for path, row in change.new_nodes:
-            batch.puts[keys.trie_node(height, path)] = row
+        of_height = keys.trie_node(height, b"")
+        batch.puts.update((of_height + path, row) for path, row in change.new_nodes)
         if change.stale:
             stale = framing.pack([keys.pack_height(version) + path for version, path in change.stale])
             batch.puts[keys.stale_nodes(height)] = stale
@@ -79,15 +80,11 @@ class TrieRows:
 
     def written(self, batch: Batch, height: int, change: TrieChange) -> None:
         """Remember what `batch`, which is durable now, made of the trie."""
-        for path, row in change.new_nodes:
-            self._cache.put(keys.trie_node(height, path), row)
-        for version, path in change.stale:
-            self._cache.forget(keys.trie_node(version, path))
+        self._newest.forget([path for _, path in change.stale])
+        self._newest.remember(height, change.new_nodes)
         for key in batch.deletes:
             if key.startswith(b"u"):
                 self._stale_from = max(self._stale_from, keys.unpack_height(key, 1) + 1)
-            elif key.startswith(b"t"):
-                self._cache.forget(key)
 
     def _prune(self, batch: Batch, stale_until: int) -> None:
         """Delete the rows that became stale at heights up to `stale_until`, of a few heights at most."""

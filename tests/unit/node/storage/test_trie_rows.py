@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from ledger.row_cache import NewestRows
 from ledger.trie import EMPTY, TrieRoot, check_proof, prove, update
 from node.storage import keys
 from node.storage.batch import Batch
@@ -91,8 +92,8 @@ def test_what_is_remembered_is_what_is_stored() -> None:
     growing.grow(HEIGHTS)
     for key, row in growing.store.range(b"t", b"u"):
         assert growing.rows.read(keys.unpack_height(key, 1), key[9:]) == row
-    gone = {key for key in growing.rows._cache._rows if growing.store.get(key) is None}
-    assert gone == set()
+    remembered = {keys.trie_node(version, path): row for path, (version, row) in growing.rows._newest.items()}
+    assert remembered == {key: growing.store.get(key) for key in remembered}
 
 
 def test_pruning_goes_on_after_a_restart() -> None:
@@ -125,10 +126,51 @@ def test_a_malformed_list_of_stale_rows_is_damage() -> None:
 def test_only_the_newest_trie_is_remembered() -> None:
     growing = Growing(MemoryStore(), 100)
     growing.grow(HEIGHTS)
-    remembered = set(growing.rows._cache._rows)
+    remembered = {keys.trie_node(version, path) for path, (version, _) in growing.rows._newest.items()}
     assert remembered
     assert remembered <= growing.live_rows(range(HEIGHTS - 1, HEIGHTS))
     assert len({key for key, _ in growing.store.range(b"t", b"u")}) > 2 * len(remembered), "older ones are stored"
+
+
+def test_rows_of_which_the_newest_trie_has_none_any_more_are_forgotten() -> None:
+    rows, many = TrieRows(MemoryStore(), 100), [b"%d" % number for number in range(60)]
+    first = update(EMPTY, dict.fromkeys(many, b"1"), 1, rows.read)
+    rows.written(Batch(), 1, first)
+    assert len(rows._newest) > 10, "so many keys are no page"
+    rows.written(Batch(), 2, update(first.root, dict.fromkeys(many[1:]), 2, rows.read))
+    assert list(rows._newest) == [b""], "one key is, and the root has it"
+
+
+def test_what_is_read_for_an_older_height_does_not_take_the_place_of_the_newest() -> None:
+    growing = Growing(MemoryStore(), 100)
+    growing.grow(HEIGHTS)
+    newest = {path: version for path, (version, _) in growing.rows._newest.items()}
+    for height in range(1, HEIGHTS - 1):
+        growing.assert_provable(height, growing.rows)
+        assert {path: growing.rows._newest[path][0] for path in newest} == newest
+    growing.grow(1)
+    growing.assert_provable(HEIGHTS, growing.rows)
+    growing.assert_provable(HEIGHTS, TrieRows(growing.store, 100))
+
+
+def test_the_memory_keeps_to_its_bound_and_forgets_what_it_was_told_longest_ago() -> None:
+    size = 250 + 1 + 100  # of a row of 100 bytes, the path and what Python adds
+    rows = NewestRows(bytes_max=32 * size)
+    paths = [bytes((number,)) for number in range(33)]
+    rows.remember(1, [(path, bytes(100)) for path in paths[:32]])
+    assert list(rows) == paths[:32], "all of them have room"
+    rows.remember(2, [(paths[0], bytes(100))])
+    assert list(rows) == [*paths[1:32], paths[0]], "a row takes the place of an older one, and counts once"
+    rows.remember(3, [(paths[32], bytes(100))])
+    assert list(rows) == [*paths[4:32], paths[0], paths[32]], "there is room for a sixteenth besides"
+    assert rows[paths[0]] == (2, bytes(100))
+    rows.forget([paths[4], paths[4], b"none"])
+    rows.remember(4, [(path, bytes(100)) for path in paths[1:4]])
+    assert len(rows) == 32, "what was forgotten counts no longer"
+    rows.remember(5, [(b"large", bytes(40 * size))])
+    assert list(rows) == [], "nothing is kept that is larger than the bound"
+    rows.remember(6, [(paths[0], bytes(100))])
+    assert len(rows) == 1
 
 
 def test_a_row_that_is_missing_or_another_is_damage_and_not_the_fault_of_a_block() -> None:
