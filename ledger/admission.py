@@ -27,7 +27,7 @@ from ledger.refusals import Code, Refusal
 from ledger.rows.accounts import Account
 from ledger.senders import is_validator_sender
 from ledger.state import State
-from ledger.transaction import Transaction
+from ledger.transaction import KeySignature, Transaction
 
 
 class AdmissionContext(Struct, frozen=True):
@@ -43,62 +43,70 @@ class AdmissionContext(Struct, frozen=True):
 def check_authority(transaction: Transaction, state: State, context: AdmissionContext) -> Refusal | None:
     """Why `transaction` may not be in a child of the block that `state` and `context` are of, or None.
 
-    Signatures are counted, not verified.
+    It is includable while parent time < valid_until <= parent time + window. Signatures are counted, not verified.
     """
     body = transaction.body
     if body.chain != context.chain:
         return Refusal(Code.CHAIN_WRONG, f"the body names {body.chain.hex()}, this chain is {context.chain.hex()}")
-    if refusal := check_expiry(body.valid_until_ms, context):
-        return refusal
+    valid_until_ms, parent_time_ms = body.valid_until_ms, context.parent_time_ms
+    if valid_until_ms <= parent_time_ms:
+        return Refusal(Code.EXPIRED, f"valid until {valid_until_ms}, ledger time is {parent_time_ms}")
+    window_ms = context.parameters.valid_window_ms
+    if valid_until_ms > parent_time_ms + window_ms:
+        return Refusal(
+            Code.VALID_UNTIL_TOO_FAR, f"valid until {valid_until_ms}, more than {window_ms} ms after ledger time"
+        )
     account = state.account(body.sender)
     if account is None:
         if is_validator_sender(body.sender):
             return check_validator_authority(transaction, state, context.height)
         return Refusal(Code.SENDER_UNKNOWN, f"no account {body.sender}")
-    accounts: tuple[Account, ...] = (account,)
-    for name in body.cosigners:
-        account = state.account(name)
-        if account is None:
+    if body.cosigners:
+        return _check_cosigned(transaction, account, state)
+    signatures = transaction.signatures
+    if account.suspended:
+        return _suspended(account)
+    for item in signatures:
+        if item.key not in account.keys:
+            return _surplus(item)
+    if len(signatures) < account.threshold:
+        return _missing(account, len(signatures))
+    return None
+
+
+def _check_cosigned(transaction: Transaction, sender: Account, state: State) -> Refusal | None:
+    """The same of sender and cosigners together: every signature's key is one of theirs; each threshold is met."""
+    accounts = [sender]
+    for name in transaction.body.cosigners:
+        cosigner = state.account(name)
+        if cosigner is None:
             return Refusal(Code.COSIGNER_UNKNOWN, f"no account {name}")
-        accounts = (*accounts, account)
+        accounts.append(cosigner)
     for account in accounts:
         if account.suspended:
-            return Refusal(Code.ACCOUNT_SUSPENDED, f"account {account.name} is suspended")
-    return _check_keys(transaction, accounts)
-
-
-def check_expiry(valid_until_ms: int, context: AdmissionContext) -> Refusal | None:
-    """Includable while parent time < valid_until <= parent time + window."""
-    if valid_until_ms <= context.parent_time_ms:
-        return Refusal(Code.EXPIRED, f"valid until {valid_until_ms}, ledger time is {context.parent_time_ms}")
-    if valid_until_ms > context.parent_time_ms + context.parameters.valid_window_ms:
-        return Refusal(
-            Code.VALID_UNTIL_TOO_FAR,
-            f"valid until {valid_until_ms}, more than {context.parameters.valid_window_ms} ms after ledger time",
-        )
-    return None
-
-
-def _check_keys(transaction: Transaction, accounts: tuple[Account, ...]) -> Refusal | None:
-    """Every signature's key is one of the accounts'; each account's threshold is met."""
-    signatures = transaction.signatures
+            return _suspended(account)
+    signatures, keys = transaction.signatures, {key for account in accounts for key in account.keys}
     for item in signatures:
-        for account in accounts:
-            if item.key in account.keys:
-                break
-        else:
-            return Refusal(
-                Code.SIGNATURE_SURPLUS, f"key {item.key.hex()} is registered to neither sender nor a cosigner"
-            )
+        if item.key not in keys:
+            return _surplus(item)
     for account in accounts:
-        count = len(signatures)  # all of them are the sender's when there is nobody else
-        if len(accounts) > 1:
-            count = sum(item.key in account.keys for item in signatures)
+        count = sum(item.key in account.keys for item in signatures)
         if count < account.threshold:
-            return Refusal(
-                Code.SIGNATURE_MISSING, f"account {account.name} needs {account.threshold} signatures, has {count}"
-            )
+            return _missing(account, count)
     return None
+
+
+def _suspended(account: Account) -> Refusal:
+    return Refusal(Code.ACCOUNT_SUSPENDED, f"account {account.name} is suspended")
+
+
+def _surplus(item: KeySignature) -> Refusal:
+    return Refusal(Code.SIGNATURE_SURPLUS, f"key {item.key.hex()} is registered to neither sender nor a cosigner")
+
+
+def _missing(account: Account, count: int) -> Refusal:
+    needed = f"account {account.name} needs {account.threshold} signatures, has {count}"
+    return Refusal(Code.SIGNATURE_MISSING, needed)
 
 
 def check_signatures(transaction: Transaction, verify: Verify) -> Refusal | None:
@@ -122,12 +130,26 @@ class BlockAdmission:
     whether an id is in a block up to the parent.
     """
 
-    __slots__ = ("_accusations", "_bytes", "_committed", "_context", "_ids", "_per_sender", "_state")
+    __slots__ = (
+        "_accusations",
+        "_bytes",
+        "_bytes_max",
+        "_committed",
+        "_context",
+        "_ids",
+        "_per_sender",
+        "_quota",
+        "_state",
+        "_transactions_max",
+    )
 
     def __init__(self, state: State, context: AdmissionContext, committed: Callable[[Digest], bool]) -> None:
         self._state = state
         self._context = context
         self._committed = committed
+        self._transactions_max = context.parameters.block_transactions_max
+        self._bytes_max = context.parameters.block_bytes_max
+        self._quota = context.parameters.sender_quota
         self._bytes = 0
         self._ids: set[Digest] = set()
         self._per_sender: dict[str, int] = {}
@@ -135,15 +157,15 @@ class BlockAdmission:
 
     def admit(self, transaction: Transaction) -> Refusal | None:
         """Admit `transaction` as the next of the block, or say why it may not be."""
-        parameters, ids, transaction_id = self._context.parameters, self._ids, transaction.id
+        ids, transaction_id = self._ids, transaction.id
         block_bytes = self._bytes + len(transaction.envelope)
-        if len(ids) >= parameters.block_transactions_max or block_bytes > parameters.block_bytes_max:
+        if len(ids) >= self._transactions_max or block_bytes > self._bytes_max:
             return Refusal(Code.BLOCK_FULL, f"the block has {len(ids)} transactions of {self._bytes} bytes")
         if transaction_id in ids or self._committed(transaction_id):
             return Refusal(Code.ALREADY_COMMITTED, f"transaction {transaction_id.hex()} is in a block")
         sender = transaction.body.sender
         count = self._per_sender.get(sender, 0)
-        if count >= parameters.sender_quota:
+        if count >= self._quota:
             return Refusal(Code.QUOTA_EXCEEDED, f"the block has {count} transactions of {sender}")
         if refusal := check_authority(transaction, self._state, self._context):
             return refusal

@@ -88,16 +88,22 @@ class State:
     Every method raises what the view raises, and `MalformedError` for a row that is not what the table says.
     """
 
-    __slots__ = ("_decoded", "_electorate", "_view")
+    __slots__ = ("_accounts", "_decoded", "_electorate", "_view")
 
     def __init__(self, view: StateView) -> None:
         self._view = view
         self._electorate: Electorate | None = None
         self._decoded: dict[bytes, Any] = {}
+        self._accounts: dict[str, Account] = {}  # those that were asked for, by name: of each transaction one is
 
     def account(self, name: str) -> Account | None:
         """The account called `name`, or None."""
-        return self._row(account_key(name), parse_account_row)
+        account = self._accounts.get(name)
+        if account is None:
+            account = self._row(account_key(name), parse_account_row)
+            if account is not None:
+                self._accounts[name] = account
+        return account
 
     def has_account(self, name: str) -> bool:
         """Whether there is an account called `name`; cheaper than reading it, where many names are asked for."""
@@ -178,6 +184,7 @@ class State:
         if row is _ABSENT:
             if len(self._decoded) >= STATE_ROWS_CACHED_MAX:
                 self._decoded.clear()
+                self._accounts.clear()
             data = self._view.get(key)
             row = self._decoded[key] = None if data is None else parse(data)
         return row
@@ -193,6 +200,10 @@ class Overlay(State):
         self._base = base
         self._changed: dict[bytes, Any] = {}
         self._undo: list[tuple[bytes, object]] = []
+
+    def account(self, name: str) -> Account | None:
+        """The account called `name`, or None."""
+        return self._row(account_key(name), parse_account_row)
 
     def electorate(self) -> Electorate:
         """Who may vote on proposals in this block: nothing in it changes that."""

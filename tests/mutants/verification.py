@@ -48,23 +48,45 @@ MUTANTS = (
     ),
     Mutant(
         "an expired transaction is admitted",
-        (Change(admission, "check_expiry", "valid_until_ms <= context.parent_time_ms:", "False:"),),
+        (Change(admission, "check_authority", "valid_until_ms <= parent_time_ms:", "False:"),),
         (Suite("unit/ledger/test_admission.py::test_a_transaction_is_includable_within_its_window"),),
     ),
     Mutant(
         "off by one: one signature less than the threshold",
-        (Change(admission, "_check_keys", "if count < account.threshold:", "if count < account.threshold - 1:"),),
+        (
+            Change(
+                admission,
+                "check_authority",
+                "if len(signatures) < account.threshold:",
+                "if len(signatures) < account.threshold - 1:",
+            ),
+        ),
         (Suite("unit/ledger/test_admission.py::test_authority"),),
         rows=(20,),
     ),
     Mutant(
+        "off by one: one signature less than the threshold, where others sign, too",
+        (Change(admission, "_check_cosigned", "if count < account.threshold:", "if count < account.threshold - 1:"),),
+        (Suite("unit/ledger/test_admission.py::test_authority"),),
+    ),
+    Mutant(
         "a stranger's signature is let in",
-        (Change(admission, "_check_keys", "if item.key in account.keys:\n                break", "break"),),
+        (Change(admission, "check_authority", "if item.key not in account.keys:", "if False:"),),
+        (Suite("unit/ledger/test_admission.py::test_authority"),),
+    ),
+    Mutant(
+        "a stranger's signature is let in beside those of several accounts",
+        (Change(admission, "_check_cosigned", "if item.key not in keys:", "if False:"),),
         (Suite("unit/ledger/test_admission.py::test_authority"),),
     ),
     Mutant(
         "the suspended may act",
         (Change(admission, "check_authority", "if account.suspended:", "if False:"),),
+        (Suite("unit/ledger/test_admission.py::test_authority"),),
+    ),
+    Mutant(
+        "the suspended may cosign",
+        (Change(admission, "_check_cosigned", "if account.suspended:", "if False:"),),
         (Suite("unit/ledger/test_admission.py::test_authority"),),
     ),
     Mutant(
@@ -81,7 +103,7 @@ MUTANTS = (
     ),
     Mutant(
         "a sender has no quota",
-        (Change(admission, "BlockAdmission.admit", "if count >= parameters.sender_quota:", "if False:"),),
+        (Change(admission, "BlockAdmission.admit", "if count >= self._quota:", "if False:"),),
         (Suite("unit/ledger/test_chain.py::test_quota_and_block_limits_hold_for_builders_and_checkers"),),
     ),
     Mutant(

@@ -58,6 +58,11 @@ CASES: list[tuple[str, Transaction, Code | None]] = [
     ("a cosigner instead of the sender", by("acme", "globex", cosigners=("globex",)), Code.SIGNATURE_MISSING),
     ("a cosigner with half its threshold", by("acme", "acme", "p1", cosigners=("pair",)), Code.SIGNATURE_MISSING),
     (
+        "a key of nobody beside a cosigner's",
+        by("acme", "acme", "globex", "stranger", cosigners=("globex",)),
+        Code.SIGNATURE_SURPLUS,
+    ),
+    (
         "cosigners with their thresholds",
         by("acme", "acme", "b1", "b2", "p1", "p2", cosigners=("board", "pair")),
         None,
