@@ -23,6 +23,8 @@ from ledger.limits import INTEGER_MAX, JSON_DEPTH_MAX
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 """A document of the profile. (`bool` is an `int` to Python; nobody here adds up truth values.)"""
 
+_INTEGER_MIN = -INTEGER_MAX
+
 
 def encode(value: Json) -> bytes:
     """Canonical bytes of `value`. Raises `MalformedError` for a value outside the profile."""
@@ -52,12 +54,12 @@ def decode(data: bytes, *, bytes_max: int, what: str = "document", depth_max: in
     Raises `MalformedError`, naming `what`, when `data` is longer than `bytes_max`, is not JSON, or is not the
     canonical form of a value of the profile. `depth_max` is raised only by documents that contain whole others.
     """
-    value = decode_form(data, bytes_max=bytes_max, what=what)
+    value = decode_form(data, bytes_max, what)
     check_profile(value, depth_max)
     return value
 
 
-def decode_form(data: bytes, *, bytes_max: int, what: str) -> Json:
+def decode_form(data: bytes, bytes_max: int, what: str) -> Json:
     """Like `decode`, but the value may be outside the profile in what its bytes don't show.
 
     That is: floats, large integers, keys that are not ASCII, depth. For the hot path: its caller reads every field with
@@ -99,7 +101,7 @@ def expect_fields(
     return value
 
 
-def expect_integer(value: Json, *, what: str, minimum: int = 0, maximum: int = INTEGER_MAX) -> int:
+def expect_integer(value: Json, what: str, minimum: int = 0, maximum: int = INTEGER_MAX) -> int:
     """`value` as an integer within [minimum, maximum]; `True` is no integer. Raises `MalformedError`."""
     if type(value) is not int or not minimum <= value <= maximum:
         raise MalformedError(f"{what} must be an integer from {minimum} to {maximum}")
@@ -116,7 +118,7 @@ def expect_string(value: Json, *, what: str, bytes_max: int) -> str:
     raise MalformedError(f"{what} must be a string of at most {bytes_max} bytes")
 
 
-def expect_list(value: Json, *, what: str, items_max: int, items_min: int = 0) -> list[Json]:
+def expect_list(value: Json, what: str, items_max: int, items_min: int = 0) -> list[Json]:
     """`value` as a list of items_min..items_max items. Raises `MalformedError`."""
     if not isinstance(value, list) or not items_min <= len(value) <= items_max:
         raise MalformedError(f"{what} must be a list of {items_min} to {items_max} items")
@@ -126,23 +128,22 @@ def expect_list(value: Json, *, what: str, items_max: int, items_min: int = 0) -
 def check_profile(value: Json, depth_left: int) -> None:
     """Raise `MalformedError` unless `value` is within the profile, nested at most `depth_left` deep."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return
-    if kind is int:
-        if not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator]
-            raise MalformedError("an integer is beyond +-(2^53 - 1)")
-        return
-    if depth_left == 0:
-        raise MalformedError(f"nested deeper than {JSON_DEPTH_MAX}")
-    if kind is list:
-        for item in value:  # type: ignore[union-attr]
-            if type(item) is not str:
-                check_profile(item, depth_left - 1)
-    elif kind is dict:
+    if kind is dict:
+        if depth_left == 0:
+            raise MalformedError(f"nested deeper than {JSON_DEPTH_MAX}")
         for key, item in value.items():  # type: ignore[union-attr]
             if type(key) is not str or not key.isascii():
                 raise MalformedError("an object key is not ASCII")
-            if type(item) is not str and (type(item) is not int or not -INTEGER_MAX <= item <= INTEGER_MAX):  # few are
+            if type(item) is not str and (type(item) is not int or not _INTEGER_MIN <= item <= INTEGER_MAX):  # few are
                 check_profile(item, depth_left - 1)
-    else:
-        raise MalformedError(f"a {kind.__name__} is not part of the format")
+    elif kind is int:
+        if not _INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]
+            raise MalformedError("an integer is beyond +-(2^53 - 1)")
+    elif kind is not str and kind is not bool and value is not None:
+        if depth_left == 0:
+            raise MalformedError(f"nested deeper than {JSON_DEPTH_MAX}")
+        if kind is not list:
+            raise MalformedError(f"a {kind.__name__} is not part of the format")
+        for item in value:  # type: ignore[union-attr]
+            if type(item) is not str:
+                check_profile(item, depth_left - 1)

@@ -32,7 +32,7 @@ ZERO_DIGEST = Digest(bytes(DIGEST_BYTES))
 _DIGEST = struct.Struct(f"{DIGEST_BYTES}s")
 
 
-def parse_hex(text: object, *, size: int, what: str) -> bytes:
+def parse_hex(text: object, size: int, what: str) -> bytes:
     """The `size` bytes that lower-case hex `text` stands for. Raises `MalformedError`, naming `what`."""
     if isinstance(text, str) and len(text) == 2 * size:
         try:

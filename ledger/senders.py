@@ -7,6 +7,7 @@ an account may. [safety]
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from ledger.encoding import Json
@@ -24,10 +25,16 @@ VALIDATOR_SENDER_PATTERN: Final = VALIDATOR_SENDER_PREFIX + VALIDATOR_NAME_PATTE
 
 def parse_sender(value: Json) -> str:
     """`value` as the sender of a transaction. Raises `MalformedError`."""
-    if isinstance(value, str) and ":" in value and is_validator_sender(value):  # nearly none: so asked first
-        parse_validator_name(sending_validator(value))
-        return value
-    return parse_account_name(value, "sender")
+    return _known(value) if isinstance(value, str) else parse_account_name(value, "sender")
+
+
+# The same few are in every transaction; what is none raises, and is not remembered.
+@lru_cache(maxsize=4_096)
+def _known(text: str) -> str:
+    if not is_validator_sender(text):
+        return parse_account_name(text, "sender")
+    parse_validator_name(sending_validator(text))
+    return text
 
 
 def is_validator_sender(sender: str) -> bool:

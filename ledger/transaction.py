@@ -68,7 +68,6 @@ from ledger.primitives import (
     parse_digest,
     parse_hex,
     parse_public_key,
-    parse_signature,
 )
 from ledger.refusals import Code, Refusal
 from ledger.senders import SENDER_BYTES_MAX, parse_sender
@@ -89,6 +88,9 @@ _SIGNATURE = b'{"key":"%b","signature":"%b"}'
 _KEY_OFFSET = len(b'{"key":"')
 _SIGNATURE_OFFSET = len(b'","signature":"')
 _SIGNATURE_BYTES = len(_SIGNATURE) - 4 + 2 * PUBLIC_KEY_BYTES + 2 * SIGNATURE_BYTES
+_BODY_OFFSET = len(_BODY_OPENING)
+_SIGNATURE_STEP = _SIGNATURE_BYTES + len(",")  # behind the last stands the end of the list
+_BODY_END_OFFSET = len(_SIGNATURES_OPENING) + len("}")  # from the envelope's end, with a step for each signature
 _BODY_BYTES_MAX = ENVELOPE_BYTES_MAX - len(_BODY_OPENING) - len(_SIGNATURES_OPENING) - _SIGNATURE_BYTES - len("]}")
 
 
@@ -141,7 +143,7 @@ def parse_transaction(envelope: bytes, name: Digest | None = None) -> Transactio
         )
     try:
         # Every field below has a reader that accepts one type only; the content of a record is checked by its own.
-        fields = decode_form(envelope, bytes_max=ENVELOPE_BYTES_MAX, what="envelope")
+        fields = decode_form(envelope, ENVELOPE_BYTES_MAX, "envelope")
         if not isinstance(fields, dict) or fields.keys() != _ENVELOPE_FIELDS:
             fields = expect_fields(fields, what="envelope", required=_ENVELOPE_FIELDS)
         body = _parse_body(fields["body"])
@@ -227,11 +229,11 @@ def claimed_signatures(envelope: bytes) -> tuple[bytes, list[tuple[PublicKey, Si
     formed; anything, or nothing, otherwise. Only to verify ahead of time what `parse_transaction` will find in it.
     """
     start = envelope.rfind(_SIGNATURES_OPENING)
-    if start < 0 or len(envelope) - start > (SIGNATURES_PER_TRANSACTION_MAX + 1) * (_SIGNATURE_BYTES + 1):
+    if start < 0 or len(envelope) - start > (SIGNATURES_PER_TRANSACTION_MAX + 1) * _SIGNATURE_STEP:
         return b"", []
     signers = []
     # In canonical form each has a fixed length, and nothing follows them but the end of list and envelope.
-    for key_start in range(start + len(_SIGNATURES_OPENING) + _KEY_OFFSET, len(envelope), _SIGNATURE_BYTES + 1):
+    for key_start in range(start + len(_SIGNATURES_OPENING) + _KEY_OFFSET, len(envelope), _SIGNATURE_STEP):
         key_end = key_start + 2 * PUBLIC_KEY_BYTES
         signature_start = key_end + _SIGNATURE_OFFSET
         try:
@@ -242,7 +244,7 @@ def claimed_signatures(envelope: bytes) -> tuple[bytes, list[tuple[PublicKey, Si
         if len(signature) < SIGNATURE_BYTES:
             return b"", []
         signers.append((PublicKey(key), Signature(signature)))
-    return _TRANSACTION_TAG + envelope[len(_BODY_OPENING) : start], signers
+    return _TRANSACTION_TAG + envelope[_BODY_OFFSET:start], signers
 
 
 def transaction_id(body: bytes) -> Digest:
@@ -267,8 +269,7 @@ def assemble(body: bytes, signatures: Iterable[KeySignature]) -> bytes:
 
 def _signed_bytes(envelope: bytes, signatures: int) -> bytes:
     """What is signed of a canonical envelope: its signatures have a fixed length, and the body is what is left."""
-    end = -len(_SIGNATURES_OPENING) - signatures * (_SIGNATURE_BYTES + 1) - 1
-    return _TRANSACTION_TAG + envelope[len(_BODY_OPENING) : end]
+    return _TRANSACTION_TAG + envelope[_BODY_OFFSET : -_BODY_END_OFFSET - signatures * _SIGNATURE_STEP]
 
 
 def _parse_body(value: Json) -> TransactionBody | Refusal:
@@ -284,17 +285,18 @@ def _parse_body(value: Json) -> TransactionBody | Refusal:
         expect_fields(value, what="body", required=_BODY_FIELDS, optional=_BODY_OPTIONAL)
     sender = parse_sender(value["sender"])
     cosigners = _parse_cosigners(value["cosigners"], sender) if "cosigners" in value else ()
-    items = expect_list(value["operations"], what="operations", items_max=OPERATIONS_PER_TRANSACTION_MAX, items_min=1)
-    operations = tuple(map(parse_operation, items))
+    items = expect_list(value["operations"], "operations", OPERATIONS_PER_TRANSACTION_MAX, 1)
+    operations = tuple([parse_operation(item) for item in items])
     for operation in operations:
         if operation.by != sender and operation.by not in cosigners:
             raise MalformedError(f"an operation is by {operation.by!r}, neither the sender nor a cosigner")
+    chain = value["chain"]
     body = TransactionBody(
         version,
-        _parse_chain(value["chain"]),
+        _known_chain(chain) if isinstance(chain, str) else parse_digest(chain, "chain"),
         sender,
-        parse_hex(value["nonce"], size=NONCE_BYTES, what="nonce"),
-        expect_integer(value["valid_until"], what="valid_until"),
+        parse_hex(value["nonce"], NONCE_BYTES, "nonce"),
+        expect_integer(value["valid_until"], "valid_until"),
         operations,
         cosigners,
         _parse_memo(value["memo"]) if "memo" in value else None,
@@ -316,17 +318,8 @@ def _not_only_evidence(body: TransactionBody) -> str | None:
     return None
 
 
-def _parse_chain(value: Json) -> Digest:
-    return _known_chain(value) if isinstance(value, str) else parse_digest(value, "chain")
-
-
-def _parse_key(value: Json) -> PublicKey:
-    if isinstance(value, str) and len(value) == 2 * PUBLIC_KEY_BYTES:
-        return _known_key(value)
-    return parse_public_key(value, "key")
-
-
-# A sender signs many transactions with one key. All bounds are those of names (`ledger.names`).
+# A sender signs many transactions with one key. What is none raises, and is not remembered. All bounds are those of
+# names (`ledger.names`).
 @lru_cache(maxsize=4_096)
 def _known_key(text: str) -> PublicKey:
     return parse_public_key(text, "key")
@@ -355,16 +348,17 @@ def _parse_memo(value: Json) -> str:
 
 
 def _parse_signatures(value: Json) -> tuple[KeySignature, ...]:
-    items = expect_list(value, what="signatures", items_max=SIGNATURES_PER_TRANSACTION_MAX, items_min=1)
+    items = expect_list(value, "signatures", SIGNATURES_PER_TRANSACTION_MAX, 1)
     signatures = []
     previous = b""
     for item in items:
         if not isinstance(item, dict) or item.keys() != _SIGNATURE_FIELDS:
             expect_fields(item, what="a signature", required=_SIGNATURE_FIELDS)
             raise AssertionError("expect_fields refuses what is not these fields")
-        key = _parse_key(item["key"])
+        text = item["key"]
+        key = _known_key(text) if isinstance(text, str) else parse_public_key(text, "key")
         if key <= previous:
             raise MalformedError("signatures must be in ascending order of key, one per key")
         previous = key
-        signatures.append(KeySignature(key, parse_signature(item["signature"], "signature")))
+        signatures.append(KeySignature(key, Signature(parse_hex(item["signature"], SIGNATURE_BYTES, "signature"))))
     return tuple(signatures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from ledger.encoding import Json
 from ledger.errors import MalformedError
@@ -18,7 +18,8 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
 """Every type of operation."""
 
 
-_COMMON_FIELDS = frozenset({"type", "by"})
+# All that reading an operation needs of its kind: its required fields, and the parsers of all.
+_FIELDS: Final = {kind.type: (kind, kind.parsers, kind.required) for kind in OPERATIONS.values()}
 
 
 class UnknownOperationError(MalformedError):
@@ -33,27 +34,25 @@ def parse_operation(value: Json) -> Operation:
     if not isinstance(value, dict):
         raise MalformedError("an operation must be a JSON object")
     type_name = value.get("type")
-    kind = OPERATIONS.get(type_name) if isinstance(type_name, str) else None
-    if kind is None:
+    found = _FIELDS.get(type_name) if isinstance(type_name, str) else None
+    if found is None:
         raise UnknownOperationError(f"there is no operation of type {type_name!r}")
-    by = value.get("by")
+    kind, parsers, required = found
+    fields: dict[str, Any] = value.copy()
+    del fields["type"]
+    by = fields.pop("by", None)
     if not isinstance(by, str):
         raise MalformedError(f"{kind.type}: by must be the name of an account")
-    parsers = kind.parsers
-    parsed: dict[str, object] = {}
-    for name, item in value.items():
-        parse = parsers.get(name)
-        if parse is not None:
-            parsed[name] = parse(item, name)
-        elif name not in _COMMON_FIELDS:
+    for name, item in fields.items():  # each is replaced by what it stands for
+        if name not in parsers:
             raise MalformedError(f"{kind.type} has an unknown field {name!r}")
-    for name in kind.required:
-        if name not in parsed:
+        fields[name] = parsers[name](item, name)
+    for name in required:
+        if name not in fields:
             raise MalformedError(f"{kind.type} lacks the field {name!r}")
-    if problem := kind.check(parsed):
+    if problem := kind.check(fields):
         raise MalformedError(f"{kind.type}: {problem}")
-    parsed["by"] = by
-    return kind.operation(**parsed)
+    return kind.operation(by, **fields)
 
 
 def operation_to_json(operation: Operation) -> dict[str, Json]:
