@@ -13,9 +13,9 @@ adds as many as it likes; what is beyond is refused and may be submitted again.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import heapify, heappop, heappush
 
 from ledger.limits import (
     ENVELOPE_BYTES_MAX,
@@ -76,6 +76,11 @@ class Mempool:
         self._member_bytes_max = member_bytes_max
         self._by_id: dict[Digest, Transaction] = {}
         self._by_envelope_hash: dict[Digest, Transaction] = {}
+        # Asked several times about each transaction of a node: without a call in between.
+        self.pending: Callable[[Digest], bool] = self._by_id.__contains__
+        """Whether a transaction with this id waits."""
+        self.get: Callable[[Digest], Transaction | None] = self._by_envelope_hash.get
+        """The pending transaction with exactly this envelope (by its hash), or None."""
         self._ring: dict[str, _Queue] = {}  # no sender without a transaction
         self._shares: dict[str, _Share] = {}  # by top-level account; none without a transaction
         self._bytes = 0
@@ -94,14 +99,6 @@ class Mempool:
     def is_full(self) -> bool:
         """Whether there is no room for every transaction, whoever sends it: large ones are refused first."""
         return len(self._by_id) >= self._transactions_max or self._bytes + ENVELOPE_BYTES_MAX > self._bytes_max
-
-    def pending(self, transaction_id: Digest) -> bool:
-        """Whether a transaction with this id waits."""
-        return transaction_id in self._by_id
-
-    def get(self, envelope_hash: Digest) -> Transaction | None:
-        """The pending transaction with exactly this envelope, or None."""
-        return self._by_envelope_hash.get(envelope_hash)
 
     def get_by_id(self, transaction_id: Digest) -> Transaction | None:
         """The pending transaction with this id, or None."""
@@ -134,9 +131,17 @@ class Mempool:
     def has_ample_room(self, transactions: Sequence[Transaction]) -> bool:
         """Whether there is room for all of these for certain, in any order, however many of them are by one sender."""
         count, size = len(transactions), sum([len(item.envelope) for item in transactions])
-        if len(self._by_id) + count > self._transactions_max or self._bytes + size > self._bytes_max:
+        count_after, size_after = len(self._by_id) + count, self._bytes + size
+        if count_after > self._transactions_max or size_after > self._bytes_max:
             return False
-        for sender in {item.body.sender for item in transactions}:
+        senders = {item.body.sender for item in transactions}
+        if (
+            count_after <= min(self._sender_transactions_max, self._member_transactions_max)
+            and size_after <= min(self._sender_bytes_max, self._member_bytes_max)
+            and ":" not in "".join(senders)
+        ):
+            return True  # though all that waits were by one account
+        for sender in senders:
             queue = self._ring.get(sender) or self._new_queue(sender)
             if len(queue) + count > queue.count_max or queue.bytes + size > self._sender_bytes_max:
                 return False
@@ -145,24 +150,28 @@ class Mempool:
                 return False
         return True
 
-    def put(self, transaction: Transaction) -> int:
-        """Take in a verified transaction for which there is room. One whose id is pending already changes nothing.
+    def put(self, transactions: Iterable[Transaction]) -> list[int]:
+        """Take in verified transactions for which there is room. One whose id is pending already changes nothing.
 
-        Returns how many of its sender wait now.
+        Returns, of each, how many of its sender wait when it is in.
         """
-        sender = transaction.body.sender
-        queue = self._ring.get(sender) or self._queue_of(sender)
-        if transaction.id not in self._by_id:
-            size = len(transaction.envelope)
-            queue[transaction.id] = transaction
-            queue.bytes += size
-            queue.share.count += 1
-            queue.share.bytes += size
-            self._by_id[transaction.id] = transaction
-            self._by_envelope_hash[transaction.envelope_hash] = transaction
-            self._bytes += size
-            heapq.heappush(self._expiries, (transaction.body.valid_until_ms, transaction.id))
-        return len(queue)
+        ring, by_id, by_envelope_hash, expiries = self._ring, self._by_id, self._by_envelope_hash, self._expiries
+        waiting: list[int] = []
+        for transaction in transactions:
+            body, transaction_id = transaction.body, transaction.id
+            sender = body.sender
+            queue = ring.get(sender) or self._queue_of(sender)
+            if transaction_id not in by_id:
+                size, share = len(transaction.envelope), queue.share
+                queue[transaction_id] = by_id[transaction_id] = transaction
+                by_envelope_hash[transaction.envelope_hash] = transaction
+                queue.bytes += size
+                share.count += 1
+                share.bytes += size
+                self._bytes += size
+                heappush(expiries, (body.valid_until_ms, transaction_id))
+            waiting.append(len(queue))
+        return waiting
 
     def _queue_of(self, sender: str) -> _Queue:
         """A queue for `sender`, of whom nothing waits, which is in the ring from now on."""
@@ -204,15 +213,13 @@ class Mempool:
 
         Their senders move to the end of the ring. Ids that are not pending are passed over.
         """
-        removed: list[Transaction] = []
-        for transaction_id in transaction_ids:
-            transaction = self._by_id.get(transaction_id)
-            if transaction is not None:
-                self._forget(transaction)
-                removed.append(transaction)
-                queue = self._ring.pop(transaction.body.sender, None)
-                if queue is not None:
-                    self._ring[transaction.body.sender] = queue
+        waiting = map(self._by_id.get, dict.fromkeys(transaction_ids))
+        removed = [transaction for transaction in waiting if transaction is not None]
+        served = self._forget(removed)
+        for sender in reversed(dict.fromkeys(reversed(served))):  # in the order in which each was served last
+            queue = self._ring.pop(sender, None)
+            if queue is not None:
+                self._ring[sender] = queue
         self._compact()
         return removed
 
@@ -232,31 +239,34 @@ class Mempool:
         """Forget what cannot be in a block whose parent has time `ledger_time_ms`, and return those ids."""
         dropped = []
         while self._expiries and self._expiries[0][0] <= ledger_time_ms:
-            _, transaction_id = heapq.heappop(self._expiries)
+            _, transaction_id = heappop(self._expiries)
             transaction = self._by_id.get(transaction_id)
             if transaction is not None:
-                self._forget(transaction)
+                self._forget([transaction])
                 dropped.append(transaction_id)
         return tuple(dropped)
 
-    def _forget(self, transaction: Transaction) -> None:
-        del self._by_id[transaction.id]
-        del self._by_envelope_hash[transaction.envelope_hash]
-        size = len(transaction.envelope)
-        self._bytes -= size
-        queue = self._ring[transaction.body.sender]
-        del queue[transaction.id]
-        queue.bytes -= size
-        share = queue.share
-        share.count -= 1
-        share.bytes -= size
-        if not queue:
-            del self._ring[transaction.body.sender]
-            if not share.count:
-                del self._shares[share.member]
+    def _forget(self, transactions: Sequence[Transaction]) -> list[str]:
+        """Let go of these, which wait, each there once; returns the sender of each."""
+        ring, by_id, by_envelope_hash = self._ring, self._by_id, self._by_envelope_hash
+        senders = [transaction.body.sender for transaction in transactions]
+        for transaction, sender in zip(transactions, senders, strict=True):
+            transaction_id, size = transaction.id, len(transaction.envelope)
+            queue = ring[sender]
+            share = queue.share
+            del by_id[transaction_id], by_envelope_hash[transaction.envelope_hash], queue[transaction_id]
+            queue.bytes -= size
+            share.count -= 1
+            share.bytes -= size
+            self._bytes -= size
+            if not queue:
+                del ring[sender]
+                if not share.count:
+                    del self._shares[share.member]
+        return senders
 
     def _compact(self) -> None:
         """Rebuild the heap of expiries when most of it is about transactions that are gone: it stays bounded."""
         if len(self._expiries) > 2 * len(self._by_id) + 1_000:
             self._expiries = [(item.body.valid_until_ms, item.id) for item in self._by_id.values()]
-            heapq.heapify(self._expiries)
+            heapify(self._expiries)

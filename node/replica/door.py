@@ -90,28 +90,34 @@ class Door:
         Returns what became of each, in order; and those that are in the mempool from now on, each with how many of its
         sender wait there, itself included.
         """
-        outcomes = [self._known(name) for name, _ in named]
+        waiting, verified, pending = self.mempool.get, self._verified, self.mempool.pending
+        # Nearly none is known.
+        outcomes = [self._known(name) if waiting(name) is not None or name in verified else None for name, _ in named]
         left = [index for index, known in enumerate(outcomes) if known is None]
         unknown = dict([named[index] for index in left])
         parsed = {name: parse_transaction(envelope, name) for name, envelope in unknown.items()}
         admitted: list[tuple[Transaction, int]] = []
         while left:
-            entering: dict[Digest, tuple[int, Transaction]] = {}
+            entering: dict[Digest, int] = {}
+            items: list[Transaction] = []  # of `entering`, in the same order
             again: list[int] = []  # of an id that comes before in this very batch: judged after that
             for index in left:
                 item = parsed[named[index][0]]
                 if isinstance(item, Refusal):
                     outcomes[index] = item
-                elif item.id in entering:
+                    continue
+                transaction_id = item.id
+                if transaction_id in entering:
                     again.append(index)
-                elif self.mempool.pending(item.id):
-                    outcomes[index] = Pending(item.id)
-                elif found := self._found(item.id):
+                elif pending(transaction_id):
+                    outcomes[index] = Pending(transaction_id)
+                elif found := self._found(transaction_id):
                     outcomes[index] = found
                 else:
-                    entering[item.id] = index, item
-            entered = self._enter([item for _, item in entering.values()], deciding)
-            for (index, item), refusal_or_waiting in zip(entering.values(), entered, strict=True):
+                    entering[transaction_id] = index
+                    items.append(item)
+            entered = self._enter(items, deciding)
+            for index, item, refusal_or_waiting in zip(entering.values(), items, entered, strict=True):
                 if isinstance(refusal_or_waiting, Refusal):
                     outcomes[index] = refusal_or_waiting
                 else:
@@ -199,8 +205,9 @@ class Door:
         if self._verified:  # mostly nothing is, but what waits in the mempool
             for transaction in removed:
                 self._verified.pop(transaction.envelope_hash, None)
+        forget = self._submitted.pop
         for transaction_id in transaction_ids:
-            self._submitted.pop(transaction_id, None)
+            forget(transaction_id, None)
 
     def drop_unauthorized(self, accounts: AbstractSet[str], deciding: Deciding) -> int:
         """Forget transactions of these accounts, which a block changed, that may be in no block any more; how many.
@@ -254,17 +261,19 @@ class Door:
             if len(transactions) == 1:
                 return [_unreadable("whether it may be in a block", error)]
             return [found for item in transactions for found in self._enter([item], deciding)]
-        return [refusal or self.mempool.put(item) for item, refusal in zip(transactions, refusals, strict=True)]
+        passed = [item for item, refusal in zip(transactions, refusals, strict=True) if refusal is None]
+        waiting = iter(self.mempool.put(passed))
+        return [next(waiting) if refusal is None else refusal for refusal in refusals]
 
     def _refusals(self, transactions: Sequence[Transaction], deciding: Deciding) -> list[Refusal | None]:
         """Of each transaction why it is refused, or None: authority at the tip, then signatures unless this very
         envelope was verified before."""
-        state, context = deciding.state, deciding.admission
+        state, context, verify, verified = deciding.state, deciding.admission, self._verify, self._verified
         refusals = [check_authority(item, state, context) for item in transactions]
-        for index, item in enumerate(transactions):
-            if refusals[index] is None and item.envelope_hash not in self._verified:
-                refusals[index] = check_signatures(item, self._verify)
-        return refusals
+        return [
+            check_signatures(item, verify) if refusal is None and item.envelope_hash not in verified else refusal
+            for item, refusal in zip(transactions, refusals, strict=True)
+        ]
 
 
 def _unreadable(what: str, error: DamagedError) -> Refusal:

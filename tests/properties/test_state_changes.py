@@ -180,7 +180,7 @@ class MempoolMachine(RuleBasedStateMachine):
         if not known:
             assert (self.pool.room_for(transaction) is None) == room
         if known or room:
-            self.pool.put(transaction)
+            self.pool.put([transaction])
         if room and not known:
             self.model.append(transaction)
 

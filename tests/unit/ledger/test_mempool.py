@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ledger.limits import ENVELOPE_BYTES_MAX
+from msgspec.structs import replace
+
+from ledger.limits import ENVELOPE_BYTES_MAX, MEMPOOL_VALIDATOR_TRANSACTIONS_MAX
 from ledger.mempool import Mempool
 from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction
@@ -22,7 +24,7 @@ def add(pool: Mempool, item: Transaction) -> Refusal | None:
     """Put it in if there is room, as the door does."""
     if not pool.pending(item.id) and (refusal := pool.room_for(item)):
         return refusal
-    pool.put(item)
+    pool.put([item])
     return None
 
 
@@ -98,6 +100,15 @@ def test_who_was_served_goes_to_the_end_of_the_ring() -> None:
     assert [item.body.sender for item in first] == ["a", "b"]
     pool.remove([item.id for item in first])
     assert taken(pool, 2) == [("c", 0), ("a", 1)]
+
+
+def test_who_was_served_last_is_last_in_the_ring_and_an_id_that_is_named_twice_is_one() -> None:
+    pool = filled(*(transaction(sender, n) for sender in "abc" for n in range(3)))
+    gone = [transaction("a", 0), transaction("b", 0), transaction("a", 1)]
+    ids = [item.id for item in gone]
+    assert pool.remove([*ids, ids[0], transaction("d", 0).id, *ids]) == gone
+    assert taken(pool, 3) == [("c", 0), ("b", 1), ("a", 2)]
+    assert len(pool) == 6
 
 
 def test_a_flood_delays_nobody() -> None:
@@ -214,7 +225,7 @@ def test_the_bytes_of_one_sender_are_bounded_whatever_room_there_is() -> None:
     assert refusal is not None
     assert refusal.code is Code.SENDER_MEMPOOL_FULL
     assert add(pool, transaction("b", 1)) is None
-    assert pool.put(transaction("b", 1)) == 1, "it waits already"
+    assert pool.put([transaction("b", 1)]) == [1], "it waits already"
     pool.remove([one.id])
     assert pool.room_for(transaction("a", 3)) is None
     assert add(pool, transaction("a", 3)) is None
@@ -239,16 +250,16 @@ def test_a_pool_is_full_when_there_is_not_room_for_every_transaction() -> None:
     fullness = []
     for item in (first, second):
         fullness.append(pool.is_full)
-        pool.put(item)
+        pool.put([item])
     assert [*fullness, pool.is_full] == [False, False, True]
     pool.remove([first.id])
     assert not pool.is_full
 
     pool = Mempool(bytes_max=len(first.envelope) + ENVELOPE_BYTES_MAX)
     assert not pool.is_full
-    pool.put(first)
+    pool.put([first])
     assert not pool.is_full, "the largest one that there may be still fits"
-    pool.put(second)
+    pool.put([second])
     assert pool.is_full
     assert add(pool, transaction("c", 1)) is None, "small ones fit"
 
@@ -286,3 +297,12 @@ def test_ample_room_is_room_for_all_whoever_they_are_by() -> None:
                 assert not ample or add_all(pool, batch) == (None,) * len(batch), (limit, batch)
             assert Mempool().has_ample_room(batch)
     assert min(said.values()) > 100
+
+
+def test_room_for_a_validator_is_not_ample_because_the_pool_is_nearly_empty() -> None:
+    """It may have fewer waiting than an account may."""
+    made = [transaction("a", nonce) for nonce in range(MEMPOOL_VALIDATOR_TRANSACTIONS_MAX + 1)]
+    assert Mempool().has_ample_room(made)
+    assert not Mempool().has_ample_room(
+        [replace(item, body=replace(item.body, sender="validator:v0")) for item in made]
+    )
