@@ -239,9 +239,9 @@ def _compute(
     if round:
         writes[LEADERS_KEY] = encode_trusted(_leaders_after(state, next_validators, height, round).to_json())
     results = zip(transactions, execution.results, strict=True)
-    leaf_hashes = tuple(
+    leaf_hashes = merkle.leaf_hashes(
         [
-            merkle.leaf_hash(leaf_bytes(height, index, transaction.id.hex(), transaction.envelope_hash.hex(), result))
+            leaf_bytes(height, index, transaction.id.hex(), transaction.envelope_hash.hex(), result)
             for index, (transaction, result) in enumerate(results)
         ]
     )
@@ -270,7 +270,7 @@ def _compute(
         block_hash=block_hash(header_bytes),
         transactions=tuple(transactions),
         results=execution.results,
-        leaf_hashes=leaf_hashes,
+        leaf_hashes=tuple(leaf_hashes),
         writes=writes,
         events=execution.events,
         trie=trie,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from itertools import chain
 
 from ledger.errors import MalformedError
 
@@ -20,8 +21,9 @@ FRAMING_BYTES = _LENGTH.size
 
 def pack(items: Iterable[bytes]) -> bytes:
     """The one form of `items`, in order. Each item is shorter than 2^32 bytes."""
-    length = _LENGTH.pack
-    return b"".join([part for item in items for part in (length(len(item)), item)])
+    items = tuple(items)
+    lengths = map(_LENGTH.pack, map(len, items))
+    return b"".join(chain.from_iterable(zip(lengths, items, strict=True)))
 
 
 def unpack(data: bytes, *, items_max: int, item_bytes_max: int, start: int = 0) -> tuple[bytes, ...]:

@@ -16,7 +16,7 @@ it is full: storage keeps those, `Frontier` is the row of the present size, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -40,6 +40,11 @@ PerfectSubtree: TypeAlias = tuple[int, int, Digest]
 def leaf_hash(entry: bytes) -> Digest:
     """The hash of a log entry: SHA-256(0x00 | entry) (RFC 6962 section 2.1)."""
     return sha256(_LEAF_PREFIX + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[Digest]:
+    """`leaf_hash` of each entry, with one call for all."""
+    return [sha256(_LEAF_PREFIX + entry).digest() for entry in entries]
 
 
 def node_hash(left: Digest, right: Digest) -> Digest:

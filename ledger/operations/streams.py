@@ -97,30 +97,29 @@ class RecordAppend(Struct, frozen=True, gc=False):
 
     def apply(self, state: Overlay, place: Place) -> tuple[Event, ...] | Refusal:
         """See `Operation.apply`."""
-        stream = state.stream(self.stream)
+        name, key = self.stream, self.key
+        stream = state.stream(name)
         if stream is None:
-            return Refusal(Code.STREAM_UNKNOWN, f"no stream {self.stream}")
+            return Refusal(Code.STREAM_UNKNOWN, f"no stream {name}")
         if self.by not in stream.writers:
-            return Refusal(Code.WRITER_NOT_ALLOWED, f"{self.by} is not among the writers of {self.stream}")
+            return Refusal(Code.WRITER_NOT_ALLOWED, f"{self.by} is not among the writers of {name}")
         if stream.frozen:
-            return Refusal(Code.STREAM_FROZEN, f"stream {self.stream} is frozen")
+            return Refusal(Code.STREAM_FROZEN, f"stream {name} is frozen")
         revision = stream.count + 1
-        if self.key is not None:
+        if key is not None:
             if self.expected_revision is not None:
-                latest = state.latest(self.stream, self.key)
+                latest = state.latest(name, key)
                 found = 0 if latest is None else latest.revision
                 if found != self.expected_revision:
                     return Refusal(
                         Code.REVISION_CONFLICT, f"the key is at revision {found}, not {self.expected_revision}"
                     )
             state.put(
-                latest_key(self.stream, self.key),
-                LatestRecord(
-                    self.stream, self.key, revision, place.height, place.transaction_id, place.operation_index
-                ),
+                latest_key(name, key),
+                LatestRecord(name, key, revision, place.height, place.transaction_id, place.operation_index),
             )
-        state.put(stream_key(self.stream), Stream(stream.name, stream.owner, stream.writers, revision, stream.frozen))
-        return (RecordAppended(self.stream, revision, self.key, place.transaction_index, place.operation_index),)
+        state.put(stream_key(name), Stream(stream.name, stream.owner, stream.writers, revision, stream.frozen))
+        return (RecordAppended(name, revision, key, place.transaction_index, place.operation_index),)
 
 
 def _own_stream(state: Overlay, name: str, by: str) -> Stream | Refusal:

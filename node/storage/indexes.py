@@ -22,6 +22,7 @@ from ledger.events import (
     StreamTouched,
     ValidatorTouched,
 )
+from ledger.operations.kinds import Operation
 from ledger.senders import is_validator_sender, sending_validator
 from node.ports import Reader
 from node.storage import keys
@@ -45,14 +46,16 @@ def write_indexes(batch: Batch, block: CandidateBlock) -> None:
     """Add to `batch` all index rows of `block`."""
     height = keys.pack_height(block.header.height)
     about: About = {kind: defaultdict(set) for kind in Subject}
-    accounts, operations = about[Subject.ACCOUNT], about[Subject.OPERATION]
+    accounts = about[Subject.ACCOUNT]
+    operations: dict[type[Operation], set[int]] = defaultdict(set)
     for index, transaction in enumerate(block.transactions):
         body = transaction.body
         accounts[body.sender].add(index)
         for cosigner in body.cosigners:
             accounts[cosigner].add(index)
         for operation in body.operations:
-            operations[operation.kind.type].add(index)
+            operations[type(operation)].add(index)
+    about[Subject.OPERATION] = {operation.kind.type: indices for operation, indices in operations.items()}
     for sender in [name for name in accounts if is_validator_sender(name)]:
         about[Subject.VALIDATOR][sending_validator(sender)] |= accounts[sender]
     _write_events(batch, block, height, about)
@@ -72,12 +75,13 @@ def _write_events(batch: Batch, block: CandidateBlock, height: bytes, about: Abo
     for event in block.events:
         match event:
             case RecordAppended():  # most are, and taking one apart by pattern costs as much as all the rest
-                stream, revision = event.stream, event.revision
+                stream, revision, transaction_index = event.stream, event.revision, event.transaction_index
                 stream_places = places[stream]
-                first = first_revisions.setdefault(stream, revision)
-                assert revision == first + len(stream_places), "revisions are gap-free"
-                stream_places.append(place(event.transaction_index, event.operation_index))
-                streams[stream].add(event.transaction_index)
+                if not stream_places:
+                    first_revisions[stream] = revision
+                assert revision == first_revisions[stream] + len(stream_places), "revisions are gap-free"
+                stream_places.append(place(transaction_index, event.operation_index))
+                streams[stream].add(transaction_index)
                 if event.key is not None:
                     revisions[stream, event.key].append(revision)
             case AccountTouched(account, transaction_index):

@@ -43,7 +43,7 @@ from node.storage.errors import (
     StoreLockedError,
     StoreMissingError,
 )
-from node.storage.rows import seal, unseal
+from node.storage.rows import seal_all, unseal
 
 # Of rows in memory and log before a table is written; twice that while it is. At 16 MiB, the merging of tables takes
 # twice the CPU time per row (measured over 700,000 transactions). All validators write the same rows: with one size for
@@ -162,8 +162,8 @@ class LevelDBStore:
                 self._sync_logs()
             with self._database.write_batch(transaction=True, sync=sync) as batch:
                 put = batch.put
-                for key, value in puts.items():
-                    put(key, seal(key, value))
+                for key, row in seal_all(puts):
+                    put(key, row)
                 for key in deletes:
                     batch.delete(key)
         except Exception as error:

@@ -11,6 +11,7 @@ This is a checksum against accidents. What must hold against people (headers, bo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from zlib import crc32
 
 from node.storage.errors import DamagedError
@@ -22,6 +23,14 @@ CHECKSUM_BYTES = 4
 def seal(key: bytes, value: bytes) -> bytes:
     """The row that stands for `value` under `key`."""
     return value + crc32(value, crc32(key, len(key))).to_bytes(CHECKSUM_BYTES, "big")
+
+
+def seal_all(values: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Each key with the row of its value, as by `seal`, with one call for all."""
+    return [
+        (key, value + crc32(value, crc32(key, len(key))).to_bytes(CHECKSUM_BYTES, "big"))
+        for key, value in values.items()
+    ]
 
 
 def unseal(key: bytes, row: bytes) -> bytes:

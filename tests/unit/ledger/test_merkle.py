@@ -18,6 +18,7 @@ from ledger.merkle import (
     check_inclusion,
     frontier_at,
     leaf_hash,
+    leaf_hashes,
     node_hash,
     node_hashes,
     perfect_subtrees,
@@ -95,6 +96,7 @@ def test_the_hashes_one_level_up_are_those_of_each_pair(pairs: int) -> None:
 
 def test_domain_separation() -> None:
     assert leaf_hash(b"x") == sha256(b"\x00x")
+    assert leaf_hashes([b"x", b""]) == [leaf_hash(b"x"), leaf_hash(b"")]
     left, right = leaf_hash(b"l"), leaf_hash(b"r")
     assert node_hash(left, right) == sha256(b"\x01" + left + right)
     assert leaf_hash(left + right) != node_hash(left, right), "a node is not the leaf of its children's hashes"

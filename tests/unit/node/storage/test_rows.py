@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.storage.errors import DamagedError
-from node.storage.rows import CHECKSUM_BYTES, describe, seal, unseal
+from node.storage.rows import CHECKSUM_BYTES, describe, seal, seal_all, unseal
 
 
 def test_the_form_of_a_row_is_fixed() -> None:
@@ -19,6 +19,11 @@ def test_a_sealed_value_is_read_under_its_key(key: bytes, value: bytes) -> None:
     row = seal(key, value)
     assert len(row) == len(value) + CHECKSUM_BYTES
     assert unseal(key, row) == value
+
+
+@given(st.dictionaries(st.binary(), st.binary()))
+def test_values_that_are_sealed_together_are_what_each_is_alone(values: dict[bytes, bytes]) -> None:
+    assert seal_all(values) == [(key, seal(key, value)) for key, value in values.items()]
 
 
 @given(st.binary(min_size=1), st.binary(), st.data())
