@@ -16,7 +16,7 @@ import termios
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from ledger.limits import (
     HTTP_CLOSE_SECONDS_MAX,
@@ -114,7 +114,17 @@ class _Connection(RequestHandler):
     """An aiohttp connection that gives its shares back, waits only so long for the rest of a request and for its
     reader, and says in problem details what its parser refuses."""
 
-    __slots__ = ("_address", "_connections", "_head", "_node", "_patience", "_unread", "_waiting_bytes", "_wire")
+    __slots__ = (
+        "_address",
+        "_connections",
+        "_head",
+        "_node",
+        "_patience",
+        "_senseless",
+        "_unread",
+        "_waiting_bytes",
+        "_wire",
+    )
 
     def __init__(self, server: web.Server, connections: Places[_Connection], context: Context, address: str) -> None:
         super().__init__(
@@ -133,6 +143,7 @@ class _Connection(RequestHandler):
         self._waiting_bytes = 0  # of `unread`, as long as the transport has paused writing
         self._patience: asyncio.TimerHandle | None = None
         self._head: asyncio.TimerHandle | None = None  # as long as a request's head has begun and not ended
+        self._senseless = False  # what came last is no request: the connection ends with the answer to it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Have little wait here and in the kernel, in front of a reader who may never come."""
@@ -144,8 +155,13 @@ class _Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """A request comes, or some of one: what begins while none is waited for is the head of the next."""
+        if self._senseless:
+            return  # there may be megabytes of it before the answer has its turn
         idle = self._waits_for_request()
         super().data_received(data)
+        if self._messages and isinstance(refused := self._messages[-1][0], _ErrInfo):
+            self._senseless = True
+            refused.exc.__traceback__ = None  # it holds `data`, and itself, until the collector comes by
         if not self._waits_for_request():
             self._head_is_whole()
             self._node.request_came()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -170,6 +171,34 @@ async def test_nothing_is_kept_of_an_answer_whose_connection_is_lost(node: FakeN
         left = [item for item in gc.get_objects() if isinstance(item, SlicedBody)]
         assert [item.decode() for item in left] == [""] * len(left)
     finally:
+        gc.enable()
+    await served.close()
+
+
+async def test_nothing_is_kept_of_what_is_no_request(node: FakeNode) -> None:
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0)
+    senseless = bytes(8 * MIB)
+
+    def pour() -> None:
+        with contextlib.suppress(ConnectionError), socket.create_connection(address) as connection:
+            connection.sendall(senseless)
+
+    gc.disable()
+    tracemalloc.start()
+    try:
+        await asyncio.to_thread(pour)
+        await until(lambda: not served.connections)
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            await asyncio.to_thread(pour)
+        await until(lambda: not served.connections)
+        after, peak = tracemalloc.get_traced_memory()
+        assert after - before < MIB
+        assert peak - before < 2 * MIB
+    finally:
+        tracemalloc.stop()
         gc.enable()
     await served.close()
 
