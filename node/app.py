@@ -44,6 +44,11 @@ from node.verification.ahead import AheadVerifier, default_workers
 from node.verification.arriving import Arriving
 from node.verification.status import NO_WORKERS
 
+try:
+    from uvloop import new_event_loop
+except ImportError:  # it has no wheel for this machine; asyncio's own only takes more time
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
 _LOG = EventLog("node")
 GARBAGE_THRESHOLD = 100_000
 """Container objects that a node makes before it looks for garbage among them: some tens of megabytes at most."""
@@ -75,7 +80,8 @@ def run(config: Config) -> int:
     with alone_in(config.path.parent):  # also while nobody has the database
         while True:
             try:
-                code = asyncio.run(_run(config))
+                with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                    code = runner.run(_run(config))
             except DAMAGE as error:
                 reason = str(error)
             else:
@@ -161,8 +167,7 @@ async def _run_parts(
             running = [group.create_task(runtime.run()), group.create_task(peers.run())]
             try:
                 await peers.bound_port()
-                host, port = await http.listen(config.api_listen.host, config.api_listen.port, tls=_api_context(config))
-                _LOG.info("started", chain=chain.chain.hex(), height=chain.tip.header.height, api=f"{host}:{port}")
+                await _serve(config, http, chain)
                 await stop.wait()
                 _LOG.info("stopping")
             finally:
@@ -180,6 +185,18 @@ async def _run_parts(
         _LOG.info("ended", reason="asked to stop")
         return_code = 0
     return return_code
+
+
+async def _serve(config: Config, http: HttpServer, chain: ChainStore) -> None:
+    """Open the API, and say that the node is there."""
+    host, port = await http.listen(config.api_listen.host, config.api_listen.port, tls=_api_context(config))
+    _LOG.info(
+        "started",
+        chain=chain.chain.hex(),
+        height=chain.tip.header.height,
+        api=f"{host}:{port}",
+        event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
+    )
 
 
 def _make_verifier(config: Config) -> AheadVerifier | None:

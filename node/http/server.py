@@ -96,9 +96,8 @@ class _Gate(asyncio.Protocol):
         self._connections = connections
         self._context = context
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
         """Hand the connection over to aiohttp if it may be open."""
-        assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
         address = client_address(peer[0] if isinstance(peer, tuple) else None)
         connection = _Connection(self._server, self._connections, self._context, address)
@@ -145,9 +144,8 @@ class _Connection(RequestHandler):
         self._head: asyncio.TimerHandle | None = None  # as long as a request's head has begun and not ended
         self._senseless = False  # what came last is no request: the connection ends with the answer to it
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
         """Have little wait here and in the kernel, in front of a reader who may never come."""
-        assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=HTTP_SLICE_BYTES)
         shape(transport.get_extra_info("socket"))
         self._wire = transport  # aiohttp forgets its own when it begins to close it, and that may wait for a reader

@@ -117,9 +117,14 @@ class Channel:
 
     def _sever(self) -> None:
         """Break the connection; the event loop closes it, with all that waits in its buffers, soon after."""
-        if self._socket is not None and self._socket.fileno() >= 0:
+        descriptor = -1 if self._socket is None else self._socket.fileno()
+        if descriptor >= 0:
             with contextlib.suppress(OSError):  # it was broken already
-                self._socket.shutdown(socket.SHUT_RDWR)
+                connection = socket.socket(fileno=descriptor)  # what uvloop gives as a socket has no `shutdown`
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                finally:
+                    connection.detach()  # the descriptor is the event loop's
 
 
 def shape(connection: socket.socket) -> None:

@@ -15,6 +15,9 @@ from node.net.links import Channel, LinkClosedError
 from node.net.listener import Arrival, Listener
 from tests.integration.network.nodes import descriptors, key_of, seed_of, until
 
+# What event loops do when buffers are full, and when connections break, is their own.
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
+
 
 @pytest.mark.parametrize("closer", ["dialer", "listener"])
 async def test_who_reads_nothing_is_not_waited_for(closer: str, monkeypatch: pytest.MonkeyPatch) -> None:

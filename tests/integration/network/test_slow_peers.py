@@ -15,6 +15,9 @@ from node.net.handshake import PATH, CloseCode, Hello, Role, encode_hello
 from node.net.links import Channel
 from tests.integration.network.nodes import CHAIN, key_of, linked, running, seed_of, until
 
+# What event loops do when buffers are full, and when connections break, is their own.
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
+
 Events = list[tuple[str, dict[str, object]]]
 GOSSIP = wire.Transactions((bytes(50_000),) * 20)
 

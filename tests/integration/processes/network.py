@@ -97,9 +97,9 @@ class ProcessNetwork:
         for index in indices:
             self._processes.pop(index).wait()
 
-    def stop(self, index: int) -> int:
-        """SIGTERM, and the exit code."""
-        self._processes[index].send_signal(signal.SIGTERM)
+    def stop(self, index: int, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask for an end by this signal, and the exit code."""
+        self._processes[index].send_signal(number)
         return self._processes.pop(index).wait(PATIENCE_SECONDS)
 
     def exit_code(self, index: int) -> int:

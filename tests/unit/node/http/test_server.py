@@ -21,6 +21,9 @@ from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, transaction
 
+# What event loops do when buffers are full, and when connections break, is their own.
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
+
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
