@@ -84,6 +84,9 @@ async def run(plan: Plan, home: Path, say: Say) -> Report:
                 machines.start(*range(plan.machines))
                 await network.until_ready()
                 await network.register()
+                height = await network.height(0)
+                for index in range(plan.machines):
+                    await network.until_height(index, height)
                 return await _Run(plan, network, machines, links, say).all()
 
 
