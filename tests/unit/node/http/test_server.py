@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ledger.crypto import SigningKey
 from ledger.limits import HTTP_SLICE_BYTES, HTTP_UNREAD_BYTES_MAX, HTTP_UNREAD_ROOM_BYTES_MIN, MIB
 from node.http import HttpServer, call, create_application, render, server
 from node.http.call import Context
 from node.http.openapi import build_document
 from node.http.routes import ROUTES
 from node.http.slices import SlicedBody
+from node.net import tls
 from tests.unit.node.http.conftest import Api, until
 from tests.unit.node.http.fake_node import FakeNode
 from tests.unit.node.storage.chains import create_stream, transaction
@@ -123,6 +125,22 @@ async def test_who_reads_no_answer_is_disconnected(node: FakeNode, monkeypatch: 
         await until(lambda: served.connections == 0)
         await until(lambda: served.unread_bytes == 0)
         assert await rest_of(connections[0]) < 100 * len(DOCUMENT), "it ended in the middle"
+    await served.close()
+
+
+async def test_over_tls_it_is_the_same(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HTTP_UNREAD_SECONDS_MAX", 0.05)
+    seeds = [bytes([number]) * 32 for number in (1, 2)]
+    ours, theirs = (tls.build_contexts(seed, [SigningKey(each).public_key for each in seeds]) for seed in seeds)
+    served = HttpServer(create_application(node))
+    address = await served.listen("127.0.0.1", 0, tls=ours.server)
+    connection = await asyncio.open_connection(*address, ssl=theirs.client, limit=4_096)
+    assert (await answer_on(connection)).startswith(b"HTTP/1.1 200 ")
+    connection[1].write(LARGE * 100)
+    await until(lambda: served.unread_bytes)
+    await until(lambda: not served.connections)
+    await until(lambda: not served.unread_bytes)
+    connection[1].transport.abort()
     await served.close()
 
 
