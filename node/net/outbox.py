@@ -8,8 +8,9 @@ room, the peer is hopelessly slow and the link closes. Gossip frames that waited
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import IntEnum, unique
+
+from msgspec import Struct
 
 from ledger.limits import (
     GOSSIP_FRAME_BYTES_MAX,
@@ -42,8 +43,7 @@ _LANE_OF_TRANSACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """An encoded frame (shared by the outboxes of all links), its lane, and how many envelopes it carries."""
 
     frame: bytes
@@ -85,15 +85,14 @@ class Outbox:
 
     def push(self, item: Outgoing) -> bool:
         """Add a frame at the end of its lane. False: there is no room, not even without gossip; close the link."""
-        for gossip in (self._lanes[Lane.GOSSIP], self._lanes[Lane.PROMPT]):
-            while not self._fits(item) and gossip:
-                self._remove(gossip)
-                self.dropped += 1
-        if not self._fits(item):
-            if item.lane not in _GOSSIP:
+        while not self._fits(item):
+            gossip = self._lanes[Lane.GOSSIP] or self._lanes[Lane.PROMPT]
+            if not gossip and item.lane not in _GOSSIP:
                 return False
             self.dropped += 1
-            return True
+            if not gossip:
+                return True
+            self._remove(gossip)
         self._lanes[item.lane].append(item)
         self._frames += 1
         self._bytes += len(item.frame)
@@ -101,9 +100,9 @@ class Outbox:
 
     def pop(self) -> bytes | None:
         """The frame to send next, or None."""
-        for kind, lane in zip(Lane, self._lanes, strict=True):
+        for lane in self._lanes:
             if lane:
-                return self._merged(lane) if kind in _GOSSIP else self._remove(lane).frame
+                return self._merged(lane) if lane[0].lane in _GOSSIP else self._remove(lane).frame
         return None
 
     def _merged(self, gossip: deque[Outgoing]) -> bytes:
