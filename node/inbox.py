@@ -53,6 +53,7 @@ class Lane(IntEnum):
 
 
 _LANES = tuple(Lane)  # gone through at each step; an enumeration itself takes far longer to go through
+_LARGE = FetchTransactions | FetchRecords | Records
 _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
 
 
@@ -310,9 +311,7 @@ def _lane(message: PeerMessage) -> Lane:
 
 def _fills_step(item: PeerMessageReceived | Submitted) -> bool:
     """Whether it may cost megabytes of reading, copying or verifying."""
-    return isinstance(item, PeerMessageReceived) and isinstance(
-        item.message, FetchTransactions | FetchRecords | Records
-    )
+    return isinstance(item, PeerMessageReceived) and isinstance(item.message, _LARGE)
 
 
 def _envelopes(item: PeerMessageReceived | Submitted) -> tuple[bytes, ...]:
