@@ -44,9 +44,10 @@ def answered_height(call: Call) -> int:
 
 def proof_of(call: Call, key: bytes, height: int) -> dict[str, object]:
     """The member `proof` of an answer about a state key, if it was asked for. Raises `ProblemError`."""
-    from_height = call.height(PINNED_HEIGHT) or 0
     if not call.query(PROOF):
+        call.query(PINNED_HEIGHT)  # may be any height: a list has a parameter of this name that means another thing
         return {}
+    from_height = call.height(PINNED_HEIGHT) or 0
     return {"proof": orjson.Fragment(state_proof_of(call.queries.chain, key, height, from_height))}
 
 

@@ -47,8 +47,13 @@ async def test_the_history_of_a_stream_and_of_an_asset(api: Api, node: FakeNode)
     ]
     assert await listed(api, "/v1/streams/z/history") == [(3, "stream.create")]
     assert await listed(api, "/v1/assets/euro/history") == [(2, "record.append")]
-    for path in ("/v1/streams/nothing/history", "/v1/assets/gold/history"):
-        assert (await api.get(path)).status == 404
+    for code, path in (
+        ("account_unknown", "/v1/accounts/nobody/history"),
+        ("stream_unknown", "/v1/streams/nothing/history"),
+        ("asset_unknown", "/v1/assets/gold/history"),
+    ):
+        await api.refused(code, 404, path)
+        await api.refused(code, 404, f"{path}?from_height=1000000")  # of a list, not of a proof
 
 
 async def test_the_history_of_a_proposal_has_its_creation_and_its_votes(api: Api, node: FakeNode) -> None:
