@@ -19,7 +19,15 @@ from msgspec import Struct
 
 from ledger import merkle
 from ledger.crypto import digest, tag
-from ledger.encoding import Json, decode_object, encode_trusted, expect_fields, expect_integer, expect_string
+from ledger.encoding import (
+    Json,
+    decode_form,
+    decode_object,
+    encode_trusted,
+    expect_fields,
+    expect_integer,
+    expect_string,
+)
 from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
@@ -90,7 +98,7 @@ def encode_header(header: Header) -> bytes:
 @lru_cache(maxsize=HEADERS_PARSED_MAX)
 def parse_header(data: bytes) -> Header:
     """The header that canonical `data` stands for. Raises `MalformedError`."""
-    return header_from_json(decode_object(data, bytes_max=HEADER_BYTES_MAX, what="header"))
+    return header_from_json(decode_form(data, bytes_max=HEADER_BYTES_MAX, what="header"))
 
 
 def header_from_json(value: Json) -> Header:

@@ -28,6 +28,7 @@ from ledger.consensus.messages import (
     PrepareVote,
     Proposal,
     ProposedBlock,
+    SignedMessage,
     SignedStatement,
     TimeoutCertificate,
     TimeoutEntry,
@@ -43,13 +44,23 @@ from ledger.consensus.statements import (
     TimeoutStatement,
 )
 from ledger.crypto import digest, tag
-from ledger.encoding import Json, decode_object, encode_trusted, expect_fields, expect_integer, expect_list
+from ledger.encoding import (
+    Json,
+    check_profile,
+    decode_form,
+    decode_object,
+    encode_trusted,
+    expect_fields,
+    expect_integer,
+    expect_list,
+)
 from ledger.errors import MalformedError
 from ledger.limits import (
     BLOCK_TRANSACTIONS_MAX,
     FRAME_BYTES_MAX,
     HEADER_BYTES_MAX,
     INTEGER_MAX,
+    JSON_DEPTH_MAX,
     JUSTIFICATION_CHAIN_MAX,
     RECORD_BYTES_MAX,
     ROUND_MAX,
@@ -82,7 +93,7 @@ def justification_digest(justification: TimeoutCertificate | None) -> Digest:
     return digest(_JUSTIFICATION_TAG, encode_timeout_certificate(justification))
 
 
-# ---- bytes
+# ---- bytes: each field is read by a reader that accepts one type only, but a header, which `_parse_header` looks into
 
 
 def encode_message(message: ConsensusMessage) -> bytes:
@@ -92,7 +103,7 @@ def encode_message(message: ConsensusMessage) -> bytes:
 
 def decode_message(data: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> ConsensusMessage:
     """A message, unverified. Raises `MalformedError`."""
-    return parse_message(decode_object(data, bytes_max=bytes_max, what="consensus message"))
+    return parse_message(decode_form(data, bytes_max=bytes_max, what="consensus message"))
 
 
 def encode_prepare_certificate(certificate: PrepareCertificate) -> bytes:
@@ -102,7 +113,7 @@ def encode_prepare_certificate(certificate: PrepareCertificate) -> bytes:
 
 def decode_prepare_certificate(data: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> PrepareCertificate:
     """A prepare certificate, unverified. Raises `MalformedError`."""
-    return parse_prepare_certificate(decode_object(data, bytes_max=bytes_max, what="prepare certificate"))
+    return parse_prepare_certificate(decode_form(data, bytes_max=bytes_max, what="prepare certificate"))
 
 
 def encode_timeout_certificate(certificate: TimeoutCertificate) -> bytes:
@@ -112,17 +123,19 @@ def encode_timeout_certificate(certificate: TimeoutCertificate) -> bytes:
 
 def decode_timeout_certificate(data: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> TimeoutCertificate:
     """A timeout certificate, unverified. Raises `MalformedError`."""
-    return parse_timeout_certificate(decode_object(data, bytes_max=bytes_max, what="timeout certificate"))
+    return parse_timeout_certificate(decode_form(data, bytes_max=bytes_max, what="timeout certificate"))
 
 
 def encode_commit_record(record: CommitRecord) -> bytes:
-    """The bytes of a commit record, as stored and served."""
-    return encode_trusted(commit_record_to_json(record))
+    """The bytes of a commit record, as stored and served. Its header is canonical JSON, and keeps its bytes."""
+    certificate = encode_trusted(commit_certificate_to_json(record.certificate))
+    justifications = encode_trusted([timeout_certificate_to_json(item) for item in record.justifications])
+    return b'{"certificate":%b,"header":%b,"justifications":%b}' % (certificate, record.header, justifications)
 
 
 def decode_commit_record(data: bytes, *, bytes_max: int = RECORD_BYTES_MAX) -> CommitRecord:
     """A commit record, unverified. Raises `MalformedError`."""
-    return parse_commit_record(decode_object(data, bytes_max=bytes_max, what="commit record"))
+    return parse_commit_record(decode_form(data, bytes_max=bytes_max, what="commit record"))
 
 
 # ---- values to JSON
@@ -150,7 +163,7 @@ def statement_to_json(statement: Statement) -> dict[str, Json]:
             assert_never(statement)
 
 
-def signed_statement_to_json(signed: SignedStatement) -> dict[str, Json]:
+def signed_statement_to_json(signed: SignedStatement | SignedMessage) -> dict[str, Json]:
     """A signed statement without what it travels with."""
     return statement_to_json(signed.statement) | {"validator": signed.validator, "signature": signed.signature.hex()}
 
@@ -159,7 +172,7 @@ def message_to_json(message: ConsensusMessage) -> dict[str, Json]:
     """A message as an object."""
     if isinstance(message, TimeoutCertificate):
         return timeout_certificate_to_json(message) | {"type": "timeout_certificate"}
-    signed = signed_statement_to_json(SignedStatement(message.statement, message.validator, message.signature))
+    signed = signed_statement_to_json(message)
     match message:
         case Proposal():
             justification, block = message.justification, message.block
@@ -260,8 +273,10 @@ def parse_statement(fields: dict[str, Json]) -> Statement:
             return TimeoutStatement(height, round, *_parse_high(fields))
 
 
-def parse_message(fields: dict[str, Json]) -> ConsensusMessage:
+def parse_message(fields: Json) -> ConsensusMessage:
     """A message from its object, unverified. Raises `MalformedError`."""
+    if not isinstance(fields, dict):
+        raise MalformedError("consensus message must be a JSON object")
     kind = fields.get("type")
     if kind == "timeout_certificate":
         return parse_timeout_certificate({name: value for name, value in fields.items() if name != "type"})
@@ -351,6 +366,7 @@ def _parse_header(value: Json) -> bytes:
     otherwise send it again and again, and everybody would have to read it each time, with nobody to blame."""
     if not isinstance(value, dict):
         raise MalformedError("a block header must be a JSON object")
+    check_profile(value, JSON_DEPTH_MAX - 2)  # it stands in the block of a message
     header = encode_trusted(value)
     if len(header) > HEADER_BYTES_MAX:
         raise MalformedError(f"a block header has {len(header)} bytes, more than {HEADER_BYTES_MAX}")

@@ -64,18 +64,18 @@ class HeightKeys:
         self.height = height
         self.validators = validators
         self._verify = verify
-        self._verified: set[tuple[int, bytes, Signature]] = set()
+        self._verified: set[tuple[int, Statement, Signature]] = set()
 
     def check(self, statement: Statement, validator: int, signature: Signature) -> None:
         """Raise `VerificationError` unless `validator` signed `statement`, which is of this height."""
+        remembered = (validator, statement, signature)
+        if remembered in self._verified:
+            return
         if statement.height != self.height:
             raise VerificationError(f"a statement of height {statement.height} at height {self.height}")
         if not 0 <= validator < len(self.validators):
             raise VerificationError(f"there is no validator {validator} at height {self.height}")
         content = signed_bytes(self.context, statement)
-        remembered = (validator, content, signature)
-        if remembered in self._verified:
-            return
         if not self._verify(self.validators.validators[validator].consensus_key, content, signature):
             raise VerificationError(f"the signature of validator {validator} does not verify")
         if len(self._verified) < SIGNATURES_REMEMBERED_MAX:

@@ -124,8 +124,8 @@ MUTANTS = (
             Change(
                 verification,
                 "HeightKeys.check",
-                "remembered = (validator, content, signature)",
-                "remembered = (0, content, signature)",
+                "remembered = (validator, statement, signature)",
+                "remembered = (0, statement, signature)",
             ),
         ),
         (

@@ -6,8 +6,10 @@ The bytes themselves are pinned in `tests/vectors/consensus_*.json`.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,6 +136,30 @@ def test_malformed_messages_are_refused_by_name(name: str, complaint: str, chang
     change(fields)
     with pytest.raises(MalformedError, match=complaint):
         codec.decode_message(encode(fields))
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, 2**53, {"\u00e9": 1}, [[[[1.5]]]], functools.reduce(lambda v, _: [v], range(40))]
+)
+def test_a_header_outside_the_profile_is_refused_in_a_message_and_in_a_record(value: object) -> None:
+    header = {**orjson.loads(BLOCK.header), "extra": value}
+    message = codec.message_to_json(MESSAGES["proposal, fresh"])
+    message["block"] = {"header": header, "envelope_hashes": []}
+    with pytest.raises(MalformedError):
+        codec.decode_message(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
+    record = codec.commit_record_to_json(CommitRecord(BLOCK.header, committed(), ())) | {"header": header}
+    with pytest.raises(MalformedError):
+        codec.decode_commit_record(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
+
+
+def test_a_record_is_the_canonical_json_of_its_object() -> None:
+    record = CommitRecord(BLOCK.header, committed(3), (timed_out(2, prepared(1, X, Y)), timed_out(0)))
+    assert codec.encode_commit_record(record) == encode(codec.commit_record_to_json(record))
+
+
+def test_a_message_that_is_no_object_is_refused() -> None:
+    with pytest.raises(MalformedError, match="must be a JSON object"):
+        codec.decode_message(b"[]")
 
 
 def test_a_message_that_is_too_large_is_refused_before_it_is_read() -> None:
