@@ -38,16 +38,17 @@ def learn(state: HeightState, message: ConsensusMessage) -> None:
             _learn_proposal(state, message)
         case PrepareVote():
             witness(state, [bare(message)])
-            certificate = state.book.prepare_certificate(message.statement)
-            if certificate is not None:  # made of statements that were witnessed
-                state.prepare_certificates.setdefault(certificate.round, certificate)
+            if message.statement.round not in state.prepare_certificates:
+                certificate = state.book.prepare_certificate(message.statement)
+                if certificate is not None:  # made of statements that were witnessed
+                    state.prepare_certificates[certificate.round] = certificate
         case CommitVote():
             witness(state, [bare(message)])
             committed = state.book.commit_certificate(message.statement)
-            position = (message.statement.round, message.statement.block_hash)
-            known = [(item.round, item.block_hash) for item in state.commit_certificates]
-            if committed is not None and position not in known:
-                state.commit_certificates.append(committed)
+            if committed is not None:
+                position = (committed.round, committed.block_hash)
+                if position not in [(item.round, item.block_hash) for item in state.commit_certificates]:
+                    state.commit_certificates.append(committed)
         case TimeoutVote():
             _learn_timeout_vote(state, message)
         case _:

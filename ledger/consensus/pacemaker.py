@@ -47,9 +47,9 @@ def quiet_until_ms(state: HeightState) -> int:
 
 def start_timer(state: HeightState) -> None:
     """Start the timer of the round if it does not run and somebody waits for the height."""
-    timing, now_ms = state.context.timing, state.now.monotonic_ms
-    if not state.votes or state.round_ends_at_ms is not None:
+    if state.round_ends_at_ms is not None or not state.votes:
         return
+    timing, now_ms = state.context.timing, state.now.monotonic_ms
     idle_ms = now_ms - state.context.committed_at_ms
     if state.round == 0 and not (state.work_pending or state.heard or idle_ms >= timing.heartbeat_ms):
         return
@@ -63,6 +63,8 @@ def start_timer(state: HeightState) -> None:
 def gives_up_at_ms(state: HeightState) -> int | None:
     """When this round is given up, unless it ends before; None while its timer does not run."""
     ends_at_ms = state.round_ends_at_ms
+    if not state.links_lost:
+        return ends_at_ms
     lost_at_ms = state.links_lost.get(state.context.leader(state.round))
     is_cut_off = state.context.validator_count - len(state.links_lost) < state.context.quorum
     if ends_at_ms is None or lost_at_ms is None or is_cut_off:
@@ -96,16 +98,16 @@ def wake(state: HeightState) -> None:
 
 def wish_to_wake(state: HeightState, *, renew: bool) -> None:
     """Say when to be woken next, if that changed or (`renew`) the earlier wish was fulfilled."""
-    deadlines = [] if state.tick_at_ms is None else [state.tick_at_ms]
+    assert state.tick_at_ms is not None, "the tick never stops"
+    earliest = state.tick_at_ms
     if state.votes:
         gives_up_ms = gives_up_at_ms(state)
         if gives_up_ms is None:
-            deadlines.append(state.context.committed_at_ms + state.context.timing.heartbeat_ms)
+            earliest = min(earliest, state.context.committed_at_ms + state.context.timing.heartbeat_ms)
         elif state.promised(StatementType.TIMEOUT) is None:
-            deadlines.append(gives_up_ms)
-            if state.round == 0 and quiet_until_ms(state) > state.now.monotonic_ms:
-                deadlines.append(quiet_until_ms(state))
-    earliest = min(deadlines)
+            earliest = min(earliest, gives_up_ms)
+            if state.round == 0 and (quiet_ms := quiet_until_ms(state)) > state.now.monotonic_ms:
+                earliest = min(earliest, quiet_ms)
     if renew or earliest != state.wake_at_ms:
         state.wake_at_ms = earliest
         state.effects.append(WakeAt(earliest))

@@ -52,8 +52,8 @@ def take_built(state: HeightState, built: BlockBuilt) -> None:
 
 def _may_propose(state: HeightState) -> bool:
     return (
-        state.votes
-        and state.leads
+        state.leads
+        and state.votes
         and state.round_ends_at_ms is not None
         and state.promised(StatementType.PROPOSAL) is None
         and state.promised(StatementType.TIMEOUT) is None

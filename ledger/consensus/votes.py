@@ -50,14 +50,12 @@ class VoteBook:
         place = (statement.round, statement.type)
         seen = self._seen.setdefault(signed.validator, {})
         same_place = seen.setdefault(place, [])
-        if len(same_place) >= VOTES_PER_VALIDATOR_MAX or any(item.statement == statement for item in same_place):
+        if len(same_place) >= VOTES_PER_VALIDATOR_MAX or statement in [item.statement for item in same_place]:
             return ()
-        contradicted = tuple(
-            item for items in seen.values() for item in items if contradiction(item.statement, statement)
-        )
+        contradicted = [item for items in seen.values() for item in items if contradiction(item.statement, statement)]
         same_place.append(signed)
         self._signers.setdefault(place, {}).setdefault(statement, {})[signed.validator] = signed.signature
-        return contradicted
+        return tuple(contradicted)
 
     def prepare_certificate(self, statement: PrepareStatement) -> PrepareCertificate | None:
         """The certificate for this statement, once q have signed it."""

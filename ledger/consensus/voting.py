@@ -18,7 +18,7 @@ from ledger.limits import CLOCK_AHEAD_MS_MAX
 
 def want_blocks(state: HeightState) -> None:
     """Ask for the blocks that the current round is about. Observers do too, so that a commit finds its block here."""
-    for proposal in state.proposals.get(state.round, []):
+    for proposal in state.proposals.get(state.round, ()):
         state.want_block(proposal.statement.block_hash)
     prepared = state.prepare_certificates.get(state.round)
     if prepared is not None:
@@ -30,7 +30,7 @@ def braked(state: HeightState) -> bool:
 
     Not needed for safety within the bound; it protects in practice when q is a bare majority (design section 3).
     """
-    return state.context.equivocation_brake and len(state.proposals.get(state.round, [])) > 1
+    return state.context.equivocation_brake and len(state.proposals.get(state.round, ())) > 1
 
 
 def prepare(state: HeightState) -> None:
