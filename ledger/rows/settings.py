@@ -29,7 +29,7 @@ class Leaders:
         return dict(self.failed_heights)
 
 
-# Both rows are the same for many heights, and checking a validator's keys costs 0.1 ms: remember the newest few.
+# These rows are the same for many heights, and checking a validator's keys costs 0.1 ms: remember the newest few.
 @lru_cache(maxsize=8)
 def parse_validators_row(data: bytes) -> ValidatorSet:
     """The validator set from the value of its row. Raises `MalformedError`."""
@@ -42,6 +42,7 @@ def parse_parameters_row(data: bytes) -> Parameters:
     return parse_parameters(decode(data, bytes_max=ROW_BYTES_MAX, what="parameters row"))
 
 
+@lru_cache(maxsize=8)
 def parse_leaders_row(data: bytes) -> Leaders:
     """The leaders row from its value. Raises `MalformedError`."""
     value = decode(data, bytes_max=ROW_BYTES_MAX, what="leaders row")

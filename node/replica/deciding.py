@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ledger.admission import AdmissionContext
-from ledger.chain import CandidateBlock, leader_order_at
+from ledger.chain import CandidateBlock, leader_order
 from ledger.consensus.engine import HeightContext, HeightEngine, Restored, Timing
 from ledger.consensus.inputs import Input, Now, PeerId
 from ledger.consensus.messages import CommitCertificate, CommitRecord
@@ -43,7 +43,8 @@ class Deciding:
 
     `reader` is the chain that the blocks of this height are built and checked on.
     `decided` is the block that ends the height, from the engine or from a peer: nothing is decided after it.
-    `unknown_rules` says from which height on the chain follows rules that this software does not know, if it will.
+    `unknown_rules` says from which height on the chain follows rules that this software does not know, if it will;
+    `suspended` is whether this height does: then nothing is done at it.
     `requests` counts, for each block and justification that is being fetched, how often it was asked for;
     `contents_asked` has the blocks whose content a peer was asked for and has not given. `refused_block` is the newest
     block whose content was not valid, and why.
@@ -60,17 +61,13 @@ class Deciding:
     reader: TipReader
     blocks: Blocks
     unknown_rules: UnknownRules | None
+    suspended: bool
     statements: set[Statement] = field(default_factory=set)
     inputs: deque[Input] = field(default_factory=deque)
     decided: Decided | None = None
     requests: dict[Digest, int] = field(default_factory=dict)
     contents_asked: set[tuple[Digest, PeerId]] = field(default_factory=set)
     refused_block: tuple[Digest, str] | None = None
-
-    @property
-    def suspended(self) -> bool:
-        """Whether this height follows rules that this software does not know: then nothing is done at it."""
-        return self.unknown_rules is not None and self.unknown_rules.height <= self.height
 
     def name(self, validator: int) -> str:
         """The name of a validator of this height."""
@@ -117,16 +114,18 @@ def begin(
     state = State(chain.state)
     parameters, validators = state.parameters(), state.validators()
     me = None if key is None else validators.index_of_consensus_key(key)
+    names = [validator.name for validator in validators.validators]
     rules = unknown_rules(state, tip.header.height)
+    suspended = rules is not None and rules.height <= height
     context = HeightContext(
         height=height,
         parent_hash=tip.block_hash,
         parent_time_ms=tip.header.time_ms,
         validator_count=len(validators),
         quorum=validators.quorum,
-        leader_order=leader_order_at(chain.state, height),
+        leader_order=leader_order(names, state.leaders(), height, parameters.demotion_heights),
         me=me,
-        may_vote=may_vote and (rules is None or rules.height > height),
+        may_vote=may_vote and not suspended,
         timing=Timing(
             base_timeout_ms=parameters.base_timeout_ms,
             timeout_ms_max=parameters.timeout_ms_max,
@@ -148,6 +147,7 @@ def begin(
         me=me,
         engine=HeightEngine(context, restored),
         unknown_rules=rules,
+        suspended=suspended,
         reader=reader,
         blocks=Blocks(tip, reader, validators, mempool.get),
         statements=set() if restored is None else {message.statement for message in restored.messages},

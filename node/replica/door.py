@@ -171,6 +171,8 @@ class Door:
 
     def take_news(self) -> list[Transactions]:
         """What was accepted here and no peer was sent yet, in messages; prompt ones first."""
+        if not any(self._news.values()):
+            return []  # as after nearly every step
         news = [message for haste, envelopes in self._news.items() for message in split_transactions(envelopes, haste)]
         for envelopes in self._news.values():
             envelopes.clear()

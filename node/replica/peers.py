@@ -85,13 +85,15 @@ class Peers:
         The reliable come first. At most `under_way_max` requests are under way in all, besides those overdue, and one
         per peer; those chosen are counted.
         """
-        under_way = [peer for peer in self._peers.values() if peer.asked_at_ms is not None and not peer.overdue]
-        room = under_way_max - len(under_way)
         able = [
             (peer.failures, name)
             for name, peer in self._peers.items()
             if peer.height > above_height and peer.asked_at_ms is None and not peer.resting
         ]
+        if not able:
+            return []  # as after nearly every step
+        under_way = [peer for peer in self._peers.values() if peer.asked_at_ms is not None and not peer.overdue]
+        room = under_way_max - len(under_way)
         chosen = [name for _, name in sorted(able)[: max(room, 0)]]
         for name in chosen:
             self._peers[name].asked_at_ms, self._peers[name].asked_height = now_ms, height

@@ -198,12 +198,12 @@ class Replica:
         """Drive the engine; append what is decided, unless this step has appended a block; and so on."""
         parts = self._parts
         while True:
-            pending = len(parts.door.mempool) and not parts.deciding.engine.work_pending
-            if pending and self._filled_at_ms() is None:
+            unheard = not parts.deciding.engine.work_pending and len(parts.door.mempool)
+            if unheard and self._filled_at_ms() is None:
                 self._filling.heard(parts.now.monotonic_ms)
                 parts.deciding.inputs.append(WorkPending())
             drive(parts)
-            if parts.deciding.decided is None:
+            if parts.deciding.decided is None and not parts.syncing.at_rest:
                 self._take_records()
             if parts.deciding.decided is None or self._appended:
                 return
@@ -212,9 +212,12 @@ class Replica:
     def _filled_at_ms(self) -> int | None:
         """When the transactions that wait will be proposed though others are coming; None if they wait for nothing."""
         parts = self._parts
+        pending = len(parts.door.mempool)
+        if not pending:
+            return None
         context = parts.deciding.engine.context
         until_ms = self._filling.until_ms(
-            len(parts.door.mempool),
+            pending,
             room=parts.deciding.parameters.block_transactions_max,
             begun_at_ms=context.committed_at_ms,
             base_timeout_ms=context.timing.base_timeout_ms,

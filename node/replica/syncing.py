@@ -75,6 +75,11 @@ class Syncing:
         """Whether answers wait to be verified."""
         return bool(self._queue)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is to come of it: neither an answer nor a database that was set aside."""
+        return not self._queue and self.archive is None
+
     def archived(self, height: int) -> bool:
         """Whether the database that was set aside may have the block of `height`."""
         return self.archive is not None and self._not_archived != height <= self.archive.height
