@@ -53,6 +53,7 @@ class Lane(IntEnum):
 
 
 _LANES = tuple(Lane)  # gone through at each step; an enumeration itself takes far longer to go through
+_CATCH_UP = FetchRecords | Records
 _LARGE = FetchTransactions | FetchRecords | Records
 _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT, Haste.BULK: Lane.BULK}
 
@@ -83,15 +84,19 @@ class _Waiting:
 
     __slots__ = ("bytes", "envelopes", "item", "offset", "sender")
 
-    def __init__(self, item: PeerMessageReceived | Submitted, *, size: int, sender: str = "") -> None:
+    def __init__(
+        self, item: PeerMessageReceived | Submitted, envelopes: tuple[bytes, ...], *, size: int, sender: str = ""
+    ) -> None:
         self.item = item
+        self.envelopes = envelopes
         self.bytes = size
         self.sender = sender
         self.offset = 0
-        self.envelopes = _envelopes(item)
 
     def take(self, room: _Room) -> ReplicaInput | None:
         """The whole of it, or the next envelopes for which there is `room`; None when there is none for the first."""
+        if not self.envelopes:
+            return self.item
         start = self.offset
         self.offset += room.admit(self.envelopes[start : start + room.envelopes_left])
         if start == self.offset < len(self.envelopes):
@@ -124,19 +129,26 @@ class _Turns:
         return bool(self._by_sender)
 
     def append(self, waiting: _Waiting) -> None:
-        self._by_sender.setdefault(waiting.sender, deque()).append(waiting)
+        queue = self._by_sender.get(waiting.sender)
+        if queue is None:
+            self._by_sender[waiting.sender] = deque((waiting,))
+        else:
+            queue.append(waiting)
 
     def first(self) -> _Waiting:
         return next(iter(self._by_sender.values()))[0]
 
-    def served(self) -> None:
-        """The first had its turn: it goes when it is finished, and its sender to the end in any case."""
-        sender = next(iter(self._by_sender))
-        queue = self._by_sender.pop(sender)
+    def served(self) -> bool:
+        """The first had its turn: it goes when it is finished, and its sender to the end in any case. Returns whether
+        more waits."""
+        sender, queue = next(iter(self._by_sender.items()))
         if queue[0].finished:
             queue.popleft()
-        if queue:
-            self._by_sender[sender] = queue
+        if not queue:
+            del self._by_sender[sender]
+        elif len(self._by_sender) > 1:
+            self._by_sender[sender] = self._by_sender.pop(sender)
+        return bool(self._by_sender)
 
 
 @dataclass(slots=True)
@@ -192,7 +204,12 @@ class Inbox:
         source = self._peers.get(peer)
         if source is None:
             source = self._peers[peer] = _Source()
-        self._add(source, _Waiting(PeerMessageReceived(peer, message), size=size), _lane(message))
+        envelopes: tuple[bytes, ...] = ()
+        if isinstance(message, Transactions):
+            lane, envelopes = _LANE_OF_TRANSACTIONS[message.haste], message.envelopes
+        else:
+            lane = Lane.BULK if isinstance(message, _CATCH_UP) else Lane.URGENT
+        self._add(source, _Waiting(PeerMessageReceived(peer, message), envelopes, size=size), lane)
         while source.full:
             if source.room is None:
                 source.room = asyncio.Event()
@@ -211,7 +228,7 @@ class Inbox:
         self._own_envelopes += len(envelopes)
         self._sender_envelopes[sender] += len(envelopes)
         self._sender_bytes[sender] += size
-        self._add(self._own, _Waiting(Submitted(ticket, envelopes), size=size, sender=sender), Lane.BULK)
+        self._add(self._own, _Waiting(Submitted(ticket, envelopes), envelopes, size=size, sender=sender), Lane.BULK)
         return True
 
     async def wait(self) -> None:
@@ -278,11 +295,10 @@ class Inbox:
             if source is self._own:
                 self._own_envelopes -= taken
                 self._sender_envelopes[waiting.sender] -= taken
-            turns.served()
+            if turns.served():
+                order.append(source)
             if waiting.finished:
                 self._release(source, waiting)
-            if turns:
-                order.append(source)
             if _fills_step(waiting.item):
                 return
 
@@ -299,24 +315,6 @@ class Inbox:
             source.room = None
 
 
-def _lane(message: PeerMessage) -> Lane:
-    match message:
-        case Transactions(_, haste):
-            return _LANE_OF_TRANSACTIONS[haste]
-        case Records() | FetchRecords():
-            return Lane.BULK
-        case _:
-            return Lane.URGENT
-
-
 def _fills_step(item: PeerMessageReceived | Submitted) -> bool:
     """Whether it may cost megabytes of reading, copying or verifying."""
     return isinstance(item, PeerMessageReceived) and isinstance(item.message, _LARGE)
-
-
-def _envelopes(item: PeerMessageReceived | Submitted) -> tuple[bytes, ...]:
-    match item:
-        case Submitted(_, envelopes) | PeerMessageReceived(_, Transactions(envelopes, _)):
-            return envelopes
-        case _:
-            return ()
