@@ -37,8 +37,8 @@ from node.storage.commit import commit_rows
 from node.storage.committed_filter import CommittedFilter
 from node.storage.damaged import Damaged
 from node.storage.errors import DamagedError, TrailTooLongError
-from node.storage.log_tiles import TileReader
-from node.storage.promises import Promises, newest_promised_height, promise_rows, read_promises
+from node.storage.log_tiles import GrowingTiles, TileReader
+from node.storage.promises import PromisedKeys, Promises, newest_promised_height, promise_rows, read_promises
 from node.storage.records import VerifiedRecords, check_record
 from node.storage.set_changes import changes_set, read_set_changes, validators_after
 from node.storage.state_rows import CurrentState, StateAt
@@ -54,8 +54,10 @@ class ChainStore:
     def __init__(self, store: Store, genesis: Genesis, proof_heights: int) -> None:
         self._store = store
         self._genesis = genesis
+        self._tiles = GrowingTiles(store)
         self._state = CurrentState(store)
         self._trie = TrieRows(store, proof_heights)
+        self._promised = PromisedKeys(store)
         self._records = VerifiedRecords()
         self._headers: OrderedDict[int, StoredHeader] = OrderedDict()  # that were read and checked, the oldest first
         self._committed: CommittedFilter | None = None
@@ -87,8 +89,9 @@ class ChainStore:
         Certificates and bodies that are stored already cost nothing.
         """
         assert promises.height > self._tip.header.height, "nothing is promised at a height that is decided"
-        batch = promise_rows(self._store, promises)
+        batch = promise_rows(self._store, self._promised.of(promises.height), promises)
         self._store.write(batch.puts, sync=True)
+        self._promised.written(batch, promises.height)
 
     def commit(self, block: CandidateBlock, record: bytes, signers: Sequence[str]) -> None:
         """Append `block` (see `commit_rows`). When this returns it is durable, and the tip.
@@ -96,8 +99,18 @@ class ChainStore:
         Raises `StorageFailedError`: then nobody is told, and `DamagedError` when rows that it extends are damaged.
         """
         assert block.header.parent_hash == self._tip.block_hash, "a block is appended to its parent"
-        batch = commit_rows(block, record, signers, reader=self._store, state=self._state, trie=self._trie)
+        batch = commit_rows(
+            block,
+            record,
+            signers,
+            reader=self._store,
+            promised=self._promised.of(block.header.height),
+            tiles=self._tiles,
+            state=self._state,
+            trie=self._trie,
+        )
         self._store.write(batch.puts, frozenset(batch.deletes), sync=True)
+        self._tiles.written(batch, block.header.log_size)
         self._state.written(batch, block.writes)
         self._trie.written(batch, block.header.height, block.trie)
         self._records.remember(block.header.height, record)

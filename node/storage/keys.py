@@ -89,6 +89,7 @@ HEIGHT_BEFORE_REBUILD = b"y\x03"
 
 STATE_PREFIX = b"v"
 OUTCOMES_PREFIX = b"o"
+PROMISES_PREFIX = b"p"
 
 _HEIGHT = struct.Struct(">Q")
 _HEIGHT_CHUNK = struct.Struct(">cQH")
@@ -256,7 +257,7 @@ def set_change(height: int) -> bytes:
 
 def promises(height: int) -> bytes:
     """What the keys of all promises of a height start with; `promises(h)` .. `promises(h + 1)` is their range."""
-    return b"p" + _HEIGHT.pack(height)
+    return PROMISES_PREFIX + _HEIGHT.pack(height)
 
 
 def own_message(height: int, round: int, type: StatementType) -> bytes:

@@ -21,27 +21,50 @@ _LEVELS_PER_TILE = 8
 _FULL_TILE_BYTES = keys.TILE_HASHES * DIGEST_BYTES
 
 
-def write_tiles(batch: Batch, reader: Reader, levels: Iterable[FilledLevel]) -> None:
-    """Add to `batch` the tiles that change when these subtrees of the log become full.
+class GrowingTiles:
+    """Writes the tiles of a log. Remembers the newest one of the leaves, which nearly every block makes longer."""
 
-    Raises `DamagedError` when a tile that must grow is not as long as it must be.
-    """
-    for filled in levels:
-        tile_level, between = divmod(filled.level, _LEVELS_PER_TILE)
-        if between or not filled.hashes:
-            continue
-        tile_index, kept = divmod(filled.start, keys.TILE_HASHES)
-        hashes = b"".join(filled.hashes)
-        if kept:
-            hashes = read_tile(reader, tile_level, tile_index, width=kept) + hashes
-        for offset in range(0, len(hashes), _FULL_TILE_BYTES):
-            key = keys.tile(tile_level, tile_index + offset // _FULL_TILE_BYTES)
-            batch.puts[key] = hashes[offset : offset + _FULL_TILE_BYTES]
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._newest: tuple[int, bytes] = -1, b""  # index and hashes
+
+    def write(self, batch: Batch, levels: Iterable[FilledLevel]) -> None:
+        """Add to `batch` the tiles that change when these subtrees of the log become full.
+
+        Raises `DamagedError` when a tile that must grow is not as long as it must be.
+        """
+        for filled in levels:
+            tile_level, between = divmod(filled.level, _LEVELS_PER_TILE)
+            if between or not filled.hashes:
+                continue
+            tile_index, kept = divmod(filled.start, keys.TILE_HASHES)
+            hashes = b"".join(filled.hashes)
+            if kept:
+                hashes = self._read(tile_level, tile_index, kept) + hashes
+            for offset in range(0, len(hashes), _FULL_TILE_BYTES):
+                key = keys.tile(tile_level, tile_index + offset // _FULL_TILE_BYTES)
+                batch.puts[key] = hashes[offset : offset + _FULL_TILE_BYTES]
+
+    def written(self, batch: Batch, log_size: int) -> None:
+        """Remember the newest tile as `batch`, which is durable now, made it; the log has `log_size` leaves."""
+        index = max(log_size - 1, 0) // keys.TILE_HASHES
+        tile = batch.puts.get(keys.tile(0, index))
+        if tile is not None:
+            self._newest = index, tile
+
+    def _read(self, level: int, index: int, width: int) -> bytes:
+        known_index, tile = self._newest
+        if level == 0 and index == known_index:
+            return _first(tile, level, index, width)
+        return read_tile(self._reader, level, index, width=width)
 
 
 def read_tile(reader: Reader, level: int, index: int, *, width: int) -> bytes:
     """The first `width` hashes (1..256) of a tile, concatenated. Raises `DamagedError` when it is not that long."""
-    tile = reader.get(keys.tile(level, index)) or b""
+    return _first(reader.get(keys.tile(level, index)) or b"", level, index, width)
+
+
+def _first(tile: bytes, level: int, index: int, width: int) -> bytes:
     if len(tile) < width * DIGEST_BYTES:
         raise DamagedError(f"tile {index} of level {level} of the log does not have {width} hashes")
     return tile[: width * DIGEST_BYTES]

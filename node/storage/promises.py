@@ -8,6 +8,8 @@ the engine restarts from. Which certificates go with which message is the engine
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from msgspec import Struct
 
 from ledger.block import block_hash as hash_of_header
@@ -56,8 +58,44 @@ class Promises(Struct, frozen=True):
     candidates: tuple[StoredCandidate, ...] = ()
 
 
-def promise_rows(reader: Reader, promises: Promises) -> Batch:
-    """What makes `promises` durable. A body that is stored already is not written again.
+class PromisedKeys:
+    """The keys of the promises that are on disk: found there once, and noted as they are written. So neither a promise
+    nor the commit that ends its height asks the database for what is not there, or was just written."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._newest: int | None = None  # no height above has promises; None until somebody asks
+        self._height = 0
+        self._keys: set[bytes] = set()
+
+    def of(self, height: int) -> AbstractSet[bytes]:
+        """Those of this height. Raises `DamagedError`."""
+        if height != self._height:
+            if self._newest is None:
+                self._newest = self._find_newest()
+            found = (
+                self._reader.range(keys.promises(height), keys.promises(height + 1)) if height <= self._newest else ()
+            )
+            self._height, self._keys = height, {key for key, _ in found}
+        return self._keys
+
+    def _find_newest(self) -> int:
+        try:
+            return newest_promised_height(self._reader) or 0
+        except DamagedError:
+            return keys.HEIGHT_MAX  # it cannot be read: every height is looked at
+
+    def written(self, batch: Batch, height: int) -> None:
+        """Note what `batch`, which is durable now, promises at this height, after `of` was asked about it."""
+        assert height == self._height
+        assert self._newest is not None
+        self._newest = max(self._newest, height)
+        self._keys.update(key for key in batch.puts if key.startswith(keys.PROMISES_PREFIX))
+
+
+def promise_rows(reader: Reader, promised: AbstractSet[bytes], promises: Promises) -> Batch:
+    """What makes `promises` durable, where the promises with the keys `promised` are. A body that is stored already is
+    not written again.
 
     A signed message and the prepare certificate of a round, once stored, are never replaced (amendment A5). A timeout
     certificate is: of several for a round, the newest is the one that a statement of ours binds by digest.
@@ -65,7 +103,7 @@ def promise_rows(reader: Reader, promises: Promises) -> Batch:
     batch, height = Batch(), promises.height
     for message in promises.messages:
         key = keys.own_message(height, message.round, message.type)
-        signed = reader.get(key)
+        signed = reader.get(key) if key in promised else None
         assert signed is None or signed == message.payload, "a message is signed once and repeated byte for byte"
         batch.puts[key] = message.payload
     for certificate in promises.timeout_certificates:
@@ -73,11 +111,11 @@ def promise_rows(reader: Reader, promises: Promises) -> Batch:
         batch.puts[key] = certificate.payload
     for certificate in promises.prepare_certificates:
         key = keys.certificate(height, PromiseKind.PREPARE_CERTIFICATE, certificate.round)
-        if reader.get(key) is None:
+        if key not in promised:
             batch.puts[key] = certificate.payload
     for candidate in promises.candidates:
         key = keys.candidate(height, candidate.block_hash)
-        if reader.get(key) is None:
+        if key not in promised:
             batch.puts[key] = candidate.header_bytes
             write_body(batch, height, candidate.block_hash, candidate.envelopes)
     return batch
@@ -131,13 +169,16 @@ def newest_promised_height(reader: Reader) -> int | None:
     return None
 
 
-def release_promises(batch: Batch, reader: Reader, height: int, committed: Digest) -> bool:
-    """Add to `batch` the deletion of all promises of `height`, with the bodies of all candidates but `committed`.
+def release_promises(
+    batch: Batch, reader: Reader, promised: AbstractSet[bytes], height: int, committed: Digest
+) -> bool:
+    """Add to `batch` the deletion of all promises of `height`, whose keys are `promised`, with the bodies of all
+    candidates but `committed`.
 
     Returns whether the body of `committed` is stored.
     """
     is_stored = False
-    for key, _ in reader.range(keys.promises(height), keys.promises(height + 1)):
+    for key in promised:
         batch.deletes.add(key)
         _, kind, rest = keys.parse_promise(key)
         if kind is not PromiseKind.CANDIDATE:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -121,8 +122,8 @@ def first_violation(seeds: int) -> Violation | None:
 def test_what_is_left_of_a_height_is_seen() -> None:
     release = commit.release_promises
 
-    def keep_bodies(batch: Batch, reader: Reader, height: int, committed: Digest) -> bool:
-        is_stored = release(batch, reader, height, committed)
+    def keep_bodies(batch: Batch, reader: Reader, promised: AbstractSet[bytes], height: int, committed: Digest) -> bool:
+        is_stored = release(batch, reader, promised, height, committed)
         batch.deletes = {key for key in batch.deletes if not key.startswith(b"b")}
         return is_stored
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger import framing
@@ -204,10 +205,12 @@ def test_a_candidate_whose_body_has_a_gap_is_damage() -> None:
         chain.promises(1)
 
 
-def test_promises_accumulate_and_none_is_replaced(store: Store) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_promises_accumulate_and_none_is_replaced(store: Store, restarted: bool) -> None:
     chain = new_chain(store)
     promises, first, _ = promises_of(chain)
     chain.promise(promises)
+    chain = open_chain(store) if restarted else chain
     again = Promises(
         1,
         (OwnMessage(0, StatementType.PREPARE, b"prepare 0"), OwnMessage(1, StatementType.TIMEOUT, b"timeout 1")),
@@ -236,11 +239,15 @@ def test_signing_something_else_in_the_same_round_is_a_bug(store: Store) -> None
         chain.promise(Promises(0, (OwnMessage(0, StatementType.PREPARE, b"decided"),)))
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("winner", [0, 1, None])
-def test_a_commit_ends_the_promises_of_its_height_and_keeps_one_body(store: Store, winner: int | None) -> None:
+def test_a_commit_ends_the_promises_of_its_height_and_keeps_one_body(
+    store: Store, winner: int | None, restarted: bool
+) -> None:
     chain = new_chain(store)
     promises, first, second = promises_of(chain)
     chain.promise(promises)
+    chain = open_chain(store) if restarted else chain
     block = (
         candidate(chain, [transaction(create_stream("third"), nonce=9)]) if winner is None else (first, second)[winner]
     )
@@ -270,6 +277,41 @@ def test_a_body_is_written_once(tmp_path: Path) -> None:
     chain.promise(Promises(1, (OwnMessage(0, StatementType.COMMIT, b"commit"),), candidates=(stored_candidate(block),)))
     chain.commit(block, record_of(block), SIGNERS)
     assert written == [keys.body_chunk(1, block.block_hash, 0)]
+
+
+def test_promises_are_not_read_again_by_who_wrote_them() -> None:
+    read: list[bytes] = []
+
+    class Watched(MemoryStore):
+        def get(self, key: bytes) -> bytes | None:
+            read.append(key)
+            return super().get(key)
+
+        def range(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+            read.append(start)
+            return super().range(start, stop, reverse=reverse)
+
+    chain = new_chain(Watched())
+    for height in (1, 2):
+        promises, _, block = promises_of(chain)
+        promises = msgspec.structs.replace(promises, height=height)
+        chain.promise(promises)
+        chain.commit(block, record_of(block), SIGNERS)
+        assert chain.newest_promised_height() is None
+    # Once it asked which heights have any; then this test did, after each block.
+    assert [key for key in read if key.startswith(keys.PROMISES_PREFIX)] == [keys.promises(0)] * 3
+
+
+def test_promises_above_the_next_height_are_ended_by_the_commit_of_theirs(store: Store) -> None:
+    chain = new_chain(store)
+    chain.promise(Promises(2, (OwnMessage(0, StatementType.PREPARE, b"two"),)))
+    chain = open_chain(store)  # as after blocks were lost
+    for height in (1, 2):
+        block = candidate(chain)
+        chain.promise(Promises(height, (OwnMessage(1, StatementType.PREPARE, b"again"),)))
+        chain.commit(block, record_of(block), SIGNERS)
+        assert chain.promises(height) == Promises(height)
+        assert chain.newest_promised_height() == (2 if height == 1 else None)
 
 
 # ---- crashes

@@ -22,7 +22,7 @@ from ledger.primitives import Digest
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.errors import DamagedError
-from node.storage.log_tiles import TileReader, read_tile, write_tiles
+from node.storage.log_tiles import GrowingTiles, TileReader, read_tile
 from node.storage.memory import MemoryStore
 
 
@@ -30,14 +30,17 @@ def leaf(number: int) -> Digest:
     return Digest(hashlib.sha256(b"%d" % number).digest())
 
 
-def log_of(sizes: list[int]) -> MemoryStore:
+def log_of(sizes: list[int], *, remembers: bool = False) -> MemoryStore:
     store, frontier = MemoryStore(), EMPTY_FRONTIER
+    tiles = GrowingTiles(store)
     for size in sizes:
         change = frontier.extend([leaf(frontier.size + offset) for offset in range(size)])
         batch = Batch()
-        write_tiles(batch, store, change.levels)
+        tiles.write(batch, change.levels)
         store.write(batch.puts, sync=True)
         frontier = change.frontier
+        if remembers:
+            tiles.written(batch, frontier.size)
     return store
 
 
@@ -50,13 +53,14 @@ def subtree(level: int, index: int) -> Digest:
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 300), max_size=6))
 def test_tiles_do_not_depend_on_how_the_log_was_cut_into_blocks(sizes: list[int]) -> None:
-    assert log_of(sizes).image() == log_of([sum(sizes)]).image()
+    whole = log_of([sum(sizes)]).image()
+    assert log_of(sizes).image() == log_of(sizes, remembers=True).image() == whole
 
 
 def test_entries_are_held_against_the_log_and_the_first_that_differs_is_named() -> None:
     entries = [b"entry %d" % number for number in range(600)]
     store, batch = MemoryStore(), Batch()
-    write_tiles(batch, store, EMPTY_FRONTIER.extend([leaf_hash(entry) for entry in entries]).levels)
+    GrowingTiles(store).write(batch, EMPTY_FRONTIER.extend([leaf_hash(entry) for entry in entries]).levels)
     store.write(batch.puts, sync=True)
     for start, stop in ((0, 600), (0, 0), (255, 257), (256, 512), (300, 301), (511, 600)):
         given_entries = entries[start:stop]
@@ -103,6 +107,18 @@ def test_a_log_of_several_tile_levels_is_proved_from_its_tiles() -> None:
     assert read_tile(store, 2, 0, width=1) == TileReader(store)(16, 0)
 
 
+def test_the_newest_tile_is_not_read_again_by_who_wrote_it() -> None:
+    store, frontier, batch = MemoryStore(), EMPTY_FRONTIER, Batch()
+    tiles = GrowingTiles(store)
+    for number in range(300):
+        change = frontier.extend([leaf(number)])
+        tiles.write(batch, change.levels)  # to a store that has none of them
+        frontier = change.frontier
+        tiles.written(batch, frontier.size)
+    store.write(batch.puts, sync=True)
+    assert store.image() == log_of([300]).image()
+
+
 def test_an_earlier_partial_tile_is_the_beginning_of_the_later_one() -> None:
     assert read_tile(log_of([200]), 0, 0, width=70) == read_tile(log_of([70]), 0, 0, width=70)
 
@@ -112,6 +128,6 @@ def test_a_tile_that_is_too_short_to_grow_is_damage() -> None:
     store.write({keys.tile(0, 0): read_tile(store, 0, 0, width=9)}, sync=True)
     frontier = EMPTY_FRONTIER.append([leaf(number) for number in range(10)])
     with pytest.raises(DamagedError):
-        write_tiles(Batch(), store, frontier.extend([leaf(10)]).levels)
+        GrowingTiles(store).write(Batch(), frontier.extend([leaf(10)]).levels)
     with pytest.raises(DamagedError):
         read_tile(store, 0, 1, width=1)
