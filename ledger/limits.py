@@ -116,6 +116,7 @@ EXPORT_ANSWER_RECORD_BYTES = 64 * KIB  # likewise, of commit records: some 400 s
 AUDIT_BATCH_BYTES = 256 * KIB  # what a worker process gets at a time: whole blocks until it has so many bytes
 CLAIMS_PER_JOB_MAX = 2**17  # messages of one job of a worker process; a batch of an audit has at most half as many
 CLAIM_BYTES_MAX = ENVELOPE_BYTES_MAX + KIB  # keys, signatures, and what they sign: a body, or a statement
+AUDIT_ALONE_TRANSACTIONS_MAX = 2_000  # verified by the audit itself sooner than it would have workers that are ready
 AUDIT_JOB_SIGNATURES = 1_000  # after so many a worker says how far it has come: some 50 ms
 # Without a word from a worker: a thousand times what a job takes, so that the slowest machine is not taken for a worker
 # that hangs. One that does is ended, and what it had is verified by the audit itself.

@@ -7,8 +7,7 @@ here, and verified, which finds what does not hold. What is parsed here stays he
 more than parsing them does.
 
 What is under way is bounded, so that reading waits for whoever is slowest. What a worker that dies or hangs had to
-verify is verified here, and when the audit itself is killed its workers end, too. An audit of one batch has no workers:
-starting them would take longer.
+verify is verified here, and when the audit itself is killed its workers end, too.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ledger.audit import FlawError, OpenedBlock
-from ledger.claims import Claims, answer
+from ledger.claims import Claims
 from ledger.consensus.statements import SigningContext
 from ledger.crypto import Verify, verify
 from ledger.export_reading import BlockText, open_exported_block
@@ -116,23 +115,21 @@ async def opened_blocks(
 
 
 class _Pool:
-    """Worker processes, begun when the second batch comes."""
+    """Worker processes, begun when the first batch comes."""
 
     def __init__(self, count: int, warn: Callable[[str], None]) -> None:
         self._count = count
         self._warn = warn
-        self._batches = 0
         self._workers: Workers | None = None
 
     def open(self, context: SigningContext, validators: ValidatorSet, batch: Batch) -> _UnderWay:
         """Open a batch, and begin to verify it."""
-        self._batches += 1
         claims = Claims()
-        if not self._count or self._batches == 1:
+        if not self._count:
             return _UnderWay(batch, context, validators, ((), None), claims, None)
-        opened = _open_batch(context, validators, batch, claims.claim)
         if self._workers is None:
-            self._workers = Workers(self._count, answer, warn=self._warn)
+            self._workers = Workers(self._count, warn=self._warn)
+        opened = _open_batch(context, validators, batch, claims.claim)
         answered = self._workers.answers(claims.jobs(AUDIT_JOB_SIGNATURES))
         return _UnderWay(batch, context, validators, opened, claims, answered)
 

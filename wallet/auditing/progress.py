@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 if TYPE_CHECKING:
     from wallet.auditing.sources import Source
     from wallet.session import Session
@@ -28,6 +25,10 @@ class AuditProgress:
     def __init__(
         self, blocks: int, transactions: int, *, color: bool, now_s: Callable[[], float] = time.monotonic
     ) -> None:
+        # Only here: it takes as long to import as a thousand transactions to audit, and most audits show no bar.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
         self._progress = Progress(
             TextColumn("block {task.fields[height]} of {task.fields[blocks]}"),
             BarColumn(),

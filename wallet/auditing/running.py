@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ledger.audit import ChainAudit, FlawError, OpenedBlock
 from ledger.crypto import verify
 from ledger.errors import LedgerError
+from ledger.limits import AUDIT_ALONE_TRANSACTIONS_MAX
 from wallet.auditing.opening import opened_blocks
 from wallet.auditing.store import AuditStateError, AuditStore, remove_state
 from wallet.exit_codes import WalletError, usage_error, verification_error
@@ -68,11 +69,12 @@ async def run_audit(
     """
     audit = ChainAudit(store)
     from_height = store.tip.header.height + 1
+    few = source.transactions - store.tip.header.log_size <= AUDIT_ALONE_TRANSACTIONS_MAX
     blocks = opened_blocks(
         source.batches(last),
         context=audit.context,
         validators=lambda: audit.validators,
-        workers=workers,
+        workers=0 if few else workers,
         warn=warn,
     )
     try:

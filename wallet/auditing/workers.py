@@ -8,19 +8,24 @@ with what it has for so long that it hangs, is ended; what it had is not answere
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import queue
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Final
 
 from ledger.limits import AUDIT_WORKER_QUIET_SECONDS_MAX, CLAIMS_PER_JOB_MAX
-from wallet.auditing.worker import Verifying, serve
+from wallet.auditing.worker import HEAD
+
+PROGRAM: Final = "from wallet.auditing.worker import main; main()"
+"""What a worker runs. It is a program of its own, and imports nothing but what it needs: `multiprocessing` would have
+it import the whole command again."""
+
+_BEGIN: Final = "import sys; sys.path[:] = sys.argv[1:]; "
 
 _LOOKS: Final = 10
 """In how many looks the time is counted for which a worker may be quiet. What passes between two counts as no more than
@@ -44,11 +49,10 @@ class _Task:
 class _Worker:
     """A process and what it has. Its thread alone writes `tasks` and `steps`, the event loop the rest."""
 
-    __slots__ = ("connection", "hangs", "looks", "process", "seen", "steps", "tasks", "thread")
+    __slots__ = ("hangs", "looks", "process", "seen", "steps", "tasks", "thread")
 
-    def __init__(self, process: BaseProcess, connection: Connection) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.connection = connection
         self.thread: threading.Thread | None = None
         self.tasks: deque[_Task] = deque()
         self.steps = 0  # jobs that it took, and answers that it gave
@@ -63,11 +67,30 @@ class _Worker:
         self.seen = steps
         return self.looks < _LOOKS
 
+    def give(self, job: bytes) -> None:
+        """Send a job; waits until all of it is sent. Raises `OSError` when the process has ended."""
+        jobs = self.process.stdin
+        assert jobs is not None
+        jobs.write(HEAD.pack(len(job)) + job)
+        jobs.flush()
+
+    def take_answer(self) -> bytes:
+        """Wait for the answer to the job that was sent first and has none. Raises `EOFError` when none comes."""
+        answers = self.process.stdout
+        assert answers is not None
+        head = answers.read(HEAD.size)
+        if len(head) < HEAD.size:
+            raise EOFError
+        (size,) = HEAD.unpack(head)
+        if size > CLAIMS_PER_JOB_MAX or len(answer := answers.read(size)) < size:
+            raise EOFError
+        return answer
+
 
 class Workers:
-    """Up to `count` processes that run `verifying`. `warn` is told of each that is lost. Used within an event loop."""
+    """Up to `count` processes that verify. `warn` is told of each that is lost. Used within an event loop."""
 
-    def __init__(self, count: int, verifying: Verifying, *, warn: Callable[[str], None]) -> None:
+    def __init__(self, count: int, *, warn: Callable[[str], None]) -> None:
         """Start them."""
         self._warn = warn
         self._loop = asyncio.get_running_loop()
@@ -76,7 +99,7 @@ class Workers:
         self._closed = False
         for _ in range(count):
             try:
-                self._start(verifying)
+                self._start()
             except OSError as error:
                 warn(f"No more than {len(self._workers)} processes verify: another cannot be started: {error}.")
                 break
@@ -104,17 +127,12 @@ class Workers:
             self._end(worker)
         self._give_up_waiting()
 
-    def _start(self, verifying: Verifying) -> None:
-        context = multiprocessing.get_context("spawn")  # anew, not forked: this process has an event loop
-        ours, theirs = context.Pipe()
-        with theirs:  # when it alone has this end, its death is seen
-            process = context.Process(target=serve, args=(theirs, verifying), daemon=True)
-            try:
-                process.start()
-            except OSError:
-                ours.close()
-                raise
-        worker = _Worker(process, ours)
+    def _start(self) -> None:
+        # A new program, and no copy of this process, which has an event loop. Raises `OSError`.
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
+            [sys.executable, "-I", "-c", _BEGIN + PROGRAM, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        worker = _Worker(process)
         self._workers.append(worker)
         worker.thread = threading.Thread(target=self._talk, args=(worker,), daemon=True)
         worker.thread.start()
@@ -129,10 +147,10 @@ class Workers:
                         if task is None:
                             break
                         worker.tasks.append(task)
-                        worker.connection.send_bytes(task.job)
+                        worker.give(task.job)
                         worker.steps += 1
                         continue
-                answer = worker.connection.recv_bytes(CLAIMS_PER_JOB_MAX)
+                answer = worker.take_answer()
                 worker.steps += 1
                 self._loop.call_soon_threadsafe(worker.tasks.popleft().settle, answer)
         self._loop.call_soon_threadsafe(self._lose, worker)
@@ -173,10 +191,13 @@ class Workers:
     def _end(self, worker: _Worker) -> None:
         """End a worker. What it had is not answered."""
         worker.process.kill()
-        worker.process.join()
+        worker.process.wait()
         assert worker.thread is not None
         worker.thread.join()
-        worker.connection.close()
+        for pipe in (worker.process.stdin, worker.process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # what was not sent to it
+                pipe.close()
         for task in worker.tasks:
             task.settle(b"")
 

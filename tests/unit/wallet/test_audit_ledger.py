@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -24,7 +23,7 @@ from ledger.transaction import assemble, build_body, parse_transaction, sign_bod
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode
 from tests.unit.wallet.network import Network
-from wallet.auditing import opening, store, workers
+from wallet.auditing import running, store, workers
 from wallet.auditing.store import AuditStore
 from wallet.exit_codes import ExitCode
 
@@ -374,10 +373,21 @@ def write(chain: Network, *streams: str) -> None:
 # ---- on all cores
 
 
-def test_workers_find_what_one_process_finds(
-    audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)  # every block is a batch
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are used however few transactions there are, and every block is a batch."""
+    monkeypatch.setattr(running, "AUDIT_ALONE_TRANSACTIONS_MAX", -1)
+    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
+
+
+def let_workers(monkeypatch: pytest.MonkeyPatch, verifying: Callable[[bytes], bytes]) -> None:
+    """Have workers answer with `verifying` of this module."""
+    program = f"from {verifying.__module__} import {verifying.__name__} as verifying; {workers.PROGRAM}"
+    monkeypatch.setattr(workers, "PROGRAM", program.replace("main()", "main(verifying)"))
+
+
+@pytest.mark.usefixtures("few")
+def test_workers_find_what_one_process_finds(audit: Run, node: FakeNode, chain: Network) -> None:
     alone = audit("ledger", node.url, "--workers", "0", "--output", "json")
     together = audit("ledger", node.url, "--workers", "2", "--output", "json")
     assert together.exit_code == ExitCode.OK, together.output
@@ -387,6 +397,15 @@ def test_workers_find_what_one_process_finds(
     errors = [audit("ledger", node.url, "--workers", workers, "--restart").stderr for workers in ("0", "2")]
     assert errors[0] == errors[1]
     assert "Block 7 does not verify" in errors[0]
+
+
+@pytest.mark.usefixtures("chain")
+def test_a_small_audit_starts_no_workers(audit: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PROGRAM", "not to be started")
+    monkeypatch.setattr(running, "AUDIT_ALONE_TRANSACTIONS_MAX", 2)
+    assert "Warning" not in audit("ledger", node.url, "--workers", "1").stderr
+    monkeypatch.setattr(running, "AUDIT_ALONE_TRANSACTIONS_MAX", 1)
+    assert "Warning: A process that verified" in audit("ledger", node.url, "--workers", "1").stderr
 
 
 def once(name: str) -> bool:
@@ -422,6 +441,7 @@ def stop_one(job: bytes) -> bytes:
     return stop_all(job) if once("lost") else answer(job)
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("tampered", [False, True], ids=["good", "tampered"])
 @pytest.mark.parametrize("fault", [kill_all, kill_one, stop_all, stop_one])
 def test_what_a_worker_that_dies_or_hangs_had_is_verified_here(
@@ -433,13 +453,12 @@ def test_what_a_worker_that_dies_or_hangs_had_is_verified_here(
     *,
     tampered: bool,
 ) -> None:
-    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
     if tampered:
         lines = chain.lines(7)
         start = lines.index(b'"signature":"') + len(b'"signature":"') + 40
         node.lies[7] = lines[:start] + (b"1" if lines[start : start + 1] == b"0" else b"0") + lines[start + 1 :]
     alone = audit("ledger", node.url, "--workers", "0", "--output", "json", "--restart")
-    monkeypatch.setattr(opening, "answer", fault)
+    let_workers(monkeypatch, fault)
     monkeypatch.setattr(
         "wallet.auditing.workers.AUDIT_WORKER_QUIET_SECONDS_MAX", 2 if fault in (stop_all, stop_one) else 60
     )
@@ -452,14 +471,13 @@ def test_what_a_worker_that_dies_or_hangs_had_is_verified_here(
         assert f"Warning: A process that verified for the audit {why}; the audit verifies itself" in said
     lost = Path("lost")  # there is none when the machine is so slow that it was ended before it began
     assert not lost.exists() or not is_running(int(lost.read_text()))
-    assert not multiprocessing.active_children()
+    assert children() == []
 
 
 def test_a_worker_that_gets_on_is_not_quiet() -> None:
     """However long all of it takes, and however often it is looked at while it has nothing to do."""
-    ours, theirs = multiprocessing.Pipe()
-    with ours, theirs:
-        worker = workers._Worker(multiprocessing.current_process(), ours)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        worker = workers._Worker(process)
         assert all(worker.gets_on() for _ in range(100)), "it has nothing to do"
         worker.tasks.append(workers._Task(b"", 1, asyncio.new_event_loop().create_future()))
         for _ in range(30):
@@ -483,14 +501,13 @@ def deny_all(job: bytes) -> bytes:
     return bytes(len(answer(job)))
 
 
-@pytest.mark.usefixtures("chain")
+@pytest.mark.usefixtures("chain", "few")
 @pytest.mark.parametrize("wrong", [say_nothing, say_yes_too_often, deny_all])
 def test_what_a_worker_does_not_confirm_is_verified_here(
-    audit: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch, wrong: object
+    audit: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 1)
     alone = audit("ledger", node.url, "--workers", "0", "--output", "json")
-    monkeypatch.setattr(opening, "answer", wrong)
+    let_workers(monkeypatch, wrong)
     together = audit("ledger", node.url, "--workers", "1", "--output", "json")
     assert together.exit_code == ExitCode.OK, together.output
     assert together.stdout == alone.stdout
@@ -501,6 +518,7 @@ def test_a_signature_that_was_tampered_with_is_found_wherever_it_stands(
     audit: Run, node: FakeNode, chain: Network, monkeypatch: pytest.MonkeyPatch, height: int
 ) -> None:
     """In the certificate, in the middle of what workers verify; whatever else the block has stays as it is."""
+    monkeypatch.setattr(running, "AUDIT_ALONE_TRANSACTIONS_MAX", -1)
     monkeypatch.setattr("wallet.auditing.sources.AUDIT_BATCH_BYTES", 3_000)  # some blocks
     lines = chain.lines(height)
     start = lines.index(b'"signature":"') + len(b'"signature":"') + 40
@@ -573,20 +591,20 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_half_written(
 # ---- killed
 
 KILLED = """
-import multiprocessing, os, signal, sys
-from wallet.auditing import sources
+import os, signal, sys
+from pathlib import Path
+from wallet.auditing import running, sources
 from wallet.auditing.store import AuditStore
 from wallet.audit_cli import main
 if __name__ == "__main__":
     sources.AUDIT_BATCH_BYTES = 1
+    running.AUDIT_ALONE_TRANSACTIONS_MAX = -1
     AuditStore.crowded = True  # written after every block
     write, left = AuditStore.write, 6
     def counted(self, *args, **named):
         global left
         if left == 0:
-            for child in multiprocessing.active_children():
-                print(child.pid)
-            sys.stdout.flush()
+            print(Path("/proc/self/task", str(os.getpid()), "children").read_text(), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
         write(self, *args, **named)
@@ -608,6 +626,11 @@ def test_a_killed_audit_goes_on_and_leaves_no_worker_behind(audit: Run, file: Pa
         time.sleep(0.02)
     printed = json.loads(audit("ledger", str(file), "--state", "mine", "--output", "json").stdout)
     assert (printed["height"], printed["from_height"]) == (10, 6)
+
+
+def children() -> list[int]:
+    """The processes that this one has started and not waited for."""
+    return [int(name) for tasks in Path("/proc/self/task").glob("*/children") for name in tasks.read_text().split()]
 
 
 def is_running(process: int) -> bool:
