@@ -3,10 +3,14 @@
 The chain is that of `catching_up`. `audit_ratio` is transactions per second of wall time to the verifications per
 second of all cores; `audit_efficiency` the share of its CPU time, workers included, that is unavoidable verification,
 which is also meaningful on a machine that has other work.
+
+An installed command has its bytecode, and so has this one, whatever the environment of the measurement says about
+writing it: an audit of the first block comes before the one that is measured.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -29,12 +33,14 @@ def run(count: int, base_port: int, say: Callable[[str], None]) -> dict[str, obj
         layout = Layout(directory / "network", 1, base_port)
         say(f"building a chain of {count} transactions and exporting it")
         found_chain(layout, count, say)
-        _command("quorum-node", "export", directory / "chain.jsonl", "--home", layout.validator_home(0))
+        commands = _Commands(directory / "bytecode")
+        commands.run("quorum-node", "export", directory / "chain.jsonl", "--home", layout.validator_home(0))
+        audit = ("quorum-audit", "ledger", directory / "chain.jsonl", "--genesis", layout.genesis)
+        commands.run(*audit, "--state", directory / "first", "--to-height", 1)
         before = machine.verification_rate()
         say("auditing it")
         used, started = _cpu_seconds_of_children(), time.perf_counter()
-        state = ("--genesis", layout.genesis, "--state", directory / "audit")
-        _command("quorum-audit", "ledger", directory / "chain.jsonl", *state)
+        commands.run(*audit, "--state", directory / "audit")
         seconds, cpu_seconds = time.perf_counter() - started, _cpu_seconds_of_children() - used
         after = machine.verification_rate()
     rate = (before.per_cpu_second + after.per_cpu_second) / 2
@@ -49,10 +55,21 @@ def run(count: int, base_port: int, say: Callable[[str], None]) -> dict[str, obj
     }
 
 
-def _command(name: str, *arguments: object) -> None:
-    subprocess.run(
-        [_BIN / name, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+class _Commands:
+    """Commands of this environment, which keep their bytecode in a directory."""
+
+    def __init__(self, bytecode: Path) -> None:
+        self._environment = os.environ | {"PYTHONPYCACHEPREFIX": os.fspath(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def run(self, name: str, *arguments: object) -> None:
+        """Run one to its end. Raises `CalledProcessError` when it fails."""
+        subprocess.run(
+            [_BIN / name, *map(str, arguments)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+        )
 
 
 def _cpu_seconds_of_children() -> float:
