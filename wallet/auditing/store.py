@@ -76,7 +76,8 @@ class AuditStore:
         """Open the file, or make it. Raises `AuditStateError`: in use, of another audit, or damaged."""
         self._genesis = genesis
         self._source = source
-        self._unwritten: dict[bytes, bytes | None] = {}
+        self._unwritten: dict[bytes, bytes | None] = {}  # rows but those of ids, which are most, and never read by key
+        self._unwritten_ids: dict[Digest, bytes] = {}
         self._cache = RowCache(AUDIT_CACHE_BYTES_MAX)
         self._ids = IdFilter()
         self._ids_since_purge = 0
@@ -117,8 +118,7 @@ class AuditStore:
         """Whether a transaction with this id, which could otherwise be in the next block, is in an audited one."""
         if not self._ids.may_have(transaction_id):
             return False
-        key = _ID + transaction_id
-        return key in self._unwritten or self._select(key) is not None
+        return transaction_id in self._unwritten_ids or self._select(_ID + transaction_id) is not None
 
     def trie_node(self, version: int, path: bytes) -> bytes | None:
         """The row of the state trie written at (version, path), or None."""
@@ -135,7 +135,7 @@ class AuditStore:
         for path, row in block.trie.new_nodes:
             unwritten[_trie_key(height, path)] = row
         for transaction in block.transactions:
-            unwritten[_ID + transaction.id] = _u64(transaction.body.valid_until_ms)
+            self._unwritten_ids[transaction.id] = _u64(transaction.body.valid_until_ms)
         self._ids.add(b"".join([transaction.id for transaction in block.transactions]))
         self._ids_since_purge += len(block.transactions)
         if block.header.next_validators_hash != block.header.validators_hash:
@@ -147,7 +147,7 @@ class AuditStore:
     @property
     def crowded(self) -> bool:
         """Whether it is time to `write`."""
-        return len(self._unwritten) >= AUDIT_UNWRITTEN_ROWS_MAX
+        return len(self._unwritten) + len(self._unwritten_ids) >= AUDIT_UNWRITTEN_ROWS_MAX
 
     def write(self, fingerprint: Digest, *, finished: bool = False) -> None:
         """Write everything, all or nothing: an audit that is ended by whatever goes on from here."""
@@ -168,6 +168,7 @@ class AuditStore:
             database.executemany("DELETE FROM row WHERE key = ?", ((key,) for key in keys if rows[key] is None))
             kept = ((key, rows[key]) for key in keys if rows[key] is not None)
             database.executemany(_PUT, kept)
+            database.executemany(_PUT, ((_ID + name, until) for name, until in sorted(self._unwritten_ids.items())))
             database.executemany(_PUT, ((_MARK, encode_trusted(mark)), (_RECORD, self._record)))
             if self._ids_since_purge >= _IDS_BETWEEN_PURGES:
                 expired = (_ID, successor(_ID), _u64(header.time_ms))
@@ -177,9 +178,9 @@ class AuditStore:
         for key, value in self._unwritten.items():
             if value is None and key.startswith(_TRIE):
                 self._cache.forget(key)  # which nothing leads to any more
-            elif not key.startswith(_ID):
+            else:
                 self._cache.put(key, value)
-        self._unwritten = {}
+        self._unwritten, self._unwritten_ids = {}, {}
         self.progress = Progress(header.height, finished, fingerprint)
 
     def get(self, key: bytes) -> bytes | None:
@@ -196,6 +197,7 @@ class AuditStore:
     def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < stop, in order."""
         assert not self._unwritten, "only read where everything is written"
+        assert not self._unwritten_ids, "likewise"
         with self._failures(), closing(self._database.cursor()) as cursor:
             found = cursor.execute("SELECT key, value FROM row WHERE key >= ? AND key < ? ORDER BY key", (start, stop))
             for key, value in found:

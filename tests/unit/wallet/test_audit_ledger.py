@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.audit import ChainAudit
 from ledger.claims import answer
-from ledger.crypto import digest, tag
+from ledger.crypto import digest, tag, verify
+from ledger.export_reading import open_exported_block, split_blocks, split_lines
 from ledger.operations.streams import StreamCreate
+from ledger.primitives import ZERO_DIGEST
 from ledger.transaction import assemble, build_body, parse_transaction, sign_body
 from tests.unit.wallet.conftest import Run
 from tests.unit.wallet.fake_node import FakeNode
@@ -371,6 +374,23 @@ def write(chain: Network, *streams: str) -> None:
 
 
 # ---- on all cores
+
+
+def test_an_id_is_known_before_it_is_written_and_after(chain: Network) -> None:
+    kept = AuditStore(Path("ids"), chain.genesis, "here")
+    audited = ChainAudit(kept)
+    (text,) = split_blocks(split_lines(chain.lines(1)), 1)
+    opened = open_exported_block(text, context=audited.context, validators=audited.validators, verify_signature=verify)
+    (transaction,) = opened.transactions
+    assert not kept.transaction_committed(transaction.id)
+    audited.append_opened(opened)
+    assert kept.transaction_committed(transaction.id)
+    kept.write(ZERO_DIGEST)
+    assert kept.transaction_committed(transaction.id)
+    kept.close()
+    again = AuditStore(Path("ids"), chain.genesis, "here")
+    assert again.transaction_committed(transaction.id)
+    again.close()
 
 
 @pytest.fixture
