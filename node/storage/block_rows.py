@@ -18,7 +18,7 @@ from ledger.block import Header, Leaf, block_hash, leaf_bytes, leaf_hash, parse_
 from ledger.errors import MalformedError
 from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.primitives import DIGEST_BYTES, Digest
-from ledger.transaction import Transaction, envelope_hash
+from ledger.transaction import Transaction, envelope_hash, name_envelopes
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
@@ -200,6 +200,15 @@ class BlockReader:
         """Envelope and leaf of all, in order. Raises `DamagedError`."""
         return (self.transaction(index) for index in range(self._count))
 
+    def envelopes(self) -> Iterator[bytes]:
+        """The envelopes of all, in order; a chunk is checked at once. Raises `DamagedError`."""
+        try:
+            for chunk in range(-(-self._count // keys.CHUNK_TRANSACTIONS)):
+                yield from self._envelopes_of_chunk(chunk)
+        except DamagedError as error:
+            self._damaged.note_block(self._height, str(error))
+            raise
+
     def leaves(self) -> Iterator[Leaf]:
         """The leaves of all, in order. Raises `DamagedError`."""
         return (self.leaf(index) for index in range(self._count))
@@ -224,6 +233,21 @@ class BlockReader:
         if wrong is not None:
             raise self._differs(wrong - self._first_leaf)
         return leaves
+
+    def _envelopes_of_chunk(self, chunk: int) -> tuple[bytes, ...]:
+        """The envelopes of a chunk, when they are those that its leaves name."""
+        start = chunk * keys.CHUNK_TRANSACTIONS
+        leaves = self._chunk_in_hex(start)
+        envelopes = _unpack_chunk(_read_chunk(self._reader, self._height, self.stored.block_hash, chunk), self._height)
+        found, wanted = [name.hex() for name, _ in name_envelopes(envelopes)], [leaf.envelope_hash for leaf in leaves]
+        if found != wanted:
+            for index, (name, leaf_name) in enumerate(zip(found, wanted, strict=False), start):
+                if name != leaf_name:
+                    raise self._differs(index)
+            size, here = len(wanted), len(found)
+            problem = f"ends before item {here}" if here < size else f"has more than {size} transactions"
+            raise DamagedError(f"a part of the body of block {self._height} {problem}")
+        return envelopes
 
     def _leaf(self, index: int) -> Leaf:
         """The leaf, when that is what the log has at its place."""

@@ -246,7 +246,7 @@ class ChainStore:
 
     def envelopes(self, height: int) -> tuple[bytes, ...]:
         """The exact envelopes of a block. Raises `DamagedError`."""
-        return tuple(envelope for envelope, _ in self.block(height).transactions())
+        return tuple(self.block(height).envelopes())
 
     def leaves(self, height: int) -> tuple[Leaf, ...]:
         """The log entries of a block. Raises `DamagedError`."""
