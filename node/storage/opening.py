@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ledger.encoding import Json, decode_object, encode, expect_integer
-from ledger.errors import MalformedError
+from ledger.errors import LedgerError, MalformedError
 from ledger.genesis import Genesis, genesis_block, parse_genesis
 from ledger.limits import KIB, PROOF_HEIGHTS_DEFAULT
 from ledger.primitives import Digest, parse_digest
@@ -63,8 +63,8 @@ def open_chain(
     document = store.get(keys.GENESIS)
     try:
         genesis = parse_genesis(document or b"")
-    except MalformedError as error:
-        raise DamagedError(f"the genesis document is malformed: {error}") from error
+    except LedgerError as error:
+        raise DamagedError(f"the genesis document is none: {error}") from error
     if genesis.chain != chain:
         raise DamagedError("the genesis document does not hash to the chain of the database")
     return ChainStore(store, genesis, proof_heights)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.consensus.statements import StatementType
-from ledger.encoding import encode
+from ledger.encoding import decode, encode
+from ledger.limits import GENESIS_BYTES_MAX
 from ledger.primitives import PublicKey
 from node.storage import keys
 from node.storage.errors import DamagedError, StoreExistsError, StoreMismatchError, StoreMissingError
@@ -130,6 +132,17 @@ def test_damage_to_what_opening_reads_is_noticed(key: bytes) -> None:
         missing.write({}, frozenset({key}), sync=True)
         with pytest.raises(DamagedError):
             open_chain(missing)
+
+
+def test_a_genesis_whose_proofs_do_not_verify_is_damage() -> None:
+    store = MemoryStore()
+    create_chain(store, genesis())
+    document: Any = decode(genesis().document, bytes_max=GENESIS_BYTES_MAX)
+    proofs = document["cards"][0]["proofs"]
+    proofs["node"] = proofs["consensus"]
+    store.write({keys.GENESIS: encode(document)}, sync=True)
+    with pytest.raises(DamagedError, match="does not verify"):
+        open_chain(store)
 
 
 def test_the_genesis_of_another_chain_in_the_database_is_damage() -> None:
