@@ -48,18 +48,14 @@ from node.storage.rows import seal_all, unseal
 # Of rows in memory and log before a table is written; twice that while it is. At 16 MiB, the merging of tables takes
 # twice the CPU time per row (measured over 700,000 transactions). All validators write the same rows: with one size for
 # all, all would write their tables at the same moment, and no quorum would be left that does not. So each process
-# takes a size of its own.
+# takes a size of its own. Without the library's compression, merging takes a quarter of the CPU time; but then so many
+# more bytes go to the disk that with a long chain whoever asks while tables are merged waits three times as long.
 _WRITE_BUFFER_BYTES_MIN, _WRITE_BUFFER_BYTES_MAX = 32 * MIB, 64 * MIB
 _BLOCK_CACHE_BYTES = 32 * MIB
 _OPEN_FILES_MAX = 256
 # Of a table. With the library's 2 MiB a database of 3 GB has 1,100, which take turns in being open: a read then takes
 # three times as long, and the merging of tables a third more CPU time (measured with a state of two million keys).
 _TABLE_BYTES_MAX = 8 * MIB
-# Tables hold rows as they are. With the library's snappy a row is expanded and compressed again whenever tables are
-# merged: that takes three times the CPU time of the merging itself, a twentieth of all that a validator does; and a
-# body takes twice as long to read. It would save a third of the disk. Tables of earlier releases are read all the same,
-# and lose their compression as they are merged.
-_COMPRESSION = None
 _BLOOM_BITS = 10  # per key: one read in a hundred for a key that is not there touches the disk
 
 
@@ -222,7 +218,6 @@ def _open(directory: Path, *, create: bool) -> _Database:
             lru_cache_size=_BLOCK_CACHE_BYTES,
             max_open_files=_OPEN_FILES_MAX,
             max_file_size=_TABLE_BYTES_MAX,
-            compression=_COMPRESSION,
             block_size=4 * KIB,
             bloom_filter_bits=_BLOOM_BITS,
         )
