@@ -302,10 +302,11 @@ def test_promises_are_not_read_again_by_who_wrote_them() -> None:
     assert [key for key in read if key.startswith(keys.PROMISES_PREFIX)] == [keys.promises(0)] * 3
 
 
-def test_promises_above_the_next_height_are_ended_by_the_commit_of_theirs(store: Store) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_promises_above_the_next_height_are_ended_by_the_commit_of_theirs(store: Store, restarted: bool) -> None:
     chain = new_chain(store)
     chain.promise(Promises(2, (OwnMessage(0, StatementType.PREPARE, b"two"),)))
-    chain = open_chain(store)  # as after blocks were lost
+    chain = open_chain(store) if restarted else chain  # as after blocks were lost
     for height in (1, 2):
         block = candidate(chain)
         chain.promise(Promises(height, (OwnMessage(1, StatementType.PREPARE, b"again"),)))

@@ -167,6 +167,8 @@ def test_the_memory_keeps_to_its_bound_and_forgets_what_it_was_told_longest_ago(
     rows.forget([paths[4], paths[4], b"none"])
     rows.remember(4, [(path, bytes(100)) for path in paths[1:4]])
     assert len(rows) == 32, "what was forgotten counts no longer"
+    rows.remember(5, [(b"n", bytes(100))])
+    assert len(rows) == 30, "and what was not there to forget never did"
     rows.remember(5, [(b"large", bytes(40 * size))])
     assert list(rows) == [], "nothing is kept that is larger than the bound"
     rows.remember(6, [(paths[0], bytes(100))])
