@@ -264,6 +264,7 @@ PRUNED_HEIGHTS_PER_COMMIT_MAX = 4  # of trie rows without a proof to make; what 
 COMMITTED_FILTER_BYTES = 8 * MIB  # in memory, that say which ids no block has; fewer answers as chains get longer
 SCRUB_TICKS_UNDER_LOAD = 4  # while transactions wait, only at every so many ticks anything is read in search of damage
 SCRUBBED_ROWS_PER_LOOK_MAX = 256  # rows, or one block: what is read at each tick in search of damage, some milliseconds
+BODY_CHUNK_BYTES_MAX = BLOCK_BYTES_MAX + KIB  # of the row of some transactions of a block, before it was compressed
 UPGRADE_ROWS_PER_BATCH = 5_000  # of an older database, deleted or made anew at a time: some 20 MB
 DAMAGED_BLOCKS_MAX = 1_024  # heights that are known to be damaged; those beyond are found again once there is room
 QUERY_SEEKS_MAX = 192  # in vain, of one query, some milliseconds; it then gives a short page, and where to go on

@@ -18,7 +18,7 @@ from ledger.errors import LedgerError
 from ledger.primitives import successor
 from node.ports import Reader
 from node.storage import keys
-from node.storage.block_rows import body_keys, read_stored_body
+from node.storage.bodies import body_keys, read_stored_body
 from node.storage.errors import DamagedError, StorageError
 from node.storage.promises import read_promises
 

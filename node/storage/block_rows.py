@@ -1,4 +1,4 @@
-"""The rows of one block: header, record, body and outcomes; written at commit, checked against each other when read.
+"""The rows of one block: header, record and outcomes; written at commit, and checked, with the body, when read.
 
 Row checksums catch what a disk does. What is read of a committed block is also held against the chain's own hashes,
 so that nothing is served that this chain did not commit: a header must hash to a block hash that is known at its
@@ -9,19 +9,18 @@ names. Who asks what became of transactions reads no envelope, and does not noti
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from msgspec import Struct
 
 from ledger import framing
 from ledger.block import Header, Leaf, block_hash, leaf_bytes, leaf_hash, parse_header
 from ledger.errors import MalformedError
-from ledger.limits import ENVELOPE_BYTES_MAX
 from ledger.primitives import DIGEST_BYTES, Digest
 from ledger.transaction import Transaction, envelope_hash, name_envelopes
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
+from node.storage.bodies import read_chunk, read_framed_chunk
 from node.storage.damaged import Damaged
 from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
@@ -62,13 +61,6 @@ def write_header(batch: Batch, height: int, header_bytes: bytes, hash_of_header:
     """Add the header row and the way back from the block hash."""
     batch.puts[keys.header(height)] = header_bytes
     batch.puts[keys.block_hash(hash_of_header)] = keys.pack_height(height)
-
-
-def write_body(batch: Batch, height: int, hash_of_block: Digest, envelopes: Sequence[bytes]) -> None:
-    """Add the body, in chunks."""
-    for chunk, start in enumerate(range(0, len(envelopes), keys.CHUNK_TRANSACTIONS)):
-        packed = framing.pack(envelopes[start : start + keys.CHUNK_TRANSACTIONS])
-        batch.puts[keys.body_chunk(height, hash_of_block, chunk)] = packed
 
 
 def write_outcomes(batch: Batch, header: Header, transactions: Sequence[Transaction], results: Sequence[str]) -> None:
@@ -140,25 +132,6 @@ def read_outcomes(reader: Reader, height: int, chunk: int, count: int) -> Stored
     if len(results) != count or not joined or not joined.isascii():
         raise DamagedError(f"the outcomes of a part of block {height} are not those of {count} transactions")
     return StoredOutcomes(row, tuple(results))
-
-
-def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
-    """All envelopes stored for a block that may not be committed. Raises `DamagedError`."""
-    prefix = keys.body(height, hash_of_block)
-    envelopes: list[bytes] = []
-    for chunk, (key, packed) in enumerate(reader.range(prefix, prefix + b"\xff\xff\xff")):
-        if key != keys.body_chunk(height, hash_of_block, chunk):
-            raise DamagedError(f"the body of a block at height {height} has a gap")
-        envelopes += _unpack_chunk(packed, height)
-    return tuple(envelopes)
-
-
-def read_stored_body(reader: Reader, height: int, hash_of_block: Digest, count: int) -> tuple[bytes, ...]:
-    """The `count` envelopes of a block as they are stored, held against nothing. Raises `DamagedError`."""
-    envelopes: list[bytes] = []
-    for chunk in range(-(-count // keys.CHUNK_TRANSACTIONS)):
-        envelopes += _unpack_chunk(_read_chunk(reader, height, hash_of_block, chunk), height)
-    return tuple(envelopes)
 
 
 class BlockReader:
@@ -238,7 +211,7 @@ class BlockReader:
         """The envelopes of a chunk, when they are those that its leaves name."""
         start = chunk * keys.CHUNK_TRANSACTIONS
         leaves = self._chunk_in_hex(start)
-        envelopes = _unpack_chunk(_read_chunk(self._reader, self._height, self.stored.block_hash, chunk), self._height)
+        envelopes = read_chunk(self._reader, self._height, self.stored.block_hash, chunk)
         found, wanted = [name.hex() for name, _ in name_envelopes(envelopes)], [leaf.envelope_hash for leaf in leaves]
         if found != wanted:
             for index, (name, leaf_name) in enumerate(zip(found, wanted, strict=False), start):
@@ -265,8 +238,7 @@ class BlockReader:
         """The envelope, when that is the one that its leaf names."""
         chunk, offset = divmod(leaf.index, keys.CHUNK_TRANSACTIONS)
         if chunk != self._envelopes[0]:
-            packed = _read_chunk(self._reader, self._height, self.stored.block_hash, chunk)
-            self._envelopes = chunk, framing.Framed(packed)
+            self._envelopes = chunk, read_framed_chunk(self._reader, self._height, self.stored.block_hash, chunk)
         envelopes, size = self._envelopes[1], self._size(chunk)
         try:
             envelope = envelopes[offset]
@@ -299,23 +271,3 @@ def read_heights_with_transactions(reader: Reader, first_leaf: int, stop_leaf: i
     """The heights of the blocks whose first leaf is in first_leaf .. stop_leaf - 1."""
     for _, row in reader.range(keys.first_leaf(first_leaf), keys.first_leaf(stop_leaf), reverse=reverse):
         yield keys.unpack_height(row)
-
-
-def _read_chunk(reader: Reader, height: int, hash_of_block: Digest, chunk: int) -> bytes:
-    packed = reader.get(keys.body_chunk(height, hash_of_block, chunk))
-    if packed is None:
-        raise DamagedError(f"a part of the body of block {height} is missing")
-    return packed
-
-
-def _unpack_chunk(packed: bytes, height: int) -> tuple[bytes, ...]:
-    try:
-        return framing.unpack(packed, items_max=keys.CHUNK_TRANSACTIONS, item_bytes_max=ENVELOPE_BYTES_MAX)
-    except MalformedError as error:
-        raise DamagedError(f"the body of block {height} is malformed: {error}") from error
-
-
-def body_keys(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
-    """The keys of all chunks stored of a body."""
-    prefix = keys.body(height, hash_of_block)
-    return tuple(key for key, _ in islice(reader.range(prefix, prefix + b"\xff\xff\xff"), 2**16))

@@ -9,7 +9,8 @@ from ledger.chain import CandidateBlock
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.block_rows import write_body, write_header, write_outcomes
+from node.storage.block_rows import write_header, write_outcomes
+from node.storage.bodies import write_body
 from node.storage.indexes import write_indexes
 from node.storage.log_tiles import GrowingTiles
 from node.storage.promises import release_promises

@@ -1,18 +1,19 @@
 """The layout of the database: every row that there is. This table is the specification; the functions follow it.
 
-Format version 3. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
+Format version 4. Integers are big endian and unsigned, so keys sort by number; `height` is a u64, digests and keys of
 validators have 32 bytes, `name` is ASCII without zero bytes, `|` joins and is not stored. Each value carries a
 checksum besides (`node.storage.rows`). A chunk is CHUNK_TRANSACTIONS consecutive transactions of one block.
 
     key                                          value
     ---- the chain as a whole
-    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 3}
+    m | "format"                                 canonical JSON {"chain": genesis hash, "format": 4}
     m | "genesis"                                the genesis document, exact bytes
     m | "tip"                                    height of the newest block
     ---- one block
     h | height                                   header, exact bytes
     c | height                                   commit record, encoded (not for genesis)
-    b | height | block hash | chunk (u16)        envelopes, exact bytes, framed (ledger.framing); also of candidates
+    b | height | block hash | chunk (u16)        envelopes, exact bytes, framed and compressed (node.storage.bodies);
+                                                 also of candidates
     o | height | chunk (u16)                     outcomes: transaction ids | envelope hashes | results,
                                                  joined by a space
     n | block hash                               height
@@ -65,11 +66,12 @@ from ledger.consensus.statements import StatementType
 from ledger.primitives import Digest
 from node.storage.errors import DamagedError
 
-FORMAT_VERSION = 3
-"""What this software writes, and all that it reads: it changes with any row."""
+FORMAT_VERSION = 4
+"""What this software writes: it changes with any row."""
 
-FORMATS_UPGRADED = frozenset({2, FORMAT_VERSION})
-"""What `node.storage.upgrading` makes this format of. All rows but those of the state trie are the same in them."""
+FORMATS_UPGRADED = frozenset({2, 3, FORMAT_VERSION})
+"""What `node.storage.upgrading` makes this format of. All rows can be read in each of them but those of the state trie,
+which are others in format 2; bodies were not compressed before format 4."""
 
 CHUNK_TRANSACTIONS = 64
 """Transactions in one row of a body: one transaction is found without reading its whole block."""

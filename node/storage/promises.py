@@ -20,7 +20,7 @@ from ledger.primitives import Digest, successor
 from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.block_rows import body_keys, read_candidate_body, write_body
+from node.storage.bodies import body_keys, read_candidate_body, write_body
 from node.storage.errors import DamagedError
 from node.storage.keys import PromiseKind
 

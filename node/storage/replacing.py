@@ -29,7 +29,8 @@ from ledger.refusals import Code, Refusal
 from ledger.transaction import Transaction, parse_transaction
 from node.storage import keys
 from node.storage.batch import Batch
-from node.storage.block_rows import StoredHeader, write_body, write_header, write_outcomes
+from node.storage.block_rows import StoredHeader, write_header, write_outcomes
+from node.storage.bodies import write_body
 from node.storage.chain_store import ChainStore
 from node.storage.check import check_blocks
 from node.storage.errors import DamagedError

@@ -1,10 +1,12 @@
-"""Making a database of the format before this one into one of this format, where it stands.
+"""Making a database of an older format into one of this format, where it stands.
 
-Format 2 differs in the rows of the state trie alone. They follow from the state at the tip, so they are made anew from
+Blocks and votes stay byte for byte, so that a validator goes on as if nothing had been. Format 3 did not compress the
+bodies of blocks; they can be read as they are, and only the format row is written.
+
+Format 2 differs in the rows of the state trie, too. They follow from the state at the tip, so they are made anew from
 it, and must come to the root that the newest header names: a database whose state is damaged is not upgraded, and the
-rows of the state are read once before anything is deleted. All else stays byte for byte, blocks and votes among it, so
-that a validator goes on as if nothing had been. What proved older heights is gone with the old rows; heights from the
-tip on can be proved, and there are as many as before once the chain has grown by so many.
+rows of the state are read once before anything is deleted. What proved older heights is gone with the old rows; heights
+from the tip on can be proved, and there are as many as before once the chain has grown by so many.
 
 The format row is written last, in one synced batch with the place of the root. After a power cut before that the
 database is of the old format still, and the next start begins again.
@@ -31,22 +33,30 @@ _TRIE_PREFIXES = (b"g", b"t", b"u")
 
 
 def upgrade(store: Store, expected: Digest, begins: Callable[[], None] = lambda: None) -> bool:
-    """Upgrade the database of the chain `expected` in `store`, if it is of the format before this one: whether it was.
-    `begins` is called before it is.
+    """Upgrade the database of the chain `expected` in `store`, if it is of an older format: whether it was. `begins` is
+    called before it is.
 
-    It takes about a minute per million keys of state, and memory for UPGRADE_ROWS_PER_BATCH rows. Raises
+    From format 2 it takes about a minute per million keys of state, and memory for UPGRADE_ROWS_PER_BATCH rows. Raises
     `StoreMissingError` and `StoreMismatchError` like `open_chain`, `StorageFailedError` when a write fails, and
     `DamagedError` when it cannot be done: then the database is of the old format still.
     """
     chain, version = check_identity(store, expected, formats=keys.FORMATS_UPGRADED)
     if version == keys.FORMAT_VERSION:
         return False
+    begins()
+    puts = _make_trie_anew(store) if version == 2 else {}
+    puts[keys.FORMAT] = encode({"chain": chain.hex(), "format": keys.FORMAT_VERSION})
+    store.write(puts, sync=True)
+    return True
+
+
+def _make_trie_anew(store: Store) -> dict[bytes, bytes]:
+    """Make the rows of the state trie anew: what is still to be written then. Raises `DamagedError`."""
     tip = store.get(keys.TIP)
     if tip is None:
         raise DamagedError("the database has a chain, but no tip")
     height = keys.unpack_height(tip)
     state_root, state = read_header(store, height).header.state_root, CurrentState(store)
-    begins()
     for _ in state.range(b"", b"\xff"):  # every row has a checksum
         pass
     for prefix in _TRIE_PREFIXES:
@@ -64,6 +74,4 @@ def upgrade(store: Store, expected: Digest, begins: Callable[[], None] = lambda:
         root, after = change.root, max(writes) + b"\0"
     if root.hash != state_root:
         raise DamagedError(f"the state after block {height} has another root than its header names")
-    identity = encode({"chain": chain.hex(), "format": keys.FORMAT_VERSION})
-    store.write({keys.trie_version(height): keys.pack_height(root.version), keys.FORMAT: identity}, sync=True)
-    return True
+    return {keys.trie_version(height): keys.pack_height(root.version)}

@@ -41,7 +41,7 @@ MUTANTS = (
     ),
     Mutant(
         "an upgraded database is not held against its newest header",
-        (Change(upgrading, "upgrade", "root.hash != state_root", "False"),),
+        (Change(upgrading, "_make_trie_anew", "root.hash != state_root", "False"),),
         (Suite("unit/node/storage/test_upgrading.py"),),
     ),
 )

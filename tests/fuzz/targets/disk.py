@@ -17,7 +17,8 @@ from ledger.consensus.inputs import Now
 from ledger.crypto import verify
 from ledger.primitives import PublicKey
 from node.replica import Elapsed, Replica
-from node.storage.block_rows import read_heights_with_transactions, read_stored_body
+from node.storage.block_rows import read_heights_with_transactions
+from node.storage.bodies import read_stored_body
 from node.storage.check import check_blocks, check_rows, check_state
 from node.storage.errors import DamagedError, StorageError
 from node.storage.guard import FileGuard, MemoryGuard

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from ledger.primitives import Digest
 from node.cli import main as quorum_node
 from node.storage import keys
+from node.storage.bodies import pack_chunk, read_chunk
 from node.storage.leveldb import open_database
 from tests.integration.processes.network import ProcessNetwork, id_of
 from wallet.audit_cli import main as quorum_audit
@@ -30,9 +32,12 @@ async def test_a_block_or_certificate_changed_on_disk_is_noticed_and_never_serve
 
         # Somebody with the database at hand changes a body, a certificate and a header, with good checksums.
         store = open_database(network.layout.validator_home(0) / "data" / "database")
-        body = keys.body_chunk(heights[0], bytes.fromhex(hashes[0]), 0)  # type: ignore[arg-type]
+        name = Digest(bytes.fromhex(hashes[0]))
+        (envelope,) = read_chunk(store, heights[0], name, 0)
+        assert b"evidence 0" in envelope
+        row = pack_chunk([envelope.replace(b"evidence 0", b"evidence 9")])
+        store.write({keys.body_chunk(heights[0], name, 0): row}, sync=True)
         changes = {
-            body: (b"evidence 0", b"evidence 9"),
             keys.record(heights[1]): (b'"signature":"', b'"signature":"00'),
             keys.header(heights[2]): (b'"round":0', b'"round":1'),
         }

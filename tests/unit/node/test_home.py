@@ -30,7 +30,7 @@ from node.home import (
     vote_state,
 )
 from node.identity import create_key
-from node.ports import GuardRecord
+from node.ports import GuardRecord, Store
 from node.replica.opening import read_vote_state
 from node.storage.check import check_state
 from node.storage.guard import FileGuard
@@ -39,7 +39,7 @@ from node.storage.opening import open_chain
 from node.storage.rebuild import set_aside_path
 from tests.unit.ledger.founders import genesis_of
 from tests.unit.node.homes import LISTEN, key_in, validator
-from tests.unit.node.storage.format_2 import make_format_2
+from tests.unit.node.storage.old_formats import make_format_2, make_format_3
 
 VOTED = GuardRecord(height=5, round=0, step=1, digest=bytes(32))
 
@@ -241,11 +241,12 @@ def test_a_vote_state_between_two_names_is_not_lost(tmp_path: Path) -> None:
     assert vote_state(config) is VoteState.PRESENT
 
 
-def test_a_vote_state_goes_on_in_a_database_that_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [make_format_2, make_format_3])
+def test_a_vote_state_goes_on_in_a_database_that_is_upgraded(make: Callable[[Store], None], tmp_path: Path) -> None:
     config, genesis = validator(tmp_path / "home")
     adopt(config, genesis.document, expected=genesis.chain)
     with closing(open_database(data_paths(config).database)) as store:
-        make_format_2(store)
+        make(store)
     assert silence(config) is None
     with closing(open_database(data_paths(config).database)) as store:
         assert check_state(open_chain(store, expected=genesis.chain)) == ()

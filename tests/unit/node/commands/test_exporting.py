@@ -16,6 +16,7 @@ from ledger.state import State
 from node.commands.options import load_config
 from node.home import open_home
 from node.storage import keys
+from node.storage.bodies import pack_chunk, read_chunk
 from node.storage.chain_store import ChainStore
 from tests.unit.ledger.exporting import eventful_chain, export_of, export_with, lines_of
 from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
@@ -162,10 +163,9 @@ def test_nothing_is_overwritten_and_nothing_half_written_is_left(tmp_path: Path,
     assert "not overwritten" in ended.stderr
     file.unlink()
     with opened(home) as stored:
-        body = keys.body_chunk(4, stored.block_hash(4), 1)
-        row = stored.store.get(body)
-        assert row is not None
-        stored.store.write({body: row.replace(b'"alice"', b'"allce"')}, sync=True)  # type: ignore[attr-defined]
+        true = read_chunk(stored.store, 4, stored.block_hash(4), 1)
+        row = pack_chunk([true[0].replace(b'"alice"', b'"allce"'), *true[1:]])
+        stored.store.write({keys.body_chunk(4, stored.block_hash(4), 1): row}, sync=True)  # type: ignore[attr-defined]
     ended = quorum_node("export", file, "--home", home)
     assert_ended(ended.code, ended.stderr, "the database is damaged: transaction 64 of block 4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["genesis.json", "home"]

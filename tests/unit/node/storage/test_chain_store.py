@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger import framing
 from ledger.block import Leaf, block_hash, leaf_hash
 from ledger.chain import CandidateBlock
 from ledger.consensus.statements import StatementType
@@ -21,6 +20,7 @@ from ledger.trie import check_proof, prove
 from node.ports import Store
 from node.storage import keys
 from node.storage.block_rows import Place
+from node.storage.bodies import pack_chunk
 from node.storage.chain_store import ChainStore
 from node.storage.check import BlockCheck, check_blocks, check_rows, check_state
 from node.storage.errors import DamagedError, StorageFailedError
@@ -494,7 +494,9 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
     wrong_header = rewritten(store, header_key, blocks[0].header_bytes)
     with pytest.raises(DamagedError, match="does not hash"):
         wrong_header.header(2)
-    other_envelope = body.replace(b'"2/1"', b'"2/9"')
+    other_envelope = pack_chunk(
+        [item.envelope.replace(b'"2/1"', b'"2/9"') for item in blocks[1].transactions],
+    )
     assert other_envelope != body
     with pytest.raises(DamagedError, match="not what the log has"):
         rewritten(store, body_key, other_envelope).envelopes(2)
@@ -508,7 +510,7 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
         ([first, second, b""], "more than 2 transactions"),
     ):
         with pytest.raises(DamagedError, match=found):
-            rewritten(store, body_key, framing.pack(envelopes)).envelopes(2)
+            rewritten(store, body_key, pack_chunk(envelopes)).envelopes(2)
     wrong_outcomes = rewritten(store, keys.outcomes(2, 0), outcomes.replace(b"applied", b"expired", 1))
     for read in (
         lambda: wrong_outcomes.leaves(2),

@@ -111,7 +111,7 @@ def test_a_database_whose_outcomes_have_no_envelope_hashes_is_refused_and_not_mi
         open_chain(store)
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, 4, 99])
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 5, 99])
 def test_another_format_is_refused(version: int) -> None:
     store = MemoryStore()
     new_chain(store)

@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Path:
     """Five blocks in a table, and a vote at the height after them in the log."""
     path = tmp_path / "database"
     with closing(create_database(path)) as store:
-        grow(create_chain(store, genesis()), [2, 3, 1, 2, 4])
+        grow(create_chain(store, genesis()), [40, 60, 20, 40, 60])  # the bodies stand in several parts of the table
     with closing(open_database(path)) as store:  # what was in the log becomes a table
         open_chain(store).promise(Promises(6, (VOTE,)))
     return path

@@ -1,4 +1,4 @@
-"""A database of the format before this one becomes one of this format: all that it has stays, whatever goes wrong."""
+"""A database of an older format becomes one of this format: all that it has stays, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import zstandard
 
 from ledger.consensus.statements import StatementType
 from ledger.encoding import encode
@@ -23,19 +24,23 @@ from node.storage.rebuild import SetAside, set_aside
 from node.storage.state_rows import CurrentState
 from node.storage.upgrading import upgrade
 from tests.unit.node.storage.chains import digest_of, genesis, grow, new_chain
-from tests.unit.node.storage.format_2 import make_format_2
+from tests.unit.node.storage.old_formats import make_format_2, make_format_3
 
 SIZES = [2, 30, 1, 0, 4]
 VOTE = OwnMessage(0, StatementType.TIMEOUT, b"a vote")
 
 
-def old_database() -> MemoryStore:
-    """Five blocks and a vote at the height after them, in format 2."""
+MAKE = {2: make_format_2, 3: make_format_3}
+old_formats = pytest.mark.parametrize("version", MAKE)
+
+
+def old_database(version: int = 2) -> MemoryStore:
+    """Five blocks and a vote at the height after them, in an older format."""
     store = MemoryStore()
     chain = new_chain(store)
     grow(chain, SIZES)
     chain.promise(Promises(6, (VOTE,)))
-    make_format_2(store)
+    MAKE[version](store)
     return store
 
 
@@ -63,8 +68,20 @@ def test_everything_but_the_trie_stays_byte_for_byte_and_the_chain_goes_on() -> 
     before = kept(store)
     assert upgrade(store, genesis().chain)
     assert kept(store) == before
+    assert zstandard.FRAME_HEADER not in {row[:4] for row in before.values()}, "it has bodies of the old format"
     reached = {b"t" + keys.pack_height(5) + path for path in _paths(store)}
     assert {key for key, _ in store.range(b"t", b"u")} == reached, "no row of the old trie is left"
+    assert not upgrade(store, genesis().chain), "once is enough"
+    assert_whole(store)
+
+
+def test_of_the_format_before_this_one_nothing_but_the_format_is_written() -> None:
+    store, begun = old_database(3), []
+    before = dict(store.range(b"", b"\xff"))
+    assert upgrade(store, genesis().chain, lambda: begun.append(store.writes))
+    after = dict(store.range(b"", b"\xff"))
+    assert {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} == {keys.FORMAT}
+    assert begun == [store.writes - 1], "it was said before it was done"
     assert not upgrade(store, genesis().chain), "once is enough"
     assert_whole(store)
 
@@ -98,10 +115,11 @@ def test_a_power_cut_anywhere_is_made_good_by_the_next_start() -> None:
     assert_whole(whole)
 
 
-def test_the_genesis_alone_is_upgraded() -> None:
+@old_formats
+def test_the_genesis_alone_is_upgraded(version: int) -> None:
     store = MemoryStore()
     new_chain(store)
-    make_format_2(store)
+    MAKE[version](store)
     assert upgrade(store, genesis().chain)
     assert check_state(open_chain(store)) == ()
 
@@ -131,17 +149,19 @@ def test_nothing_is_deleted_before_the_state_was_read(monkeypatch: pytest.Monkey
     assert list(store.range(b"", b"\xff")) == before
 
 
-def test_a_damaged_database_of_the_old_format_is_made_anew_with_its_votes(tmp_path: Path) -> None:
+@old_formats
+def test_a_damaged_database_of_an_old_format_is_made_anew_with_its_votes(version: int, tmp_path: Path) -> None:
     database = tmp_path / "database"
     with closing(create_database(database)) as store:
         chain = create_chain(store, genesis())
         grow(chain, SIZES)
         expected = [(chain.record(height), chain.envelopes(height)) for height in range(1, 6)]
         chain.promise(Promises(6, (VOTE,)))
-        make_format_2(store)
+        MAKE[version](store)
         store.write({}, frozenset({keys.state(b"validators")}), sync=True)
-        with pytest.raises(DamagedError):
-            upgrade(store, genesis().chain)
+        if version == 2:
+            with pytest.raises(DamagedError):
+                upgrade(store, genesis().chain)
     set_aside(database, genesis(), "a test")
     with closing(open_database(database)) as store, closing(SetAside(database)) as aside:
         assert not upgrade(store, genesis().chain)
@@ -158,7 +178,7 @@ def test_what_is_no_database_of_the_old_format_is_not_touched() -> None:
     with pytest.raises(StoreMismatchError, match="not of"):
         upgrade(old_database(), digest_of("another"))
     store = old_database()
-    for version, remedy in ((1, "fetched again from peers"), (4, "the version that wrote it")):
+    for version, remedy in ((1, "fetched again from peers"), (5, "the version that wrote it")):
         store.write({keys.FORMAT: encode({"chain": genesis().chain.hex(), "format": version})}, sync=True)
         image = store.image()
         with pytest.raises(StoreMismatchError, match=remedy):
@@ -166,3 +186,5 @@ def test_what_is_no_database_of_the_old_format_is_not_touched() -> None:
         assert store.image() == image
     with pytest.raises(StoreMismatchError, match="quorum-node start"):
         open_chain(old_database())
+    with pytest.raises(StoreMismatchError, match="quorum-node start"):
+        open_chain(old_database(3))

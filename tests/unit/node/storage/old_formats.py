@@ -1,9 +1,11 @@
-"""A database as the format before this one has it: the same rows but for those of the state trie."""
+"""Databases as the formats before this one have them: the same rows but for those of bodies, and of the state trie."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+
+import zstandard
 
 from ledger.crypto import digest, tag
 from ledger.encoding import encode
@@ -16,13 +18,21 @@ from node.storage.state_rows import CurrentState
 Leaf = tuple[bytes, bytes]
 
 
+def make_format_3(store: Store) -> None:
+    """Store the bodies of blocks, and of candidates, as they are, and say that this is format 3."""
+    chain, _ = check_identity(store, None)
+    rows = {key: zstandard.decompress(row) for key, row in store.range(b"b", b"c")}
+    store.write(rows | {keys.FORMAT: encode({"chain": chain.hex(), "format": 3})}, sync=True)
+
+
 def make_format_2(store: Store) -> None:
-    """Put every node of the newest trie into a row of its own, and say that this is format 2.
+    """Make format 3 of it, then put every node of the newest trie into a row of its own, and say that this is format 2.
 
     The rows are those of one update at the tip, with what it made stale: nothing, but for a row that is listed and was
     there, as every database has some.
     """
     chain, _ = check_identity(store, None)
+    make_format_3(store)
     height = keys.unpack_height(store.get(keys.TIP) or b"")
     rows = {
         keys.trie_node(height, path): row for path, row in _rows(dict(CurrentState(store).range(b"", b"\xff")), height)
