@@ -33,7 +33,7 @@ from ledger.crypto import Verify, verify
 from ledger.errors import LedgerError, VerificationError
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
-from ledger.state import State
+from ledger.state import StateView
 from ledger.transaction import Transaction, parse_transaction
 from ledger.validators import ValidatorSet
 
@@ -57,6 +57,11 @@ class AuditedChain(ChainReader, Protocol):
     @property
     def tip(self) -> Tip:
         """The newest audited block, or that of genesis."""
+        ...
+
+    @property
+    def state(self) -> StateView:
+        """The state after the tip, as rows."""
         ...
 
     def commit(self, block: CandidateBlock, record: bytes, signers: Sequence[str]) -> None:
@@ -137,7 +142,7 @@ class ChainAudit:
     def __init__(self, chain: AuditedChain, verify_signature: Verify = verify) -> None:
         self._chain = chain
         self._verify = verify_signature
-        self._validators = State(chain.state).validators()
+        self._validators = chain.typed_state.validators()
 
     @property
     def tip(self) -> Tip:
@@ -191,7 +196,7 @@ class ChainAudit:
         signers = validators.names_of(opened.signers)
         self._chain.commit(block, opened.record, signers)
         if block.header.next_validators_hash != validators.hash:
-            self._validators = State(self._chain.state).validators()
+            self._validators = self._chain.typed_state.validators()
         return AuditedBlock(height, block.block_hash, signers, block)
 
     def check_supplies(self) -> None:

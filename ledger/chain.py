@@ -58,8 +58,8 @@ class ChainReader(Protocol):
     """What the chain asks of storage: everything as it is after the tip."""
 
     @property
-    def state(self) -> StateView:
-        """The state after the tip."""
+    def typed_state(self) -> State:
+        """The state after the tip. Who reads it at one height may share one, and what it has decoded."""
         ...
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
@@ -114,7 +114,7 @@ def build_block(
     `proposer` leads the round, and `time_ms` is by the time rule (see `block_time_ms`). Transactions are taken in the
     order given until the block is full.
     """
-    state = State(reader.state)
+    state = reader.typed_state
     assert state.parameters().protocol_version <= PROTOCOL_VERSION, "nobody proposes under rules that it doesn't know"
     admission = _admission(tip, reader, state)
     admitted: list[Transaction] = []
@@ -142,7 +142,7 @@ def check_block(
         header = parse_header(header_bytes)
     except MalformedError as error:
         return str(error)
-    state = State(reader.state)
+    state = reader.typed_state
     if (version := state.parameters().protocol_version) > PROTOCOL_VERSION:
         return f"it follows the rules of protocol version {version}; this software knows {PROTOCOL_VERSION}"
     if reason := _check_place(tip, state, header):

@@ -111,7 +111,7 @@ def begin(
     """
     tip = chain.tip
     height = tip.header.height + 1
-    state = State(chain.state)
+    state = chain.typed_state
     parameters, validators = state.parameters(), state.validators()
     me = None if key is None else validators.index_of_consensus_key(key)
     names = [validator.name for validator in validators.validators]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ledger.mempool import Mempool
 from ledger.primitives import Digest
+from ledger.state import State
 from node.storage.chain_store import ChainStore
-from node.storage.state_rows import CurrentState
 
 
 class TipReader:
@@ -21,9 +21,9 @@ class TipReader:
         self._mempool = mempool
 
     @property
-    def state(self) -> CurrentState:
-        """The state after the tip."""
-        return self._chain.state
+    def typed_state(self) -> State:
+        """See `ChainStore.typed_state`."""
+        return self._chain.typed_state
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the chain."""

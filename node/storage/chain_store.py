@@ -21,6 +21,7 @@ from ledger.genesis import Genesis
 from ledger.limits import HEADERS_REMEMBERED_MAX, RECEIPT_BYTES_MAX, TRAIL_STEPS_MAX
 from ledger.merkle import EMPTY_FRONTIER, frontier_at
 from ledger.primitives import Digest
+from ledger.state import State
 from ledger.trail import SetChange
 from ledger.trie import TrieRoot
 from ledger.validators import ValidatorSet
@@ -64,6 +65,7 @@ class ChainStore:
         self._newest: CandidateBlock | None = None  # the tip's, once this process has appended one
         self.damaged = Damaged()
         """What reads of this process found damaged."""
+        self._typed_state = State(self._state)
         self._tip = _read_tip(store, self._trie)
 
     @property
@@ -116,7 +118,7 @@ class ChainStore:
         self._records.remember(block.header.height, record)
         if self._committed is not None:
             self._committed.add(b"".join([transaction.id for transaction in block.transactions]))
-        self._tip, self._newest = block.tip(), block
+        self._tip, self._newest, self._typed_state = block.tip(), block, State(self._state)
 
     # ---- the next height
 
@@ -140,6 +142,11 @@ class ChainStore:
     def state(self) -> CurrentState:
         """The state after the tip."""
         return self._state
+
+    @property
+    def typed_state(self) -> State:
+        """The state after the tip, which remembers what it has decoded until the next block."""
+        return self._typed_state
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the chain."""

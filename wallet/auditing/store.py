@@ -37,7 +37,7 @@ from ledger.merkle import Frontier
 from ledger.primitives import DIGEST_BYTES, ZERO_DIGEST, Digest, parse_digest, successor
 from ledger.row_cache import UNKNOWN, RowCache, Unknown
 from ledger.rows.settings import VALIDATORS_KEY, parse_validators_row
-from ledger.state import StateView
+from ledger.state import State, StateView
 from ledger.trail import SetChange, anchor_of, follow_trail, parse_trail, verify_at_height
 from ledger.trie import TrieRoot, check_proof, count_keys, prove
 
@@ -113,6 +113,11 @@ class AuditStore:
     def state(self) -> StateView:
         """The state after it."""
         return self._state
+
+    @property
+    def typed_state(self) -> State:
+        """The state after it."""
+        return State(self._state)
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id, which could otherwise be in the next block, is in an audited one."""

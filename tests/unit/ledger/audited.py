@@ -10,6 +10,7 @@ from ledger.chain import CandidateBlock, Tip
 from ledger.crypto import Verify, verify
 from ledger.genesis import Genesis, genesis_block
 from ledger.primitives import Digest, PublicKey, Signature
+from ledger.state import State
 
 
 class MemoryAuditedChain:
@@ -26,6 +27,10 @@ class MemoryAuditedChain:
     @property
     def state(self) -> MemoryAuditedChain:
         return self
+
+    @property
+    def typed_state(self) -> State:
+        return State(self)
 
     def get(self, key: bytes) -> bytes | None:
         return self.rows.get(key)

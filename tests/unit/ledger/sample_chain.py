@@ -45,6 +45,10 @@ class MemoryChain:
     def state(self) -> MemoryChain:
         return self
 
+    @property
+    def typed_state(self) -> State:
+        return State(self)
+
     def get(self, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
