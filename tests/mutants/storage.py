@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from node.storage import chain_store, guard, leveldb, promises, replacing
+from node.storage import bodies, chain_store, guard, leveldb, promises, replacing
 from tests.mutants.killers import CrashPoints, Simulated, Suite
 from tests.mutants.mutant import Change, Mutant
+
+_CHAIN_STORE = "unit/node/storage/test_chain_store.py::"
 
 MUTANTS = (
     Mutant(
@@ -56,7 +58,7 @@ MUTANTS = (
                 ),
             ),
         ),
-        (Suite("unit/node/storage/test_chain_store.py::test_a_crash_in_a_write_leaves_all_of_it_or_nothing"),),
+        (Suite(_CHAIN_STORE + "test_a_crash_in_a_write_leaves_all_of_it_or_nothing"),),
         rows=(19,),
     ),
     Mutant(
@@ -79,6 +81,39 @@ MUTANTS = (
         rows=(19,),
     ),
     Mutant(
+        "a block is judged by the state before the tip",
+        (
+            Change(
+                chain_store,
+                "ChainStore.commit",
+                "block.tip(), block, State(self._state)",
+                "block.tip(), block, self._typed_state",
+            ),
+        ),
+        (
+            Suite(_CHAIN_STORE + "test_what_was_decoded_of_the_tip_is_shared_until_the_next_block"),
+            Suite("unit/node/replica/test_set_changes.py"),
+        ),
+    ),
+    Mutant(
+        "a row of gigabytes is unpacked",
+        (Change(bodies, "_decompress", "not 0 <= zstandard.frame_content_size(row) <= BODY_CHUNK_BYTES_MAX", "False"),),
+        (Suite("unit/node/storage/test_bodies.py::test_a_row_that_says_it_is_huge_makes_no_room_for_it"),),
+    ),
+    Mutant(
+        "what stands behind a compressed body is passed over",
+        (Change(bodies, "_decompress", "allow_extra_data=False", "allow_extra_data=True"),),
+        (Suite("unit/node/storage/test_bodies.py::test_a_row_that_is_no_chunk_is_damage"),),
+    ),
+    Mutant(
+        "the bodies of an older format are damage",
+        (Change(bodies, "_decompress", "return row", "raise DamagedError"),),
+        (
+            Suite("unit/node/storage/test_bodies.py::test_a_row_that_a_format_before_this_one_wrote_is_read_as_it_is"),
+            Suite("unit/node/storage/test_upgrading.py"),
+        ),
+    ),
+    Mutant(
         "a failed sync is tried again",
         (Change(leveldb, "LevelDBStore.write", "self._refuse_after_failure()", "pass"),),
         (Suite("unit/node/storage/test_leveldb_damage.py::test_the_first_failed_write_is_the_last"),),
@@ -87,7 +122,7 @@ MUTANTS = (
     Mutant(
         "a damaged record is served",
         (Change(chain_store, "ChainStore.record", "if not self._records.knows(height, record):", "if False:"),),
-        (Suite("unit/node/storage/test_chain_store.py::test_a_certificate_with_a_false_signature_is_found"),),
+        (Suite(_CHAIN_STORE + "test_a_certificate_with_a_false_signature_is_found"),),
     ),
     Mutant(
         "what a peer puts back may be another block",
@@ -104,7 +139,7 @@ MUTANTS = (
                 "assert True or signed == message.payload",
             ),
         ),
-        (Suite("unit/node/storage/test_chain_store.py::test_signing_something_else_in_the_same_round_is_a_bug"),),
+        (Suite(_CHAIN_STORE + "test_signing_something_else_in_the_same_round_is_a_bug"),),
         rows=(2,),
     ),
 )

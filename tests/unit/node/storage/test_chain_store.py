@@ -99,6 +99,18 @@ def test_genesis_is_block_zero(store: Store) -> None:
         assert chain.state_at(0).get(b"never") is None
 
 
+def test_what_was_decoded_of_the_tip_is_shared_until_the_next_block(store: Store) -> None:
+    chain = new_chain(store)
+    before = chain.typed_state
+    assert before is chain.typed_state
+    assert before.stream("invoices") is None, "and that is remembered"
+    commit(chain, [transaction(create_stream())])
+    assert before.stream("invoices") is None
+    after = chain.typed_state.stream("invoices")
+    assert after is not None
+    assert after is chain.typed_state.stream("invoices")
+
+
 def test_a_failed_transaction_is_kept_with_its_code(store: Store) -> None:
     chain = new_chain(store)
     block = commit(chain, [transaction(append("1", stream="missing")), transaction(create_stream(), nonce=1)])
