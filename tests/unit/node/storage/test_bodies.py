@@ -135,6 +135,14 @@ def test_a_row_that_says_it_is_huge_makes_no_room_for_it() -> None:
     assert peak < MIB
 
 
+def test_the_bound_of_a_row_is_the_largest_chunk_that_there_is() -> None:
+    """What is one byte beyond is not decompressed, though a database could give it."""
+    row = zstandard.compress(bytes(BODY_CHUNK_BYTES_MAX + 1))
+    for read in (*READ, lambda store: read_framed_chunk(store, 7, BLOCK, 0)):
+        with pytest.raises(DamagedError, match="larger than any"):
+            read(with_row(row))
+
+
 def test_a_chunk_that_is_not_there_is_damage() -> None:
     with pytest.raises(DamagedError, match="a part of the body of block 7 is missing"):
         read_stored_body(stored([b"one"] * 64), 7, BLOCK, 65)

@@ -12,6 +12,7 @@ from ledger.block import Leaf, block_hash, leaf_hash
 from ledger.chain import CandidateBlock
 from ledger.consensus.statements import StatementType
 from ledger.crypto import verify
+from ledger.execution import execute
 from ledger.merkle import check_inclusion, prove_inclusion
 from ledger.primitives import DIGEST_BYTES
 from ledger.refusals import Code
@@ -598,3 +599,28 @@ def test_the_header_of_the_tip_is_checked_too() -> None:
     store.write({keys.header(2): wrong, keys.block_hash(block_hash(wrong)): keys.pack_height(2)}, sync=True)
     chain = open_chain(store)  # nothing else says what the newest header is, but its certificate
     assert [bool(check.damage) for check in check_blocks(chain)] == [False, False, True]
+
+
+def test_the_state_of_the_tip_is_shared_until_the_next_block_and_by_none_after_it() -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    before = chain.typed_state
+    assert before is chain.typed_state
+    assert before.stream("invoices") is None
+    block = candidate(chain, [transaction(create_stream())])
+    time_ms = block.header.time_ms
+    done = execute(before, chain=chain.chain, height=1, time_ms=time_ms, transactions=block.transactions)
+    assert done.writes == block.writes
+    assert before.stream("invoices") is None, "executing a block writes nothing into it"
+    store.fail_write(1, survives=True)
+    with pytest.raises(StorageFailedError):
+        chain.commit(block, record_of(block), SIGNERS)
+    assert chain.typed_state is before, "what may not be durable is not seen"
+    assert before.stream("invoices") is None
+    chain = open_chain(MemoryStore(store.crash()))
+    before = chain.typed_state
+    assert before.stream("invoices") is not None
+    assert before.stream("orders") is None
+    commit(chain, [transaction(create_stream("orders"), nonce=1)])
+    assert chain.typed_state is not before
+    assert chain.typed_state.stream("orders") is not None

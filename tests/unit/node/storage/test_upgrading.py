@@ -19,11 +19,21 @@ from node.storage.errors import DamagedError, StorageFailedError, StoreMismatchE
 from node.storage.leveldb import create_database, open_database
 from node.storage.memory import MemoryStore
 from node.storage.opening import create_chain, open_chain
-from node.storage.promises import OwnMessage, Promises
+from node.storage.promises import OwnMessage, Promises, StoredCandidate
 from node.storage.rebuild import SetAside, set_aside
 from node.storage.state_rows import CurrentState
 from node.storage.upgrading import upgrade
-from tests.unit.node.storage.chains import digest_of, genesis, grow, new_chain
+from tests.unit.node.storage.chains import (
+    SIGNERS,
+    append,
+    candidate,
+    digest_of,
+    genesis,
+    grow,
+    new_chain,
+    record_of,
+    transaction,
+)
 from tests.unit.node.storage.old_formats import make_format_2, make_format_3
 
 SIZES = [2, 30, 1, 0, 4]
@@ -84,6 +94,42 @@ def test_of_the_format_before_this_one_nothing_but_the_format_is_written() -> No
     assert begun == [store.writes - 1], "it was said before it was done"
     assert not upgrade(store, genesis().chain), "once is enough"
     assert_whole(store)
+
+
+@old_formats
+def test_it_is_said_before_anything_is_written(version: int) -> None:
+    """From format 2 it takes minutes: who waits must know for what."""
+    store, begun = old_database(version), []
+    before = store.writes
+    assert upgrade(store, genesis().chain, lambda: begun.append(store.writes))
+    assert begun == [before]
+    assert not upgrade(store, genesis().chain, lambda: begun.append(store.writes))
+    assert begun == [before], "an upgraded one says nothing"
+
+
+@old_formats
+def test_a_block_that_was_promised_in_an_old_format_is_read_and_committed_as_it_stands(version: int) -> None:
+    store = MemoryStore()
+    chain = new_chain(store)
+    grow(chain, SIZES)
+    block = candidate(chain, [transaction(append(f"{number}"), nonce=number) for number in range(130)])
+    other = candidate(chain, [transaction(append("other"), nonce=1_000)])
+    promised = tuple(
+        StoredCandidate(item.block_hash, item.header_bytes, tuple(one.envelope for one in item.transactions))
+        for item in sorted((block, other), key=lambda item: item.block_hash)
+    )
+    chain.promise(Promises(6, (VOTE,), candidates=promised))
+    MAKE[version](store)
+    before = dict(store.range(b"b", b"c"))
+    assert upgrade(store, genesis().chain)
+    chain = open_chain(store)
+    assert chain.promises(6).candidates == promised
+    block = candidate(chain, block.transactions)  # as it is checked again at a start
+    chain.commit(block, record_of(block), SIGNERS)
+    assert chain.envelopes(6) == tuple(item.envelope for item in block.transactions)
+    left = {key: row for key, row in before.items() if other.block_hash not in key}
+    assert dict(store.range(b"b", b"c")) == left, "stored once, and of the other nothing stays"
+    assert not any(found.damage for found in check_blocks(chain))
 
 
 def _paths(store: MemoryStore) -> set[bytes]:
