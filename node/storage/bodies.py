@@ -45,14 +45,19 @@ def pack_chunk(envelopes: Sequence[bytes]) -> bytes:
     return _COMPRESSOR.compress(framing.pack(envelopes))
 
 
-def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest) -> tuple[bytes, ...]:
-    """All envelopes stored for a block that may not be committed. Raises `DamagedError`."""
+def read_candidate_body(reader: Reader, height: int, hash_of_block: Digest, count: int) -> tuple[bytes, ...]:
+    """All envelopes stored for a block that may not be committed, and has `count`. Raises `DamagedError`, also when
+    there are more or fewer."""
     prefix = keys.body(height, hash_of_block)
     envelopes: list[bytes] = []
     for chunk, (key, row) in enumerate(reader.range(prefix, prefix + b"\xff\xff\xff")):
         if key != keys.body_chunk(height, hash_of_block, chunk):
             raise DamagedError(f"the body of a block at height {height} has a gap")
+        if len(envelopes) >= count:  # before they are decompressed: a row can be a thousandth of what it has
+            raise DamagedError(f"there is more of the body of a candidate at height {height} than it has")
         envelopes += _unpack(row, height)
+    if len(envelopes) != count:
+        raise DamagedError(f"a part of the body of a candidate at height {height} is missing")
     return tuple(envelopes)
 
 

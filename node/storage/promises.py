@@ -135,9 +135,7 @@ def read_promises(reader: Reader, height: int) -> Promises:
             block_hash = Digest(rest)
             if hash_of_header(value) != block_hash:
                 raise DamagedError(f"the header of a candidate at height {height} does not hash to its block hash")
-            envelopes = read_candidate_body(reader, height, block_hash)
-            if len(envelopes) != _transaction_count(value, height):
-                raise DamagedError(f"a part of the body of a candidate at height {height} is missing")
+            envelopes = read_candidate_body(reader, height, block_hash, _transaction_count(value, height))
             candidates.append(StoredCandidate(block_hash, value, envelopes))
             continue
         round_of_row = int.from_bytes(rest[:4], "big")

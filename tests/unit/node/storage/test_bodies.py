@@ -26,6 +26,7 @@ from node.storage.bodies import (
 )
 from node.storage.errors import DamagedError
 from node.storage.memory import MemoryStore
+from node.storage.promises import Promises, StoredCandidate
 from tests.unit.node.storage.chains import candidate, create_stream, new_chain, transaction
 
 BLOCK = Digest(bytes(range(32)))
@@ -50,7 +51,7 @@ def with_row(row: bytes) -> MemoryStore:
 def test_every_body_comes_back_by_each_way_of_reading(envelopes: Envelopes) -> None:
     store, chunks = stored(envelopes), range(0, len(envelopes), keys.CHUNK_TRANSACTIONS)
     assert read_stored_body(store, 7, BLOCK, len(envelopes)) == tuple(envelopes)
-    assert read_candidate_body(store, 7, BLOCK) == tuple(envelopes)
+    assert read_candidate_body(store, 7, BLOCK, len(envelopes)) == tuple(envelopes)
     assert body_keys(store, 7, BLOCK) == tuple(keys.body_chunk(7, BLOCK, chunk) for chunk in range(len(chunks)))
     for chunk, start in enumerate(chunks):
         expected = envelopes[start : start + keys.CHUNK_TRANSACTIONS]
@@ -106,7 +107,7 @@ DAMAGE: dict[str, tuple[bytes, str]] = {
 }
 READ: list[Callable[[MemoryStore], object]] = [
     lambda store: read_chunk(store, 7, BLOCK, 0),
-    lambda store: read_candidate_body(store, 7, BLOCK),
+    lambda store: read_candidate_body(store, 7, BLOCK, 3),
     lambda store: read_stored_body(store, 7, BLOCK, 3),
 ]
 
@@ -148,3 +149,24 @@ def test_a_chunk_that_is_not_there_is_damage() -> None:
         read_stored_body(stored([b"one"] * 64), 7, BLOCK, 65)
     with pytest.raises(DamagedError, match="missing"):
         read_framed_chunk(MemoryStore(), 7, BLOCK, 0)
+
+
+def test_a_candidate_of_few_transactions_makes_no_room_for_more_rows_than_it_has() -> None:
+    """Each row of some hundred bytes can have, by its own bound, two megabytes; and there can be 65,536 of them."""
+    store = MemoryStore()
+    chain = new_chain(store)
+    block = candidate(chain, [transaction(create_stream())])
+    envelopes = tuple(item.envelope for item in block.transactions)
+    stored_block = StoredCandidate(block.block_hash, block.header_bytes, envelopes)
+    chain.promise(Promises(1, candidates=(stored_block,)))
+    row = pack_chunk([bytes(ENVELOPE_BYTES_MAX)] * 31)
+    assert len(row) < 1_000
+    store.write({keys.body_chunk(1, block.block_hash, chunk): row for chunk in range(1, 20)}, sync=True)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedError, match="body of a candidate at height 1"):
+            chain.promises(1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * MIB
