@@ -249,6 +249,19 @@ def test_what_a_state_remembers_is_bounded() -> None:
         assert view.reads.count(account_key(name)) == 2
 
 
+def test_a_row_that_cannot_be_decoded_is_never_taken_for_one_that_is_not_there() -> None:
+    """Who reads it next, at the same height, must not find that there is no such account."""
+    view = rows()
+    view.rows[b"account/acme"] = b"never written so"
+    state = State(view)
+    for _ in range(3):
+        with pytest.raises(MalformedError):
+            state.account("acme")
+        with pytest.raises(MalformedError):
+            Overlay(state).account("acme")
+        assert state.has_account("acme")
+
+
 def test_rows_that_genesis_writes_are_there() -> None:
     state = State(rows(parameters=Parameters(sender_quota=3)))
     assert state.parameters().sender_quota == 3
