@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import framing
-from ledger.limits import BLOCK_BYTES_MAX, BODY_CHUNK_BYTES_MAX, ENVELOPE_BYTES_MAX, MIB
+from ledger.limits import BLOCK_BYTES_MAX, BODY_CHUNK_BYTES_MAX, ENVELOPE_BYTES_MAX, KIB, MIB
 from ledger.primitives import Digest
 from node.storage import keys
 from node.storage.batch import Batch
@@ -137,8 +137,8 @@ def test_a_row_that_says_it_is_huge_makes_no_room_for_it() -> None:
 
 
 def test_the_bound_of_a_row_is_the_largest_chunk_that_there_is() -> None:
-    """What is one byte beyond is not decompressed, though a database could give it."""
-    row = zstandard.compress(bytes(BODY_CHUNK_BYTES_MAX + 1))
+    """What cannot be of one block is not decompressed."""
+    row = zstandard.compress(bytes(BLOCK_BYTES_MAX + 2 * KIB))
     for read in (*READ, lambda store: read_framed_chunk(store, 7, BLOCK, 0)):
         with pytest.raises(DamagedError, match="larger than any"):
             read(with_row(row))
