@@ -231,7 +231,7 @@ def vote_state(config: Config) -> VoteState:
 def open_home(config: Config) -> tuple[Store, ChainStore]:
     """The chain of this home, and the database that it is in, to be closed afterwards.
 
-    A database of the format before this one is upgraded first. One that is missing or was lost is made anew from
+    A database of an older format is upgraded first. One that is missing or was lost is made anew from
     genesis, so that the node can at least follow and say what is wrong: without its guard file, or behind it, it
     observes and never votes. Raises `HomeError` when no genesis was adopted, or its adoption was cut short, and the
     errors of `open_database`, `open_chain` and `upgrade`.

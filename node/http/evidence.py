@@ -7,6 +7,7 @@ from ledger.evidence_admission import recorded_evidence
 from ledger.limits import NAME_BYTES_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
+from ledger.state import State
 from ledger.transaction import parse_transaction
 from node.http import render
 from node.http.call import Answer, Caching, Call
@@ -64,7 +65,7 @@ def _find(call: Call, digest: Digest) -> Evidence | None:
 def _unrecorded(call: Call) -> list[Evidence]:
     """A node keeps few contradictions of each validator: they are looked at one by one."""
     chain = call.queries.chain
-    state, newest = chain.typed_state, chain.tip.header.height
+    state, newest = State(chain.state), chain.tip.header.height
     return [
         item
         for item in call.node.evidence()

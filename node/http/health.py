@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.limits import EVIDENCE_PER_VALIDATOR_MAX
 from ledger.refusals import Code
+from ledger.state import State
 from node.doctor import BLOCKS_BEHIND_MAX_DEFAULT, Accusation, claimed_height, examine
 from node.http import governance_documents as documents
 from node.http import render
@@ -56,14 +57,14 @@ def status(call: Call) -> Answer:
     """GET /v1/status."""
     chain = call.queries.chain
     document = render.status(call.node.status(), network=chain.genesis.network, tip=chain.tip, version=VERSION)
-    pending = documents.pending_set_change(chain.typed_state)
+    pending = documents.pending_set_change(State(chain.state))
     return Answer(render.to_bytes({**document, "pending_set_change": pending}))
 
 
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor."""
     chain, node = call.queries.chain, call.node
-    state, newest = chain.typed_state, PageRequest(EVIDENCE_PER_VALIDATOR_MAX)
+    state, newest = State(chain.state), PageRequest(EVIDENCE_PER_VALIDATOR_MAX)
     accusations = {Accusation(item.validator, item.height) for item in node.evidence()}
     for validator in state.validators().validators:
         recorded = call.queries.recorded_evidence(validator.name, newest).items

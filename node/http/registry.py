@@ -157,7 +157,7 @@ def state_of(call: Call, height: int | None) -> tuple[State, int]:
     chain = call.queries.chain
     newest = chain.tip.header.height
     if height is None or height == newest:
-        return chain.typed_state, newest
+        return State(chain.state), newest
     return State(chain.state_at(height)), height
 
 

@@ -6,6 +6,7 @@ from ledger.refusals import Code, Refusal
 from ledger.rows.evidence import evidence_key
 from ledger.rows.settings import VALIDATORS_KEY
 from ledger.rows.validator_keys import validator_key_key
+from ledger.state import State
 from node.http import governance_documents, render, transactions
 from node.http.call import Answer, Call
 from node.http.lists import answer_page, requested_page, stored_page
@@ -76,7 +77,7 @@ def key(call: Call) -> Answer:
 def _known_name(call: Call) -> str:
     """The name in the path, if a validator has it now or anything on the ledger was ever about it."""
     name = call.path(VALIDATOR)
-    in_the_set = any(item.name == name for item in call.queries.chain.typed_state.validators().validators)
+    in_the_set = any(item.name == name for item in State(call.queries.chain.state).validators().validators)
     if not in_the_set and not call.queries.transactions(PageRequest(1), validator=name).items:
         raise ProblemError(refused(Refusal(Code.VALIDATOR_UNKNOWN, f"the ledger knows no validator {name}")))
     return name

@@ -18,6 +18,7 @@ from ledger.limits import EVIDENCE_REPORTS_PER_TICK_MAX
 from ledger.operations.evidence import EvidenceRecord
 from ledger.primitives import Digest
 from ledger.senders import validator_sender
+from ledger.state import State
 from ledger.transaction import assemble, build_body, sign_body
 from node.replica.actions import Pending
 from node.replica.deciding import Deciding
@@ -30,7 +31,7 @@ class Reports:
     """The evidence of this node that the ledger does not have, by validator and height, and the ids of its reports."""
 
     def __init__(self, findings: Findings, chain: ChainStore, node_key: SigningKey | None) -> None:
-        state = chain.typed_state
+        state = State(chain.state)
         self._node_key = node_key
         self._waiting = {
             (item.validator, item.height): item

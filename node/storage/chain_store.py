@@ -145,7 +145,10 @@ class ChainStore:
 
     @property
     def typed_state(self) -> State:
-        """The state after the tip, which remembers what it has decoded until the next block."""
+        """The state after the tip, which remembers what it has decoded until the next block.
+
+        For deciding that block. Who answers questions takes a `State` of its own: what was asked would stay in memory.
+        """
         return self._typed_state
 
     def transaction_committed(self, transaction_id: Digest) -> bool:

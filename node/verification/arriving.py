@@ -19,6 +19,7 @@ from ledger.consensus.codec import decode_commit_record
 from ledger.consensus.inputs import PeerId
 from ledger.errors import LedgerError
 from ledger.limits import ENVELOPE_BYTES_MAX, VERIFY_AHEAD_MIN
+from ledger.state import State
 from ledger.transaction import claimed_sender, claimed_signatures
 from node.replica.inputs import PeerMessageReceived, Submitted
 from node.storage.chain_store import ChainStore
@@ -53,7 +54,7 @@ class Arriving:
 
     def _of_members(self, envelopes: Sequence[bytes]) -> Iterator[Claim]:
         """The claims by keys of the accounts that the envelopes name."""
-        state = self._chain.typed_state
+        state = State(self._chain.state)
         try:
             for envelope in envelopes:
                 sender = claimed_sender(envelope)

@@ -35,7 +35,7 @@ class Kind(Enum):
         return RESULTS / f"{self.value}.json"
 
 
-_PACKAGES = ("PyNaCl", "aiohttp", "orjson", "plyvel", "plyvel-ci", "plyvel-next", "uvloop")
+_PACKAGES = ("PyNaCl", "aiohttp", "orjson", "plyvel", "plyvel-ci", "plyvel-next", "uvloop", "zstandard")
 
 
 @dataclass(frozen=True, slots=True)
