@@ -32,6 +32,9 @@ from node.storage.leveldb import LevelDBStore, create_database, open_database
 from node.storage.opening import check_identity, create_chain
 
 _REMOVAL = "removal of a damaged database"
+_GROWTH = 2
+"""How much larger than a database the new one may become until its tables are merged: those of earlier releases are
+compressed, and what is written quickly is merged later."""
 
 
 class CannotRebuildError(DamagedError):
@@ -62,7 +65,7 @@ def set_aside(database: Path, genesis: Genesis, reason: str) -> None:
             f"{database} is damaged ({reason}), and so is what nobody else has, as the votes of this node are "
             f"({error}): {DAMAGE_REMEDY}"
         ) from error
-    needed = sum(path.stat().st_size for path in database.iterdir()) + DISK_FREE_BYTES_MIN
+    needed = _GROWTH * sum(path.stat().st_size for path in database.iterdir()) + DISK_FREE_BYTES_MIN
     if (free := free_disk_bytes(database.parent)) < needed:
         raise CannotRebuildError(
             f"{database} is damaged ({reason}), and the disk has no room for another beside it until that one has its "

@@ -46,12 +46,12 @@ def in_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def in_table(in_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same database with all rows in one table."""
+@pytest.fixture(scope="module", params=[None, "snappy"])
+def in_table(request: pytest.FixtureRequest, in_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same database with all rows in one table: as it is written now, and as earlier releases wrote it."""
     directory = tmp_path_factory.mktemp("table") / "database"
     shutil.copytree(in_log, directory)
-    database = plyvel.DB(str(directory), paranoid_checks=True, bloom_filter_bits=10)
+    database = plyvel.DB(str(directory), paranoid_checks=True, bloom_filter_bits=10, compression=request.param)
     database.compact_range()
     database.close()
     return directory
@@ -105,6 +105,16 @@ def test_only_creating_creates(tmp_path: Path) -> None:
     assert not any((tmp_path / "empty").iterdir())
     create_database(tmp_path / "empty").close()
     open_database(tmp_path / "empty").close()
+
+
+def test_tables_hold_rows_as_they_are_whatever_they_were_written_with(compacted: Path) -> None:
+    changed = {min(ROWS): b"changed", max(ROWS): b"changed"}
+    with closing(open_database(compacted)) as store:
+        assert dict(store.range(b"", b"\xff")) == ROWS
+        store.write(changed, sync=False)
+        store._database.compact_range(start=min(ROWS), stop=max(ROWS))  # type: ignore[attr-defined]
+    assert b"\x07" * 100 in b"".join(table.read_bytes() for table in compacted.glob("*.ldb"))
+    assert read_all(compacted) == ROWS | changed
 
 
 def test_nothing_is_created_over_something(directory: Path, tmp_path: Path) -> None:

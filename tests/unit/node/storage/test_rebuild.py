@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from ledger.consensus.statements import StatementType
-from node.storage import keys, rebuild
+from ledger.limits import DISK_FREE_BYTES_MIN
+from node.storage import keys, leveldb, rebuild
 from node.storage.chain_store import ChainStore
 from node.storage.check import check_blocks
 from node.storage.errors import DamagedError
@@ -101,6 +102,27 @@ def test_nothing_is_touched_when_there_is_no_room_for_both(database: Path) -> No
     assert sorted(path.name for path in database.parent.iterdir()) == before
     set_aside(database, genesis(), "there is room")
     assert contents(database) == (0, Promises(6, (VOTE,)), 5)
+
+
+def test_the_room_is_that_of_a_database_without_compression(tmp_path: Path) -> None:
+    """The tables of earlier releases are compressed, and those of the new database are not: it is the larger one."""
+
+    def build(path: Path, compression: str | None) -> int:
+        with patch.object(leveldb, "_COMPRESSION", compression):
+            with closing(create_database(path)) as store:
+                grow(create_chain(store, genesis()), [70] * 4)
+            with closing(open_database(path)):  # what was in the log becomes a table
+                pass
+        return sum(table.stat().st_size for table in path.iterdir())
+
+    database = tmp_path / "database"
+    old, new = build(database, "snappy"), build(tmp_path / "other", None)
+    assert old < new
+    with (
+        patch.object(rebuild, "free_disk_bytes", return_value=new + DISK_FREE_BYTES_MIN - 1),
+        pytest.raises(CannotRebuildError, match="make room"),
+    ):
+        set_aside(database, genesis(), "a test")
 
 
 class PowerCut(Exception):  # noqa: N818 - it is no error
