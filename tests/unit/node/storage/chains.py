@@ -25,6 +25,7 @@ from ledger.validators import ValidatorSet
 from node.ports import Store
 from node.storage.chain_store import ChainStore
 from node.storage.opening import create_chain
+from node.storage.promises import StoredCandidate
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.set_changes import rows_of_change
 
@@ -136,6 +137,11 @@ def record_of(block: CandidateBlock, validators: ValidatorSet | None = None) -> 
     )
     certificate = CommitCertificate(block.header.height, 0, block.block_hash, signatures)
     return encode_commit_record(CommitRecord(block.header_bytes, certificate, ()))
+
+
+def stored_candidate(block: CandidateBlock) -> StoredCandidate:
+    """What a validator keeps of a block that it prepares."""
+    return StoredCandidate(block.block_hash, block.header_bytes, tuple(item.envelope for item in block.transactions))
 
 
 def commit(

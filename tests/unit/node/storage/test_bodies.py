@@ -26,8 +26,8 @@ from node.storage.bodies import (
 )
 from node.storage.errors import DamagedError
 from node.storage.memory import MemoryStore
-from node.storage.promises import Promises, StoredCandidate
-from tests.unit.node.storage.chains import candidate, create_stream, new_chain, transaction
+from node.storage.promises import Promises
+from tests.unit.node.storage.chains import candidate, create_stream, new_chain, stored_candidate, transaction
 
 BLOCK = Digest(bytes(range(32)))
 
@@ -156,9 +156,7 @@ def test_a_candidate_of_few_transactions_makes_no_room_for_more_rows_than_it_has
     store = MemoryStore()
     chain = new_chain(store)
     block = candidate(chain, [transaction(create_stream())])
-    envelopes = tuple(item.envelope for item in block.transactions)
-    stored_block = StoredCandidate(block.block_hash, block.header_bytes, envelopes)
-    chain.promise(Promises(1, candidates=(stored_block,)))
+    chain.promise(Promises(1, candidates=(stored_candidate(block),)))
     row = pack_chunk([bytes(ENVELOPE_BYTES_MAX)] * 31)
     assert len(row) < 1_000
     store.write({keys.body_chunk(1, block.block_hash, chunk): row for chunk in range(1, 20)}, sync=True)

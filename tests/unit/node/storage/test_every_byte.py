@@ -18,6 +18,9 @@ from tests.unit.node.storage.chains import change_set, grow, new_chain
 HEIGHT = 2
 """Of the block that is changed; block 3 decides a validator set."""
 
+SILENT_MAX = 4
+"""Of a compressed row, bytes in which a bit says nothing: one in the header of a frame, and padding (RFC 8878)."""
+
 READS: tuple[Callable[[ChainStore], object], ...] = (
     lambda chain: chain.stored_header(HEIGHT),
     lambda chain: chain.record(HEIGHT),
@@ -65,14 +68,16 @@ def test_a_changed_byte_is_found_at_its_height_and_never_served(
     key = key_of(chain)
     row = store.get(key)
     assert row
-    true = [read(chain) for read in READS]
+    true, silent = [read(chain) for read in READS], 0
     for position in range(len(row)):
         changed = row[:position] + bytes([row[position] ^ (1 << position % 8)]) + row[position + 1 :]
         store.write({key: changed}, sync=True)
         try:
             found = next(check_blocks(chain, from_height=height))
             assert found.height == height
-            assert found.damage or _says_the_same(row, changed), f"byte {position} of {len(row)}"
+            if not found.damage:
+                assert _says_the_same(row, changed), f"byte {position} of {len(row)}"
+                silent += 1
             for read, expected in zip(READS, true, strict=True):
                 try:
                     assert read(chain) == expected, f"byte {position} of {len(row)}"
@@ -81,10 +86,11 @@ def test_a_changed_byte_is_found_at_its_height_and_never_served(
         finally:
             store.write({key: row}, sync=True)
     assert not next(check_blocks(chain, from_height=height)).damage
+    assert silent <= SILENT_MAX
 
 
 def _says_the_same(row: bytes, changed: bytes) -> bool:
-    """Whether a compressed row has the same content: a frame has a bit or two that say nothing."""
+    """Whether a compressed row has the same content."""
     if not row.startswith(zstandard.FRAME_HEADER):
         return False
     return zstandard.decompress(row) == zstandard.ZstdDecompressor().decompress(changed, allow_extra_data=False)
