@@ -21,7 +21,6 @@ from ledger.limits import (
     REBUILD_LEVEL_TICKS,
     REBUILD_TURN_TICKS,
     REPAIR_REQUESTS_PER_TICK_MAX,
-    SCRUB_TICKS_UNDER_LOAD,
 )
 from node.replica.parts import Parts
 from node.replica.status import DamageStatus
@@ -35,9 +34,7 @@ from node.wire import CertifiedBlock, FetchRecords
 def repair(parts: Parts) -> None:
     """At every tick. Raises `DamagedError` when the database must be made anew, and can be now."""
     damaged, repairs = parts.chain.damaged, parts.repairs
-    repairs.ticks += 1
-    # A full block takes some milliseconds: under load, they are needed elsewhere.
-    if damaged.elsewhere is None and (not len(parts.door.mempool) or repairs.ticks % SCRUB_TICKS_UNDER_LOAD == 0):
+    if damaged.elsewhere is None:
         repairs.scrubber.look()
     if damaged.elsewhere is not None and not damaged.hopeless and _can_be_made_anew(parts):
         raise DamagedError(damaged.elsewhere)

@@ -175,9 +175,15 @@ class BlockReader:
 
     def envelopes(self) -> Iterator[bytes]:
         """The envelopes of all, in order; a chunk is checked at once. Raises `DamagedError`."""
+        return (
+            envelope for start in range(0, self._count, keys.CHUNK_TRANSACTIONS) for envelope in self.chunk(start)[0]
+        )
+
+    def chunk(self, start: int) -> tuple[tuple[bytes, ...], list[LeafInHex]]:
+        """Envelopes and leaves of the chunk that begins with transaction `start`. Raises `DamagedError`."""
         try:
-            for chunk in range(-(-self._count // keys.CHUNK_TRANSACTIONS)):
-                yield from self._envelopes_of_chunk(chunk)
+            leaves = self._chunk_in_hex(start)
+            return self._envelopes_of_chunk(start, leaves), leaves
         except DamagedError as error:
             self._damaged.note_block(self._height, str(error))
             raise
@@ -207,11 +213,9 @@ class BlockReader:
             raise self._differs(wrong - self._first_leaf)
         return leaves
 
-    def _envelopes_of_chunk(self, chunk: int) -> tuple[bytes, ...]:
-        """The envelopes of a chunk, when they are those that its leaves name."""
-        start = chunk * keys.CHUNK_TRANSACTIONS
-        leaves = self._chunk_in_hex(start)
-        envelopes = read_chunk(self._reader, self._height, self.stored.block_hash, chunk)
+    def _envelopes_of_chunk(self, start: int, leaves: Sequence[LeafInHex]) -> tuple[bytes, ...]:
+        """The envelopes of the chunk that begins with transaction `start`, when they are those that its leaves name."""
+        envelopes = read_chunk(self._reader, self._height, self.stored.block_hash, start // keys.CHUNK_TRANSACTIONS)
         found, wanted = [name.hex() for name, _ in name_envelopes(envelopes)], [leaf.envelope_hash for leaf in leaves]
         if found != wanted:
             for index, (name, leaf_name) in enumerate(zip(found, wanted, strict=False), start):

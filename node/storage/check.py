@@ -12,15 +12,15 @@ when it is of that block alone; anything else needs a new database, filled by pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from ledger.block import leaf_hash
 from ledger.errors import LedgerError
-from ledger.merkle import EMPTY_FRONTIER, frontier_at
-from ledger.primitives import ZERO_DIGEST
+from ledger.merkle import frontier_at
+from ledger.primitives import ZERO_DIGEST, Digest
 from ledger.trie import check_proof, count_keys, prove
-from node.storage.block_rows import Place, StoredHeader, read_header
+from node.storage import keys
+from node.storage.block_rows import BlockReader, Place, StoredHeader, read_header
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.set_changes import check_set_change
@@ -36,31 +36,47 @@ class BlockCheck:
 
 def check_blocks(chain: ChainStore, *, from_height: int = 0) -> Iterator[BlockCheck]:
     """Check the blocks from `from_height` to the tip, one by one."""
-    parent: StoredHeader | None = None
-    if from_height > 0:
-        try:
-            parent = chain.stored_header(from_height - 1)
-        except DamagedError:
-            parent = None  # found again, and reported, by whoever checks that height
     for height in range(from_height, chain.tip.header.height + 1):
-        damage: list[str] = []
+        yield check_block(chain, height)
+
+
+def check_block(chain: ChainStore, height: int) -> BlockCheck:
+    """Check one block."""
+    parts = check_in_parts(chain, height)
+    while True:
         try:
-            stored = read_header(chain.store, height)  # of the tip, too, whose header is in memory
-        except DamagedError as error:
-            yield BlockCheck(height, (str(error),))
-            parent = None
-            continue
-        for check in (_check_link, _check_validators, _check_body):
-            try:
-                check(chain, stored, parent)
-            except (DamagedError, LedgerError) as error:
-                damage.append(f"block {height}: {error}")
+            next(parts)
+        except StopIteration as end:
+            found: BlockCheck = end.value
+            return found
+
+
+def check_in_parts(chain: ChainStore, height: int) -> Generator[None, None, BlockCheck]:
+    """Check one block, and stop after each chunk of its transactions but the last: meanwhile blocks may be appended,
+    and this one be put back."""
+    try:
+        parent = chain.stored_header(height - 1) if height > 0 else None
+    except DamagedError:
+        parent = None  # found again, and reported, by whoever checks that height
+    try:
+        stored = read_header(chain.store, height)  # of the tip, too, whose header is in memory
+    except DamagedError as error:
+        return BlockCheck(height, (str(error),))
+    damage: list[str] = []
+    for check in (_check_link, _check_validators):
         try:
-            _check_record(chain, stored)
+            check(chain, stored, parent)
         except (DamagedError, LedgerError) as error:
-            damage.append(f"commit record of block {height}: {error}")
-        yield BlockCheck(height, tuple(damage))
-        parent = stored
+            damage.append(f"block {height}: {error}")
+    try:
+        yield from _check_body(chain, stored, parent)
+    except (DamagedError, LedgerError) as error:
+        damage.append(f"block {height}: {error}")
+    try:
+        _check_record(chain, stored)
+    except (DamagedError, LedgerError) as error:
+        damage.append(f"commit record of block {height}: {error}")
+    return BlockCheck(height, tuple(damage))
 
 
 def check_state(chain: ChainStore) -> tuple[str, ...]:
@@ -112,18 +128,23 @@ def _check_validators(chain: ChainStore, stored: StoredHeader, _: StoredHeader |
     check_set_change(chain.store, stored.header)
 
 
-def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> None:
+def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | None) -> Iterator[None]:
     header = stored.header
-    leaves = [leaf for _, leaf in chain.block(header.height).transactions()]
-    for leaf in leaves:
-        if chain.locate(leaf.transaction_id) != Place(header.height, leaf.index):
-            raise DamagedError(f"transaction {leaf.index} is not found by its id")
-    before = EMPTY_FRONTIER
-    if header.log_size > header.transaction_count:
-        before = frontier_at(header.log_size - header.transaction_count, chain.log_reader())
-    if parent is not None and before.root() != parent.header.log_root:
+    before = header.log_size - header.transaction_count
+    log = frontier_at(before, chain.log_reader())
+    if parent is not None and log.root() != parent.header.log_root:
         raise DamagedError("the log does not start from the root of the block before it")
-    if before.append([leaf_hash(leaf) for leaf in leaves]).root() != header.log_root:
+    for start in range(0, header.transaction_count, keys.CHUNK_TRANSACTIONS):
+        if start > 0:
+            yield
+        tiles = chain.log_reader()
+        _, leaves = BlockReader(chain.store, stored, tiles, chain.damaged).chunk(start)
+        for index, leaf in enumerate(leaves, start):
+            if chain.locate(Digest(bytes.fromhex(leaf.transaction_id))) != Place(header.height, index):
+                raise DamagedError(f"transaction {index} is not found by its id")
+        # They are the hashes of these leaves: the chunk was held against them.
+        log = log.append([tiles(0, position) for position in range(log.size, log.size + len(leaves))])
+    if log.root() != header.log_root:
         raise DamagedError("the log does not have the root that its header names")
 
 

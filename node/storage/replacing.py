@@ -32,7 +32,7 @@ from node.storage.batch import Batch
 from node.storage.block_rows import StoredHeader, write_header, write_outcomes
 from node.storage.bodies import write_body
 from node.storage.chain_store import ChainStore
-from node.storage.check import check_blocks
+from node.storage.check import check_block
 from node.storage.errors import DamagedError
 from node.storage.log_tiles import TileReader
 from node.storage.set_changes import write_set_change
@@ -63,7 +63,7 @@ def replace_block(chain: ChainStore, height: int, encoded: bytes, envelopes: Seq
     results = _results(chain, stored, transactions)
     _write(chain, stored, encoded, transactions, results)
     chain.forget_read(height)
-    found = next(check_blocks(chain, from_height=height)).damage
+    found = check_block(chain, height).damage
     if found:
         raise DamagedError(f"block {height} was put back, and is not whole: {found[0]}")
     chain.damaged.note_replaced(height)
