@@ -218,9 +218,12 @@ BLOCK_ANSWERS_TIMES = 3  # as long as the last block took: that the next is held
 BLOCK_ANSWERS_SHARE = 100  # a hundredth of a base timeout: that a block is held back for answers to the last one
 BLOCK_FILL_MS_MAX = 100  # that transactions wait at a new height for others, and half a base timeout at most
 STEP_MESSAGES_MAX = 64  # messages in one step of the replica
-STEP_ENVELOPES_MAX = 64  # envelopes in one step: about 3 ms of verification
+STEP_ENVELOPES_MAX = 128  # in one step: about 6 ms of verification; in smaller steps, each costs noticeably more
 LOOP_TURNS_PER_STEP = 4  # of the event loop while transactions or requests wait: a request is answered in that many
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
+SHORT_STEP_ENVELOPES_MAX = 32  # in one step while somebody reads over HTTP, who would wait for the end of it
+SHORT_STEP_ENVELOPE_BYTES_MAX = 64 * KIB
+READING_MS = 250  # after a request that somebody is taken to read on
 
 # ---- HTTP
 HTTP_BODY_BYTES_MAX = 8 * MIB
@@ -280,7 +283,7 @@ assert MEMPOOL_SENDER_TRANSACTIONS_MAX < MEMPOOL_MEMBER_TRANSACTIONS_MAX, "one s
 assert MEMPOOL_SENDER_BYTES_MAX < MEMPOOL_MEMBER_BYTES_MAX, "one sender must not take its member's room"
 assert MEMPOOL_MEMBER_TRANSACTIONS_MAX < MEMPOOL_TRANSACTIONS_MAX, "one member must not fill the mempool"
 assert MEMPOOL_MEMBER_BYTES_MAX < MEMPOOL_BYTES_MAX, "one member must not fill the mempool"
-assert ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any transaction must fit a step"
+assert ENVELOPE_BYTES_MAX <= SHORT_STEP_ENVELOPE_BYTES_MAX <= STEP_ENVELOPE_BYTES_MAX, "any must fit a step"
 assert HTTP_BATCH_TRANSACTIONS_MAX <= INBOX_SENDER_SUBMISSIONS_MAX, "any submission must fit an empty inbox"
 assert HTTP_BODY_BYTES_MAX <= INBOX_SENDER_SUBMISSION_BYTES_MAX, "any submission must fit an empty inbox"
 assert VALIDATORS_MAX * KIB // 2 <= NOTE_BYTES_MAX, "a checkpoint that all validators cosigned must fit"

@@ -1,14 +1,15 @@
 """The one queue in front of the replica: what came in and has not been looked at, by source and haste.
 
 Sources are the peers and this node's own submitters. Each has three lanes. *Urgent* is all that a decision may wait
-for: consensus messages, requests, and bodies that were asked for. *Prompt* is gossip that overtakes (`wire.Haste`).
-*Bulk* is other gossip, submissions and catch-up. `take` gives what one step of the replica shall do: everything about
-links first, then a slice of one lane, the most urgent that has something; within a lane one source after the other, so
-that no peer can crowd out another, and among submissions one sender after the other, so that nobody waits for another's
-backlog. Many envelopes are cut into slices, because they are read and verified within the step and a vote should not
-wait for a thousand of them; a message of certified blocks, or a request for some or for bodies, is the last of its step
-for the same reason. When work of one lane never ends, the lanes after it have every `_STEPS_IN_A_ROW_MAX`th step all
-the same.
+for: consensus messages, requests, and bodies that were asked for. *Prompt* is gossip that overtakes (`wire.Haste`), and
+what is submitted by a sender of whom few wait here. *Bulk* is other gossip, other submissions and catch-up. `take`
+gives what one step of the replica shall do: everything about links first, then a slice of one lane, the most urgent
+that has something; within a lane one source after the other, so that no peer can crowd out another, and among
+submissions one sender after the other, so that nobody waits for another's backlog. Many envelopes are cut into slices,
+because they are read and verified within the step and a vote should not wait for a thousand of them; a message of
+certified blocks, or a request for some or for bodies, is the last of its step for the same reason. A short step is
+asked for while somebody waits for its end. When work of one lane never ends, the lanes after it have every
+`_STEPS_IN_A_ROW_MAX`th step all the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
 a submission beyond the bound, of all or of its sender, is refused.
@@ -32,6 +33,9 @@ from ledger.limits import (
     INBOX_SENDER_SUBMISSIONS_MAX,
     INBOX_SUBMISSION_BYTES_MAX,
     INBOX_SUBMISSIONS_MAX,
+    PROMPT_TRANSACTIONS_MAX,
+    SHORT_STEP_ENVELOPE_BYTES_MAX,
+    SHORT_STEP_ENVELOPES_MAX,
     STEP_ENVELOPE_BYTES_MAX,
     STEP_ENVELOPES_MAX,
     STEP_MESSAGES_MAX,
@@ -41,6 +45,8 @@ from node.replica.inputs import Elapsed, PeerConnected, PeerDisconnected, PeerMe
 from node.wire import FetchRecords, FetchTransactions, Haste, PeerMessage, Records, Transactions
 
 _STEPS_IN_A_ROW_MAX = 8
+_STEP = STEP_ENVELOPES_MAX, STEP_ENVELOPE_BYTES_MAX
+_SHORT_STEP = SHORT_STEP_ENVELOPES_MAX, SHORT_STEP_ENVELOPE_BYTES_MAX
 
 
 @unique
@@ -62,8 +68,8 @@ _LANE_OF_TRANSACTIONS = {Haste.REQUESTED: Lane.URGENT, Haste.PROMPT: Lane.PROMPT
 class _Room:
     """How many envelopes a step may still take, and of how many bytes."""
 
-    envelopes_left: int = STEP_ENVELOPES_MAX
-    bytes_left: int = STEP_ENVELOPE_BYTES_MAX
+    envelopes_left: int
+    bytes_left: int
 
     def admit(self, envelopes: Sequence[bytes]) -> int:
         """For how many of `envelopes`, no more than `envelopes_left`, from the first on, there was room, which they
@@ -178,6 +184,7 @@ class Inbox:
         self._envelopes = 0  # of all sources
         self._sender_envelopes: Counter[str] = Counter()  # of the submissions that wait, by sender
         self._sender_bytes: Counter[str] = Counter()
+        self._bulk_senders: set[str] = set()  # of whom many waited: until nothing does, so that all stays in order
         # For each lane: sources with something in it, in order of service; and how many steps it had in a row.
         self._order: tuple[deque[_Source], ...] = tuple(deque() for _ in _LANES)
         self._steps_in_a_row = [0] * len(Lane)
@@ -228,22 +235,25 @@ class Inbox:
         self._own_envelopes += len(envelopes)
         self._sender_envelopes[sender] += len(envelopes)
         self._sender_bytes[sender] += size
-        self._add(self._own, _Waiting(Submitted(ticket, envelopes), envelopes, size=size, sender=sender), Lane.BULK)
+        if self._sender_envelopes[sender] > PROMPT_TRANSACTIONS_MAX:
+            self._bulk_senders.add(sender)
+        lane = Lane.BULK if sender in self._bulk_senders else Lane.PROMPT
+        self._add(self._own, _Waiting(Submitted(ticket, envelopes), envelopes, size=size, sender=sender), lane)
         return True
 
     async def wait(self) -> None:
         """Return when there is something to take."""
         await self._filled.wait()
 
-    def take(self) -> list[ReplicaInput]:
-        """The inputs of one step, removed from here; empty when there is nothing."""
+    def take(self, *, short: bool = False) -> list[ReplicaInput]:
+        """The inputs of one step, which shall be `short` or not, removed from here; empty when there is nothing."""
         inputs, self._links = self._links, []
         if self._elapsed:
             self._elapsed = False
             inputs.append(Elapsed())
         lane = self._next_lane()
         if lane is not None:
-            self._serve(lane, inputs)
+            self._serve(lane, inputs, _Room(*(_SHORT_STEP if short else _STEP)))
         if not any(self._order):
             self._filled.clear()
         return inputs
@@ -274,10 +284,9 @@ class Inbox:
         self._filled.set()
         self._arrived(waiting.item)
 
-    def _serve(self, lane: Lane, inputs: list[ReplicaInput]) -> None:
-        """Move messages of one lane into `inputs`, from one source after the other, up to the size of a step."""
+    def _serve(self, lane: Lane, inputs: list[ReplicaInput], room: _Room) -> None:
+        """Move messages of one lane into `inputs`, from one source after the other, as long as there is room."""
         order = self._order[lane]
-        room = _Room()
         for _ in range(STEP_MESSAGES_MAX):
             if not order or room.envelopes_left == 0:
                 return
@@ -310,6 +319,7 @@ class Inbox:
             self._sender_bytes[sender] -= waiting.bytes
             if not self._sender_envelopes[sender]:
                 del self._sender_envelopes[sender], self._sender_bytes[sender]
+                self._bulk_senders.discard(sender)
         if source.room is not None and not source.full:
             source.room.set()
             source.room = None

@@ -20,7 +20,7 @@ from typing import Protocol, assert_never
 
 from ledger.consensus.inputs import Now, PeerId
 from ledger.evidence import Evidence
-from ledger.limits import HTTP_WAITERS_MAX, LOOP_TURNS_PER_STEP
+from ledger.limits import HTTP_WAITERS_MAX, LOOP_TURNS_PER_STEP, READING_MS
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from node.inbox import Inbox
@@ -166,6 +166,7 @@ class Runtime:
         self._clocks = clocks
         self._workers = workers
         self._turns_asked = 0  # of the loop, before the next step
+        self._read_at_ms = -READING_MS  # when somebody last came to read
         self._submissions: dict[int, _Submission] = {}
         self._tickets = 0
         self._waiters: dict[Digest, list[_Waiter]] = {}
@@ -242,6 +243,10 @@ class Runtime:
         """See `NodeFace`: the loop has its turns before the next step, too."""
         self._turns_asked = LOOP_TURNS_PER_STEP
 
+    def reader_came(self) -> None:
+        """See `NodeFace`: steps are short for a while, because who reads once does so again."""
+        self._read_at_ms = self._clocks().monotonic_ms
+
     def pending(self, transaction_id: Digest) -> bool:
         """Whether the transaction is in this node's mempool."""
         return self._replica.pending(transaction_id)
@@ -283,7 +288,7 @@ class Runtime:
             await self._inbox.wait()
             turns, self._turns_asked = self._turns_asked, 0
             await _give_way(turns)
-            self._step(self._inbox.take())
+            self._step(self._inbox.take(short=self._clocks().monotonic_ms < self._read_at_ms + READING_MS))
             await _give_way(LOOP_TURNS_PER_STEP if self._inbox.backlog else 1)
 
     def _step(self, inputs: list[ReplicaInput]) -> None:

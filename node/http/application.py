@@ -73,6 +73,8 @@ def _handler(context: Context, route: Route, access: Access) -> _Handler:
             raise ProblemError(Problem(HttpCode.ANSWERS_UNREAD, "no other is made meanwhile"))
         check_query(request.query, declared)
         _check_accepted(request.headers.get("Accept", "*/*"), route.media_type)
+        if request.method == "GET":
+            context.node.reader_came()
         outcome = route.handler(Call(context, request))
         answered = outcome if isinstance(outcome, Answer) else await outcome
         return _response(context, request, answered) if isinstance(answered, Answer) else answered

@@ -51,6 +51,10 @@ class NodeFace(Protocol):
         """A request is about to be handled: it shall not wait for one more step of the replica."""
         ...
 
+    def reader_came(self) -> None:
+        """What is asked for is read here, not submitted: what comes next shall not wait for long steps."""
+        ...
+
     def pending(self, transaction_id: Digest) -> bool:
         """Whether the transaction is held here, waiting for a block."""
         ...

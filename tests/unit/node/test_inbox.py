@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.consensus.inputs import PeerId
-from ledger.limits import ENVELOPE_BYTES_MAX, STEP_ENVELOPE_BYTES_MAX, STEP_ENVELOPES_MAX, STEP_MESSAGES_MAX
+from ledger.limits import (
+    ENVELOPE_BYTES_MAX,
+    PROMPT_TRANSACTIONS_MAX,
+    SHORT_STEP_ENVELOPES_MAX,
+    STEP_ENVELOPE_BYTES_MAX,
+    STEP_ENVELOPES_MAX,
+    STEP_MESSAGES_MAX,
+)
 from ledger.primitives import Digest
 from node import inbox as inbox_module
 from node.inbox import Inbox
@@ -55,9 +62,9 @@ def count_envelopes(inputs: list[ReplicaInput]) -> int:
 
 
 async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> None:
-    inbox = Inbox()
+    inbox, own = Inbox(), (b"own",) * (PROMPT_TRANSACTIONS_MAX + 1)
     await inbox.put(A, Transactions((b"gossip",)), 10)
-    inbox.submit(1, (b"own",))
+    inbox.submit(1, own)
     await inbox.put(A, FetchRecords(1, 1), 10)
     await inbox.put(A, Transactions((b"asked",), Haste.REQUESTED), 10)
     await inbox.put(A, Consensus(1, b"vote"), 10)
@@ -70,13 +77,14 @@ async def test_links_first_then_what_a_decision_waits_for_then_the_rest() -> Non
     assert received(inputs) == [(A, Transactions((b"asked",), Haste.REQUESTED)), (A, Consensus(1, b"vote"))]
     rest = inbox.take()
     assert received(rest) == [(A, Transactions((b"gossip",))), (A, FetchRecords(1, 1))]
-    assert Submitted(1, (b"own",)) in rest
+    assert Submitted(1, own) in rest
     assert inbox.take() == []
 
 
 async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> None:
     inbox = Inbox()
-    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    many = envelopes(3 * STEP_ENVELOPES_MAX + 10)
+    await inbox.put(A, Transactions(many), 1_000)
     seen: list[bytes] = []
     for number in range(3):
         await inbox.put(B, Consensus(number, b"vote"), 10)
@@ -87,22 +95,22 @@ async def test_many_envelopes_are_cut_into_slices_and_votes_come_between() -> No
         seen += message.envelopes
     while inputs := inbox.take():
         seen += [name for _, m in received(inputs) if isinstance(m, Transactions) for name in m.envelopes]
-    assert tuple(seen) == envelopes(1_000)
+    assert tuple(seen) == many
 
 
 async def test_slices_of_large_envelopes_are_cut_by_their_bytes() -> None:
     """Reading one of 64 kilobytes costs milliseconds, whoever sent it, and nobody need have asked for it."""
     inbox = Inbox()
-    large = tuple(bytes([number]) * ENVELOPE_BYTES_MAX for number in range(6))
     each = STEP_ENVELOPE_BYTES_MAX // ENVELOPE_BYTES_MAX
-    await inbox.put(A, Transactions(large, Haste.REQUESTED), 6 * ENVELOPE_BYTES_MAX)
+    large = tuple(bytes([number]) * ENVELOPE_BYTES_MAX for number in range(3 * each))
+    await inbox.put(A, Transactions(large, Haste.REQUESTED), len(large) * ENVELOPE_BYTES_MAX)
     await inbox.put(C, Transactions((b"c", *large[:1]), Haste.REQUESTED), ENVELOPE_BYTES_MAX)
     await inbox.put(B, Consensus(1, b"vote"), 10)
     steps = []
     while inputs := inbox.take():
         steps.append(received(inputs))
         assert count_envelopes(inputs) > 0
-    assert [peer for step in steps[:2] for peer, _ in step] == [A, C, B], "in two steps, everybody has had a turn"
+    assert [peer for step in steps[:2] for peer, _ in step][:3] == [A, C, B], "in two steps, everybody has had a turn"
     taken: dict[PeerId, list[bytes]] = {A: [], C: []}
     for step in steps:
         messages = [(peer, message) for peer, message in step if isinstance(message, Transactions)]
@@ -131,29 +139,43 @@ async def test_a_backlog_is_of_transactions_that_no_step_has_taken() -> None:
 
 async def test_answers_are_sliced_too_and_stay_answers() -> None:
     inbox = Inbox()
-    await inbox.put(A, Transactions(envelopes(100), Haste.REQUESTED), 1_000)
+    many = envelopes(STEP_ENVELOPES_MAX + 36)
+    await inbox.put(A, Transactions(many, Haste.REQUESTED), 1_000)
     await inbox.put(B, Consensus(1, b"vote"), 10)
     first, second = received(inbox.take()), received(inbox.take())
-    assert first == [(A, Transactions(envelopes(100)[:STEP_ENVELOPES_MAX], Haste.REQUESTED))]
+    assert first == [(A, Transactions(many[:STEP_ENVELOPES_MAX], Haste.REQUESTED))]
     assert second == [
         (B, Consensus(1, b"vote")),
-        (A, Transactions(envelopes(100)[STEP_ENVELOPES_MAX:], Haste.REQUESTED)),
+        (A, Transactions(many[STEP_ENVELOPES_MAX:], Haste.REQUESTED)),
     ]
+
+
+async def test_a_short_step_takes_fewer_envelopes_and_bytes_and_only_of_those() -> None:
+    inbox = Inbox()
+    many, large = envelopes(100), tuple(bytes([number]) * (ENVELOPE_BYTES_MAX // 2 + 1) for number in range(3))
+    await inbox.put(A, Transactions(many), 1_000)
+    for number in range(STEP_MESSAGES_MAX):
+        await inbox.put(B, Consensus(number, b"vote"), 10)
+    assert len(inbox.take(short=True)) == STEP_MESSAGES_MAX
+    assert received(inbox.take(short=True)) == [(A, Transactions(many[:SHORT_STEP_ENVELOPES_MAX]))]
+    assert received(inbox.take()) == [(A, Transactions(many[SHORT_STEP_ENVELOPES_MAX:]))]
+    await inbox.put(A, Transactions(large), 1_000)
+    assert [count_envelopes(inbox.take(short=True)) for _ in range(4)] == [1, 1, 1, 0]
 
 
 async def test_certified_blocks_are_served_and_taken_in_one_message_per_step() -> None:
     """Each may cost megabytes of reading and verifying: a peer that asks without end must not hold the loop up."""
-    inbox = Inbox()
+    inbox, own = Inbox(), (b"own",) * (PROMPT_TRANSACTIONS_MAX + 1)
     for height in range(3):
         await inbox.put(A, FetchRecords(height, 64), 20)
     await inbox.put(B, Records(()), 10)
-    inbox.submit(1, (b"own",))
+    inbox.submit(1, own)
     assert received(inbox.take()) == [(A, FetchRecords(0, 64))]
     await inbox.put(B, Consensus(1, b"vote"), 10)
     assert received(inbox.take()) == [(B, Consensus(1, b"vote"))], "a vote does not wait for the rest"
     assert received(inbox.take()) == [(B, Records(()))]
     inputs = inbox.take()
-    assert inputs == [Submitted(1, (b"own",)), PeerMessageReceived(A, FetchRecords(1, 64))]
+    assert inputs == [Submitted(1, own), PeerMessageReceived(A, FetchRecords(1, 64))]
     assert received(inbox.take()) == [(A, FetchRecords(2, 64))]
     assert inbox.take() == []
 
@@ -222,6 +244,41 @@ async def test_nobody_waits_behind_the_backlog_of_another_sender() -> None:
     assert tickets == sorted(tickets), "one sender's stay in order"
 
 
+async def test_what_a_sender_submits_of_whom_few_wait_overtakes_the_bulk_and_not_what_is_urgent() -> None:
+    inbox = Inbox()
+    few = PROMPT_TRANSACTIONS_MAX
+    await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
+    assert inbox.submit(1, tuple(signed_by("many", number) for number in range(few + 1)))
+    assert inbox.submit(2, tuple(signed_by("few", number) for number in range(few)))
+    await inbox.put(A, Consensus(1, b"vote"), 10)
+    assert inbox.take() == [PeerMessageReceived(A, Consensus(1, b"vote"))]
+    (prompt,) = inbox.take()
+    assert isinstance(prompt, Submitted)
+    assert prompt.ticket == 2
+    assert inbox.submit(3, tuple(signed_by("few", number) for number in range(few))), "nothing of it waits any more"
+    assert [item.ticket for item in inbox.take() if isinstance(item, Submitted)] == [3]
+
+
+async def test_what_one_sender_submits_stays_in_order_also_when_little_of_it_is_left() -> None:
+    inbox, tickets = Inbox(), list[int]()
+
+    def take(*, short: bool = False) -> bool:
+        inputs = inbox.take(short=short)
+        tickets.extend(item.ticket for item in inputs if isinstance(item, Submitted))
+        return bool(inputs)
+
+    for ticket, count in enumerate((1, SHORT_STEP_ENVELOPES_MAX + 5, 1)):
+        assert inbox.submit(ticket, tuple(signed_by("one", number) for number in range(count)))
+    take(short=True)
+    take(short=True)
+    assert inbox.submit(3, (signed_by("one"),)), "six wait before it"
+    while take():
+        continue
+    assert tickets == sorted(tickets)
+    assert set(tickets) == {0, 1, 2, 3}
+    assert not inbox._bulk_senders
+
+
 async def test_no_sender_can_take_all_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_module, "INBOX_SENDER_SUBMISSIONS_MAX", 10)
     monkeypatch.setattr(inbox_module, "INBOX_SENDER_SUBMISSION_BYTES_MAX", 10_000)
@@ -241,32 +298,33 @@ async def test_no_sender_can_take_all_the_room(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_every_source_gets_its_turn() -> None:
     """A peer with a thousand envelopes waiting does not keep others, or this node's own submitters, waiting for it."""
-    inbox = Inbox()
+    inbox, own = Inbox(), (b"own",) * (PROMPT_TRANSACTIONS_MAX + 1)
     await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
     await inbox.put(A, Transactions(envelopes(1_000)), 1_000)
     await inbox.put(B, Transactions((b"b",)), 10)
-    inbox.submit(7, (b"own",))
+    inbox.submit(7, own)
     first, second = inbox.take(), inbox.take()
     assert count_envelopes(first) == STEP_ENVELOPES_MAX
-    assert Submitted(7, (b"own",)) in second
+    assert Submitted(7, own) in second
     assert (B, Transactions((b"b",))) in received(second)
 
 
 async def test_a_long_submission_is_answered_in_slices_under_one_ticket() -> None:
     inbox = Inbox()
-    assert inbox.submit(3, envelopes(150))
+    many = envelopes(2 * STEP_ENVELOPES_MAX + 22)
+    assert inbox.submit(3, many)
     slices: list[Submitted] = []
     while inputs := inbox.take():
         slices += [item for item in inputs if isinstance(item, Submitted)]
     assert [item.ticket for item in slices] == [3, 3, 3]
-    assert sum((item.envelopes for item in slices), ()) == envelopes(150)
+    assert sum((item.envelopes for item in slices), ()) == many
 
 
 async def test_small_submissions_share_a_step() -> None:
     inbox = Inbox()
-    for ticket in range(STEP_ENVELOPES_MAX + 10):
-        inbox.submit(ticket, (b"x",))
-    assert [item.ticket for item in inbox.take() if isinstance(item, Submitted)] == list(range(STEP_ENVELOPES_MAX))
+    for ticket in range(STEP_MESSAGES_MAX + 10):
+        inbox.submit(ticket, (signed_by(f"sender{ticket}"),))
+    assert [item.ticket for item in inbox.take() if isinstance(item, Submitted)] == list(range(STEP_MESSAGES_MAX))
     assert len(inbox.take()) == 10
 
 
@@ -314,8 +372,8 @@ async def test_submissions_beyond_the_bounds_are_refused(monkeypatch: pytest.Mon
     assert inbox.submit(1, envelopes(90))
     assert not inbox.submit(2, envelopes(11))
     assert inbox.submit(3, envelopes(10))
-    inbox.take()
-    assert inbox.submit(4, envelopes(STEP_ENVELOPES_MAX))
+    inbox.take(short=True)
+    assert inbox.submit(4, envelopes(SHORT_STEP_ENVELOPES_MAX))
     while inbox.take():
         continue
     assert not inbox.submit(5, (bytes(1_001),))
@@ -335,7 +393,11 @@ async def test_waiting_ends_when_there_is_something() -> None:
 
 messages = st.one_of(
     st.builds(lambda height: Consensus(height, b"vote"), st.integers(1, 99)),
-    st.builds(lambda count, haste: Transactions(envelopes(count), haste), st.integers(1, 200), st.sampled_from(Haste)),
+    st.builds(
+        lambda count, haste: Transactions(envelopes(count), haste),
+        st.integers(1, 3 * STEP_ENVELOPES_MAX),
+        st.sampled_from(Haste),
+    ),
     st.just(Records(())),
 )
 

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from ledger.consensus.inputs import Now, PeerId
-from ledger.limits import LOOP_TURNS_PER_STEP, STEP_ENVELOPES_MAX
+from ledger.limits import LOOP_TURNS_PER_STEP, READING_MS, SHORT_STEP_ENVELOPES_MAX, STEP_ENVELOPES_MAX
 from ledger.primitives import Digest
 from ledger.refusals import Code, Refusal
 from node import inbox as inbox_module
@@ -124,6 +124,7 @@ class World:
 @asynccontextmanager
 async def running(
     reaction: Callable[[Sequence[ReplicaInput]], Sequence[Action]] = lambda _: (),
+    clocks: Callable[[], Now] = runtime_module.read_clocks,
 ) -> AsyncIterator[World]:
     replica, inbox, sender, appended, committed = ScriptedReplica(reaction), Inbox(), Sender(), [], set()
     disk_low, watched = [False], list[int]()
@@ -139,6 +140,7 @@ async def running(
         watched=lambda: watched.append(len(appended)),
         disk_is_low=lambda: disk_low[0],
         log=EventLog("test"),
+        clocks=clocks,
     )
     task = asyncio.create_task(runtime.run())
     try:
@@ -418,11 +420,39 @@ async def test_sockets_get_their_turns_between_steps() -> None:
     """However full the inbox is, whoever else runs on the event loop gets enough turns for a request at each step."""
     async with running() as world:
         await until(lambda: world.replica.steps)
-        await world.inbox.put(PEER, Transactions(tuple(b"%d" % number for number in range(1_000))), 10_000)
+        many = tuple(b"%d" % number for number in range(10 * STEP_ENVELOPES_MAX))
+        await world.inbox.put(PEER, Transactions(many), 10_000)
         for _ in range(5 * LOOP_TURNS_PER_STEP):
             await asyncio.sleep(0)
         slices = [item for item in world.replica.inputs if isinstance(item, PeerMessageReceived)]
         assert 4 <= len(slices) <= 6
+
+
+async def test_steps_are_short_while_somebody_reads() -> None:
+    """Who reads waits for the end of a step, and mostly reads on; nobody else is to pay for that."""
+    monotonic_ms = [0]
+    many = tuple(b"%d" % number for number in range(2 * STEP_ENVELOPES_MAX))
+
+    async def first_step(world: World) -> int:
+        before = len(world.replica.steps)
+        await world.inbox.put(PEER, Transactions(many), 10_000)
+        await until(lambda: not world.inbox.backlog)
+        (item,) = world.replica.steps[before][0]
+        assert isinstance(item, PeerMessageReceived)
+        assert isinstance(item.message, Transactions)
+        return len(item.message.envelopes)
+
+    async with running(clocks=lambda: Now(monotonic_ms[0], 0)) as world:
+        await until(lambda: world.replica.steps)
+        assert await first_step(world) == STEP_ENVELOPES_MAX, "nobody has read yet"
+        for late_ms, expected in ((0, SHORT_STEP_ENVELOPES_MAX), (READING_MS - 1, SHORT_STEP_ENVELOPES_MAX)):
+            world.runtime.reader_came()
+            monotonic_ms[0] += late_ms
+            assert await first_step(world) == expected
+        monotonic_ms[0] += 1
+        assert await first_step(world) == STEP_ENVELOPES_MAX
+        world.runtime.request_came()
+        assert await first_step(world) == STEP_ENVELOPES_MAX, "submissions are requests, too"
 
 
 async def test_a_request_that_came_does_not_wait_for_one_more_step() -> None:

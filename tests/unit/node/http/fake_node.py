@@ -44,6 +44,7 @@ class FakeNode:
         self.submissions: list[tuple[bytes, ...]] = []
         self.waiting = 0
         self.requests = 0
+        self.readers = 0
         self._changed = asyncio.Event()
 
     async def submit(self, envelopes: Sequence[bytes]) -> tuple[Outcome, ...]:
@@ -78,6 +79,9 @@ class FakeNode:
 
     def request_came(self) -> None:
         self.requests += 1
+
+    def reader_came(self) -> None:
+        self.readers += 1
 
     def pending(self, transaction_id: Digest) -> bool:
         return transaction_id in self.mempool

@@ -304,6 +304,14 @@ async def test_the_node_hears_of_each_request_once_its_head_is_whole(api: Api, n
     await writer.wait_closed()
 
 
+async def test_the_node_hears_of_who_reads_and_not_of_who_submits(api: Api, node: FakeNode) -> None:
+    await api.post(b"{}")
+    await api.get("/nowhere")
+    assert node.readers == 0
+    await api.ok("/v1/status")
+    assert node.readers == 1
+
+
 async def test_a_server_listens_on_several_addresses(node: FakeNode) -> None:
     served = HttpServer(create_application(node))
     addresses = [await served.listen("127.0.0.1", 0) for _ in range(2)]
