@@ -221,9 +221,9 @@ STEP_MESSAGES_MAX = 64  # messages in one step of the replica
 STEP_ENVELOPES_MAX = 128  # in one step: about 6 ms of verification; in smaller steps, each costs noticeably more
 LOOP_TURNS_PER_STEP = 4  # of the event loop while transactions or requests wait: a request is answered in that many
 STEP_ENVELOPE_BYTES_MAX = 128 * KIB  # of them together: up to 10 ms of reading
-SHORT_STEP_ENVELOPES_MAX = 32  # in one step while somebody reads over HTTP, who would wait for the end of it
-SHORT_STEP_ENVELOPE_BYTES_MAX = 64 * KIB
-READING_MS = 250  # after a request that somebody is taken to read on
+SHORT_STEP_ENVELOPES_MAX = 32  # in one step while somebody reads over HTTP, who waits for the end of it
+SHORT_STEP_ENVELOPE_BYTES_MAX = 64 * KIB  # likewise
+READING_MS = 250  # that somebody is taken to go on reading after a request
 
 # ---- HTTP
 HTTP_BODY_BYTES_MAX = 8 * MIB

@@ -7,9 +7,9 @@ gives what one step of the replica shall do: everything about links first, then 
 that has something; within a lane one source after the other, so that no peer can crowd out another, and among
 submissions one sender after the other, so that nobody waits for another's backlog. Many envelopes are cut into slices,
 because they are read and verified within the step and a vote should not wait for a thousand of them; a message of
-certified blocks, or a request for some or for bodies, is the last of its step for the same reason. A short step is
-asked for while somebody waits for its end. When work of one lane never ends, the lanes after it have every
-`_STEPS_IN_A_ROW_MAX`th step all the same.
+certified blocks, or a request for some or for bodies, is the last of its step for the same reason. Steps are short
+while somebody reads over HTTP, who waits for the end of each. When work of one lane never ends, the lanes after it have
+every `_STEPS_IN_A_ROW_MAX`th step all the same.
 
 Each source is bounded in messages and bytes. A peer whose share is full is not read until there is room (`put` waits);
 a submission beyond the bound, of all or of its sender, is refused.

@@ -244,7 +244,7 @@ class Runtime:
         self._turns_asked = LOOP_TURNS_PER_STEP
 
     def reader_came(self) -> None:
-        """See `NodeFace`: steps are short for a while, because who reads once does so again."""
+        """See `NodeFace`: steps are short for READING_MS, because who reads once does so again."""
         self._read_at_ms = self._clocks().monotonic_ms
 
     def pending(self, transaction_id: Digest) -> bool:

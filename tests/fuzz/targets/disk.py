@@ -105,6 +105,7 @@ def _read(data: bytes) -> None:
         reads: list[Callable[[], object]] = [
             lambda h=height: chain.record(h),
             lambda h=height: chain.envelopes(h),
+            lambda h=height: list(chain.block(h).transactions()),
             lambda h=height: chain.leaves(h),
             lambda h=height: chain.promises(h + 1),
             lambda h=height: chain.trail(h),
