@@ -175,9 +175,9 @@ class BlockReader:
 
     def envelopes(self) -> Iterator[bytes]:
         """The envelopes of all, in order; a chunk is checked at once. Raises `DamagedError`."""
-        return (
-            envelope for start in range(0, self._count, keys.CHUNK_TRANSACTIONS) for envelope in self.chunk(start)[0]
-        )
+        for start in range(0, self._count, keys.CHUNK_TRANSACTIONS):
+            envelopes, _ = self.chunk(start)
+            yield from envelopes
 
     def chunk(self, start: int) -> tuple[tuple[bytes, ...], list[LeafInHex]]:
         """Envelopes and leaves of the chunk that begins with transaction `start`. Raises `DamagedError`."""

@@ -20,7 +20,7 @@ from ledger.merkle import frontier_at
 from ledger.primitives import ZERO_DIGEST, Digest
 from ledger.trie import check_proof, count_keys, prove
 from node.storage import keys
-from node.storage.block_rows import BlockReader, Place, StoredHeader, read_header
+from node.storage.block_rows import Place, StoredHeader, read_header
 from node.storage.chain_store import ChainStore
 from node.storage.errors import DamagedError
 from node.storage.set_changes import check_set_change
@@ -138,7 +138,7 @@ def _check_body(chain: ChainStore, stored: StoredHeader, parent: StoredHeader | 
         if start > 0:
             yield
         tiles = chain.log_reader()
-        _, leaves = BlockReader(chain.store, stored, tiles, chain.damaged).chunk(start)
+        _, leaves = chain.block(header.height, tiles).chunk(start)
         for index, leaf in enumerate(leaves, start):
             if chain.locate(Digest(bytes.fromhex(leaf.transaction_id))) != Place(header.height, index):
                 raise DamagedError(f"transaction {index} is not found by its id")

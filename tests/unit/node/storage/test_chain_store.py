@@ -14,7 +14,7 @@ from ledger.consensus.statements import StatementType
 from ledger.crypto import verify
 from ledger.execution import execute
 from ledger.merkle import check_inclusion, prove_inclusion
-from ledger.primitives import DIGEST_BYTES
+from ledger.primitives import DIGEST_BYTES, Digest
 from ledger.refusals import Code
 from ledger.state import State
 from ledger.trie import check_proof, prove
@@ -524,6 +524,28 @@ def test_rows_that_are_whole_but_wrong_are_not_served() -> None:
     assert [bool(check.damage) for check in check_blocks(wrong_place)] == [False, False, True, False]
     wrong_state = rewritten(store, keys.state(b"stream/invoices"), (3).to_bytes(8, "big") + b"\x01{}")
     assert len(check_state(wrong_state)) == 1
+
+
+def test_a_leaf_that_was_rewritten_in_its_tile_too_is_found_by_the_root() -> None:
+    """What became of a transaction agrees with its tile; opening reads no tile that is full. The header disagrees."""
+    store = MemoryStore()
+    grow(new_chain(store), [1, 2, 1, 0, keys.TILE_HASHES])
+    outcomes = store.get(keys.outcomes(2, 0)) or b""
+    ids, hashes = outcomes[:DIGEST_BYTES], outcomes[2 * DIGEST_BYTES : 3 * DIGEST_BYTES]
+    tile = bytearray(store.get(keys.tile(0, 0)) or b"")
+    tile[DIGEST_BYTES : 2 * DIGEST_BYTES] = leaf_hash(Leaf(2, 0, Digest(ids), Digest(hashes), "expired"))
+    rewritten_outcomes = outcomes.replace(b"applied", b"expired", 1)
+    store.write({keys.outcomes(2, 0): rewritten_outcomes, keys.tile(0, 0): bytes(tile)}, sync=True)
+    chain = open_chain(store)
+    assert chain.leaves(2)[0].result == "expired", "by itself it looks whole"
+    found = {check.height: check.damage for check in check_blocks(chain) if check.damage}
+    starts = "the log does not start from the root of the block before it"
+    assert found == {
+        2: ("block 2: the log does not have the root that its header names",),
+        3: (f"block 3: {starts}",),
+        4: (f"block 4: {starts}",),
+        5: (f"block 5: {starts}",),
+    }
 
 
 def test_a_valid_record_of_another_block_of_the_height_is_found() -> None:

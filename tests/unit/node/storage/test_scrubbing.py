@@ -21,8 +21,8 @@ CHUNK = keys.CHUNK_TRANSACTIONS
 class CountingStore(MemoryStore):
     """Notes the rows that are read, by key."""
 
-    def __init__(self, image: dict[bytes, bytes] | None = None) -> None:
-        super().__init__(image)
+    def __init__(self) -> None:
+        super().__init__()
         self.read: list[bytes] = []
 
     def get(self, key: bytes) -> bytes | None:
