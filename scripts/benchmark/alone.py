@@ -40,5 +40,5 @@ def _per_second(base_port: int, workers: int, count: int, say: Callable[[str], N
     say(f"one validator alone, {workers} workers: {count} transactions in batches")
     with running(base_port, validators=1, prepare=prepare) as network:
         asyncio.run(network.load.prepare())
-        loaded = asyncio.run(saturated(network, count, senders=_SENDERS))
+        loaded = asyncio.run(saturated(network, network.load.records(count), senders=_SENDERS))
     return loaded.committed / loaded.used.wall

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -17,8 +17,10 @@ import orjson
 
 from benchmark.samples import Arrival
 from benchmark.submitting import Submitter
+from ledger.amounts import Amount
 from ledger.crypto import SigningKey
 from ledger.operations.accounts import AccountAdd
+from ledger.operations.assets import AssetDefine, AssetIssue, AssetTransfer
 from ledger.operations.fields import Content
 from ledger.operations.kinds import Operation
 from ledger.operations.streams import RecordAppend, StreamCreate
@@ -28,6 +30,7 @@ from ledger.transaction import assemble, build_body, sign_body
 CLIENTS = 64
 BATCH = 100
 STREAMS = 2  # to share the clients between: a stream has at most 32 writers
+ASSET = "bench"
 SENDERS_MIN = 4  # batches on their way at once, that a validator has not answered
 UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
 _VALID_MS = 3_600_000
@@ -66,24 +69,52 @@ class Load:
 
     def records(self, count: int, operations: int = 1) -> list[bytes]:
         """`count` envelopes of `operations` records each, by the clients in turn."""
+        return self._by_clients(
+            count,
+            lambda client, number: [self.record(client, operations * number + item) for item in range(operations)],
+        )
+
+    def record(self, client: int, number: int, key: str | None = None) -> RecordAppend:
+        """The operation with which a client appends a record, `number`, to its stream."""
+        content = Content({"number": number, "text": "one line of an ordinary delivery note"})
+        return RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=content, key=key)
+
+    def keyed_records(self, count: int) -> list[bytes]:
+        """The same as `records`, but each record has an entity key that no other has."""
+        first = self._serial
+        return self._by_clients(count, lambda client, number: [self.record(client, number, f"note-{first + number}")])
+
+    def transfers(self, count: int) -> list[bytes]:
+        """`count` envelopes of a transfer each, from one client to the next; see `prepare_transfers`."""
+        return self._by_clients(
+            count,
+            lambda client, _: [
+                AssetTransfer(by=f"client{client}", asset=ASSET, to=f"client{(client + 1) % CLIENTS}", amount=Amount(1))
+            ],
+        )
+
+    def _by_clients(self, count: int, operations: Callable[[int, int], Sequence[Operation]]) -> list[bytes]:
+        """`count` envelopes by the clients in turn, of the operations that there are for (client, number)."""
         keys = [self.client_key(index) for index in range(CLIENTS)]
         return [
-            self.sign(
-                f"client{number % CLIENTS}",
-                keys[number % CLIENTS],
-                [self.record(number % CLIENTS, operations * number + item) for item in range(operations)],
-            )
+            self.sign(f"client{number % CLIENTS}", keys[number % CLIENTS], operations(number % CLIENTS, number))
             for number in range(count)
         ]
 
-    def record(self, client: int, number: int) -> RecordAppend:
-        """The operation with which a client appends a record, `number`, to its stream."""
-        content = Content({"number": number, "text": "one line of an ordinary delivery note"})
-        return RecordAppend(by=f"client{client}", stream=f"bench{client % STREAMS}", content=content)
-
     async def prepare(self) -> None:
         """Register the clients and the streams that they write to, and see that every validator knows of them."""
-        envelopes = self.preparation()
+        await self._commit_everywhere(self.preparation())
+
+    async def prepare_transfers(self) -> None:
+        """Give every client something to transfer."""
+        define = AssetDefine(by="council", name=ASSET, decimals=0)
+        issues = [
+            AssetIssue(by="council", asset=ASSET, to=f"client{index}", amount=Amount(10**9)) for index in range(CLIENTS)
+        ]
+        await self._commit_everywhere([self.sign("council", self.council, each) for each in ([define], issues)])
+
+    async def _commit_everywhere(self, envelopes: Sequence[bytes]) -> None:
+        """Have these committed, one after the other, and see that every validator knows of them."""
         for url in self.urls:
             async with Submitter(url) as submitter:
                 for envelope in envelopes:  # what was committed elsewhere has the same answer

@@ -64,7 +64,8 @@ def measure(short: Layout, long: Layout, count: int, say: Callable[[str], None])
         say("asking, one query at a time")
         figures |= queries.ask_both(networks["short"], networks["long"], count)
         say(f"asking over {asking.CONNECTIONS} connections at half load")
-        loaded = asyncio.run(saturation.saturated(networks["short"], LOAD_TRANSACTIONS))
+        envelopes = networks["short"].load.records(LOAD_TRANSACTIONS)
+        loaded = asyncio.run(saturation.saturated(networks["short"], envelopes))
         maximum = loaded.committed / loaded.used.wall
         for name, network in networks.items():
             asked = asking.under_load(network, maximum, LOAD_SECONDS)

@@ -27,7 +27,7 @@ def run(base_port: int, count: int, say: Callable[[str], None]) -> dict[str, obj
     with running(base_port, command=_COMMAND) as network:
         asyncio.run(_prepare(network))
         say(f"signing {count} transactions, then sending them in batches")
-        loaded = asyncio.run(saturated(network, count))
+        loaded = asyncio.run(saturated(network, network.load.records(count)))
     microseconds = loaded.used.validators / loaded.committed / network.layout.validators * 1e6
     return {
         "overhead_microseconds_per_transaction_and_validator": round(microseconds, 1),

@@ -253,7 +253,7 @@ async def _ledger(network: Network, plan: Plan) -> tuple[dict[str, object], int]
     await network.load.prepare()
     one_client = await latency.one_client(network, plan.one_client)
     one_by_one = await latency.one_by_one(network, plan.one_by_one)
-    loaded = await saturation.saturated(network, plan.batches)
+    loaded = await saturation.saturated(network, network.load.records(plan.batches))
     figures = {
         "batches_per_second": round(loaded.committed / loaded.used.wall),
         "batches_cpu_microseconds": round(loaded.used.validators / loaded.committed * 1e6),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from benchmark.kinds import FIGURES
+from benchmark.kinds import NAMES as KINDS
 from benchmark.peers import NOT_DONE
 from benchmark.record import Kind, Record, records
 from benchmark.targets import Bound, table
@@ -19,7 +21,7 @@ _PLOT = "scripts/benchmark/results/speed.svg"
 
 def sections() -> Mapping[str, list[str]]:
     """The lines between each pair of markers, by the name in the markers."""
-    return {"targets": _targets(), "peers": _peers(), "wide-area": _wide_area()}
+    return {"targets": _targets(), "kinds": _kinds(), "peers": _peers(), "wide-area": _wide_area()}
 
 
 def with_sections(text: str) -> str:
@@ -46,6 +48,19 @@ def _targets() -> list[str]:
         measured = "not yet" if row.measured is None else _number(row.measured)
         lines.append(f"| {row.target.words} | {measured} | {sign} {_number(row.target.value)} | {row.verdict} |")
     return lines + _made_by(found) + _machines()
+
+
+def _kinds() -> list[str]:
+    lines = []
+    for record in records(Kind.SUITE):
+        measured = {name: words for name, words in KINDS.items() if f"{name}_{FIGURES[0]}" in record.figures}
+        heads = [_HEADS[figure] for figure in FIGURES]
+        lines = [f"| each transaction is | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"] * bool(measured)
+        lines += [
+            f"| {words} | {' | '.join(_value(record.figures, f'{name}_{figure}') for figure in FIGURES)} |"
+            for name, words in measured.items()
+        ]
+    return lines or ["Not measured yet."]
 
 
 def _peers() -> list[str]:
@@ -97,6 +112,8 @@ def _wide_area() -> list[str]:
 
 
 _HEADS = {
+    "efficiency": "E",
+    "microseconds": "us of a validator",
     "transactions_per_second": "tx/s",
     "transactions_per_block": "tx in a block",
     "block_ms": "ms a block",

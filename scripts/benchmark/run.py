@@ -15,15 +15,28 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import alone, asking, auditing, catching_up, flooding, killing, latency, machine, overhead, saturation
+from benchmark import (
+    alone,
+    asking,
+    auditing,
+    catching_up,
+    flooding,
+    killing,
+    kinds,
+    latency,
+    machine,
+    overhead,
+    saturation,
+)
 from benchmark.network import VALIDATORS, Network, running
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How long a run is: of the saturation run its transactions and repetitions; transactions of several operations;
-    single submissions of one client and over many connections; seconds at half load; unverified transactions; those
-    for one validator alone; and those of the chain that is caught up with, and of the one that is audited."""
+    single submissions of one client and over many connections; seconds at half load; unverified transactions; those of
+    each kind; those for one validator alone; and those of the chain that is caught up with, and of the one that is
+    audited."""
 
     transactions: int
     repetitions: int
@@ -32,12 +45,13 @@ class Plan:
     one_by_one: int
     half_load_seconds: float
     unverified: int
+    kinds: int
     alone: int
     chain: int
 
 
-QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000, 10_000, 20_000)
-FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000, 30_000, 80_000)
+QUICK = Plan(8_000, 1, 2_000, 200, 3_000, 5, 10_000, 5_000, 10_000, 20_000)
+FULL = Plan(20_000, 5, 6_000, 1_000, 15_000, 15, 30_000, 20_000, 30_000, 80_000)
 
 SCENARIOS = (
     "saturation",
@@ -49,6 +63,7 @@ SCENARIOS = (
     "flooding",
     "killing",
     "overhead",
+    "kinds",
     "alone",
     "catch-up",
     "audit",
@@ -67,6 +82,8 @@ def run(plan: Plan, base_port: int, only: Collection[str], say: Callable[[str], 
         figures |= _on_one_network(network, plan, wanted, say)
     if "overhead" in wanted:
         figures |= overhead.run(base_port, plan.unverified, say)
+    if "kinds" in wanted:
+        figures |= kinds.run(base_port, plan.kinds, say)
     if "alone" in wanted:
         figures |= alone.run(base_port, plan.alone, say)
     if "catch-up" in wanted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import aiohttp
@@ -49,13 +49,19 @@ class Loaded:
     blocks: int
 
 
-def repeated(network: Network, count: int, repetitions: int, say: Callable[[str], None]) -> Saturation:
-    """Send `count` transactions of one operation, so many times; of each figure the median."""
+def repeated(
+    network: Network,
+    count: int,
+    repetitions: int,
+    say: Callable[[str], None],
+    make: Callable[[int], Sequence[bytes]] | None = None,
+) -> Saturation:
+    """Send `count` transactions, so many times; of each figure the median. `make` makes them (or `Load.records`)."""
     runs = []
     before = machine.verification_rate()
     for _ in range(repetitions):
         say(f"signing {count} transactions, then sending them in batches")
-        loaded = asyncio.run(saturated(network, count))
+        loaded = asyncio.run(saturated(network, (make or network.load.records)(count)))
         after = machine.verification_rate()
         runs.append(_saturation(loaded, network.layout.validators, before, after))
         say(f"  efficiency {runs[-1].efficiency:.3f}, {runs[-1].transactions_per_second:.0f} transactions/s")
@@ -68,7 +74,8 @@ def repeated(network: Network, count: int, repetitions: int, say: Callable[[str]
 def operations(network: Network, count: int, say: Callable[[str], None]) -> dict[str, object]:
     """Operations per second with OPERATIONS in each of `count` transactions."""
     say(f"signing {count} transactions of {OPERATIONS} operations, then sending them in batches")
-    loaded = asyncio.run(saturated(network, count, OPERATIONS, OPERATIONS_IN_FLIGHT_MAX // OPERATIONS))
+    envelopes = network.load.records(count, OPERATIONS)
+    loaded = asyncio.run(saturated(network, envelopes, OPERATIONS_IN_FLIGHT_MAX // OPERATIONS))
     done = loaded.committed * OPERATIONS
     return {
         "operations_per_second": round(done / loaded.used.wall),
@@ -81,12 +88,11 @@ def operations(network: Network, count: int, say: Callable[[str], None]) -> dict
 
 
 async def saturated(
-    network: Network, count: int, operations: int = 1, in_flight_max: int = IN_FLIGHT_MAX, *, senders: int = 1
+    network: Network, envelopes: Sequence[bytes], in_flight_max: int = IN_FLIGHT_MAX, *, senders: int = 1
 ) -> Loaded:
-    """Send `count` transactions in batches, with so many `senders` to each validator, and measure between the first and
-    the last tenth."""
-    envelopes, pids = network.load.records(count, operations), network.pids
-    counter = Counter()
+    """Send these in batches, with so many `senders` to each validator, and measure between the first and the last
+    tenth."""
+    count, pids, counter = len(envelopes), network.pids, Counter()
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         following = group.create_task(counter.follow(session, network.url(0)))
         await counter.changed.wait()  # the newest block is told at once

@@ -123,7 +123,7 @@ async def _loaded(network: Network, plan: Plan) -> Distance:
             await network.load.prepare()
         before, first = len(heard.arrivals), heard.committed
         single = await one_client_seconds(network, plan.singles)
-        loaded = await saturated(network, plan.transactions)
+        loaded = await saturated(network, network.load.records(plan.transactions))
         await heard.reached(first + plan.singles + plan.transactions)
         following.cancel()
     return Distance(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from benchmark import record
+from benchmark.kinds import FIGURES
+from benchmark.kinds import NAMES as KINDS
 from benchmark.peers import NOT_DONE
 from benchmark.plotting import PLOT, drawn_from
 from benchmark.readme import sections, with_sections, write_sections
@@ -96,6 +98,16 @@ def test_what_was_measured_while_others_were_busy_says_so(
     (line,) = [line for line in sections()["targets"] if "others had" in line]
     assert line.endswith("used.") is reliable
     assert ("too much for R" in line) is not reliable
+
+
+def test_each_kind_of_transaction_stands_beside_the_others(nothing_recorded: Path) -> None:
+    figures = {f"{name}_{figure}": 0.25 * number for number, name in enumerate(KINDS, 1) for figure in FIGURES}
+    write_record(Kind.SUITE.path, _record("scripts/bench", figures))
+    head, _, *lines = sections()["kinds"]
+    assert head.count("|") == len(FIGURES) + 2
+    assert lines == [
+        f"| {words} |{f' {0.25 * number} |' * len(FIGURES)}" for number, words in enumerate(KINDS.values(), 1)
+    ]
 
 
 def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_recorded: Path) -> None:
