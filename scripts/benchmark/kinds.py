@@ -36,7 +36,7 @@ def run(base_port: int, count: int, say: Callable[[str], None]) -> dict[str, obj
         asyncio.run(network.load.prepare_transfers())
         for name, words in NAMES.items():
             say(f"each transaction is {words}")
-            found = repeated(network, count, 1, say, getattr(network.load, name))
+            found = repeated(network, getattr(network.load, name), count, 1, say)
             microseconds = found.cpu_seconds_per_transaction / network.layout.validators * 1e6
             values = (
                 round(found.efficiency, 3),

@@ -106,7 +106,7 @@ def _on_one_network(
     if "one-client" in wanted:
         say(f"one client, one transaction at a time: {plan.one_client}")
         figures |= asyncio.run(latency.one_client(network, plan.one_client))
-    saturated = saturation.repeated(network, plan.transactions, plan.repetitions, say)
+    saturated = saturation.repeated(network, network.load.records, plan.transactions, plan.repetitions, say)
     figures |= _saturation_figures(network, saturated)
     maximum = saturated.transactions_per_second
     if "operations" in wanted:

@@ -51,17 +51,17 @@ class Loaded:
 
 def repeated(
     network: Network,
+    make: Callable[[int], Sequence[bytes]],
     count: int,
     repetitions: int,
     say: Callable[[str], None],
-    make: Callable[[int], Sequence[bytes]] | None = None,
 ) -> Saturation:
-    """Send `count` transactions, so many times; of each figure the median. `make` makes them (or `Load.records`)."""
+    """Send `count` transactions that `make` (of the network's load) makes, so many times; of each figure the median."""
     runs = []
     before = machine.verification_rate()
     for _ in range(repetitions):
         say(f"signing {count} transactions, then sending them in batches")
-        loaded = asyncio.run(saturated(network, (make or network.load.records)(count)))
+        loaded = asyncio.run(saturated(network, make(count)))
         after = machine.verification_rate()
         runs.append(_saturation(loaded, network.layout.validators, before, after))
         say(f"  efficiency {runs[-1].efficiency:.3f}, {runs[-1].transactions_per_second:.0f} transactions/s")
