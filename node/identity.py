@@ -13,7 +13,7 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -71,7 +71,7 @@ def load_seed(path: Path, *, passphrase: bytes | None = None) -> bytes:
         key = load_pem_private_key(data, passphrase if encrypted else None)
     except TypeError:
         raise IdentityError(f"{path} is encrypted: set keys.passphrase_file to the file with its passphrase") from None
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, InternalError) as error:  # the last for a key of another length
         raise IdentityError(f"{path} is not a private key that can be read, or not with this passphrase") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise IdentityError(f"{path} holds a key that is not Ed25519")

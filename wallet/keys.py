@@ -125,7 +125,7 @@ def unlock(file: KeyFile, passphrase: bytes | None) -> SigningKey:
 
 def seed_from_pem(data: bytes, passphrase: bytes | None, *, what: str) -> bytes:
     """The 32 byte seed of the Ed25519 key in PEM `data`. Raises `WalletError` (15), naming `what`."""
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -135,6 +135,8 @@ def seed_from_pem(data: bytes, passphrase: bytes | None, *, what: str) -> bytes:
         if passphrase is not None:
             raise key_error(f"{what} is not encrypted; it has no passphrase.", code="key_not_encrypted") from None
         raise key_error(f"{what} is encrypted and needs its passphrase.", code="passphrase_missing") from None
+    except InternalError:  # what the library says of a key that is not as long as its kind demands
+        raise key_error(f"{what} is not a private key that can be read: it is damaged", code="key_malformed") from None
     except (ValueError, UnsupportedAlgorithm) as error:
         if passphrase is not None and "password" in str(error).lower():
             raise key_error(

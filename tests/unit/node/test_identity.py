@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from base64 import encodebytes
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -86,14 +88,30 @@ def private_file(path: Path, content: bytes) -> Path:
     return path
 
 
+def _der(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _pem(der: bytes) -> bytes:
+    return b"-----BEGIN PRIVATE KEY-----\n%b-----END PRIVATE KEY-----\n" % encodebytes(der)
+
+
 def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     rsa = generate_private_key(65_537, 2_048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    # One byte of a file differs, so that it names a kind of key that is longer: the library says "internal error".
+    whole = _der(Ed25519PrivateKey.generate())
+    assert whole.count(b"\x2b\x65\x70") == 1, "the identifier of Ed25519 (RFC 8410)"
+    damaged = {
+        "x448": _pem(whole.replace(b"\x2b\x65\x70", b"\x2b\x65\x6f")),
+        "ed448": _pem(whole.replace(b"\x2b\x65\x70", b"\x2b\x65\x71")),
+    }
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo, 0o600)
     for path, message in (
         (tmp_path / "missing", "cannot be read"),
         (private_file(tmp_path / "text", b"hello"), "not a private key"),
         (private_file(tmp_path / "rsa", rsa), "not Ed25519"),
+        *((private_file(tmp_path / kind, pem), "not a private key") for kind, pem in damaged.items()),
         (private_file(tmp_path / "large", b"x" * (KEY_FILE_BYTES_MAX + 1)), "too large"),
         (tmp_path, "not a file|cannot be read"),
         (fifo, "not a file"),

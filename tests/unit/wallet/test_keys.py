@@ -175,9 +175,15 @@ def test_a_private_key_is_not_exported_without_a_yes(run: Run, home: Path) -> No
     assert "PRIVATE" not in result.stdout
 
 
-@pytest.mark.parametrize(
-    "junk", ["", "abcd", "z" * 64, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "\x1b[31m"]
-)
+def pem(base64: str) -> str:
+    return f"-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"
+
+
+# Files as one byte makes them of an Ed25519 key: they name X448 and Ed448, whose keys are longer.
+DAMAGED = [f"MC4CAQAwBQYDK2V{kind}BCIEIFz7j5QacSZJX1mIwJ+yjvj0glzezBVzXodkFa+8LS63" for kind in "vx"]
+
+
+@pytest.mark.parametrize("junk", ["", "abcd", "z" * 64, pem("AAAA"), "\x1b[31m", *map(pem, DAMAGED)])
 def test_what_is_no_key_is_not_imported(run: Run, home: Path, junk: str) -> None:
     result = run("key", "import", "ann", "-", "--no-passphrase", stdin=junk)
     assert result.exit_code == ExitCode.KEY
