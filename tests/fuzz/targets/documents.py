@@ -40,6 +40,17 @@ def anchor() -> Anchor:
     return anchor_of(sample_chain().genesis)
 
 
+@cache
+def _checkpoint_anchor() -> Anchor:
+    """What pins the same chain at its last block."""
+    return anchor_of_checkpoint(sample_chain().checkpoint(3))
+
+
+@cache
+def _anchor_of_one() -> Anchor:
+    return anchor_of(genesis_of(1))
+
+
 def _envelopes() -> tuple[bytes, ...]:
     made = [item["envelope"] for item in samples.vectors("transactions")]
     return samples.lines([*made, *(item["envelope"] for item in samples.vectors("envelopes"))])
@@ -72,7 +83,7 @@ def _receipts() -> tuple[bytes, ...]:
 
 
 def _verify_pinned_receipt(data: bytes) -> None:
-    verify_receipt(data, anchor_of_checkpoint(sample_chain().checkpoint(3)))
+    verify_receipt(data, _checkpoint_anchor())
 
 
 def _evidence_files() -> tuple[bytes, ...]:
@@ -136,7 +147,7 @@ def _manifests() -> list[bytes]:
 
 
 def _verify_split_view(data: bytes) -> None:
-    verify_split_view(data, anchor_of(genesis_of(1)))
+    verify_split_view(data, _anchor_of_one())
 
 
 TARGETS = (

@@ -109,9 +109,13 @@ def _checkpoints() -> list[bytes]:
     return [sample_chain().checkpoint(2).document]
 
 
+@cache
+def _pin() -> Pin:
+    return Pin(anchor_of(sample_chain().genesis), "test", "the genesis")
+
+
 def _receipt(data: bytes) -> None:
-    chain = sample_chain()
-    receipts.verify(data, Pin(anchor_of(chain.genesis), "test", "the genesis"))
+    receipts.verify(data, _pin())
 
 
 _WALLET = (WalletError,)
