@@ -65,13 +65,14 @@ class ProposalView:
 def parse_links(value: Json) -> LinksView:
     """The links in the answer of `/v1/status`. Raises `MalformedError`."""
     fields = as_object(value, "a status")
-    names, keys = set(), set()
+    names: list[Json] = []
+    keys = set()
     for item in expect_list(fields.get("peers"), what="peers", items_max=PEER_LINKS_MAX):
         peer = as_object(item, "a peer")
         keys.add(expect_string(peer.get("node_key"), what="node_key", bytes_max=NAME_BYTES_MAX))
-        names.add(peer.get("validator"))
+        names.append(peer.get("validator"))
     if fields.get("role") == "voting":
-        names.add(fields.get("validator"))
+        names.append(fields.get("validator"))
     return LinksView(frozenset(name for name in names if isinstance(name, str)), frozenset(keys))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, MalformedError
 from node.api_tokens import load_access
 from node.commands.asking import ask, chosen_target, not_a_ledger
 from node.commands.failures import CommandError, ExitCode
@@ -48,7 +48,7 @@ def doctor(
     else:
         try:
             diagnosis = parse_findings(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except MalformedError:
             raise not_a_ledger(target, "its answer is no doctor's") from None
     if output == "json":
         echo_json(msgspec.json.format(msgspec.json.encode(diagnosis)))

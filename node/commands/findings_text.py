@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from node.commands.answers import read_answer
 from node.commands.failures import printable
 
 
@@ -26,8 +27,8 @@ class Diagnosis(msgspec.Struct):
 
 
 def parse_findings(body: bytes) -> Diagnosis:
-    """The answer of `/v1/doctor`. Raises `msgspec.DecodeError` or `UnicodeDecodeError` for another."""
-    return msgspec.json.decode(body, type=Diagnosis)
+    """The answer of `/v1/doctor`. Raises `MalformedError` for another."""
+    return read_answer(body, Diagnosis)
 
 
 def describe_findings(diagnosis: Diagnosis) -> str:

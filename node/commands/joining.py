@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ledger.crypto import SigningKey
+from ledger.errors import MalformedError
 from ledger.governance.readiness import ReadyStatement, encode_ready_statement, sign_ready
 from ledger.primitives import Digest, parse_digest
 from ledger.validators import Validator
@@ -96,15 +97,13 @@ def _keys(config: Config, home: Path, entry: Validator) -> tuple[SigningKey, ...
 
 def _followed(target: Target, entry: Validator, timeout: float) -> tuple[Digest, int]:
     """The chain and the height of the running node. Raises `CommandError` when it is not fit to be a validator."""
-    import msgspec
-
     from node.commands.findings_text import parse_findings
     from node.commands.status_text import parse_status
 
     try:
         status = parse_status(ask(target, "/v1/status", timeout_seconds=timeout))
         diagnosis = parse_findings(ask(target, "/v1/doctor", timeout_seconds=timeout))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MalformedError:
         raise not_a_ledger(target, "its answer is no status of a node") from None
     if status.validator is not None:
         raise CommandError(

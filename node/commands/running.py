@@ -56,8 +56,7 @@ def status(
 
     Next: quorum-node doctor, which says what is wrong and what to do.
     """
-    import msgspec
-
+    from ledger.errors import MalformedError
     from node.commands.asking import ask, chosen_target, not_a_ledger
     from node.commands.status_text import describe
 
@@ -65,7 +64,7 @@ def status(
     body = ask(target, "/v1/status", timeout_seconds=timeout)
     try:
         text = describe(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MalformedError:
         raise not_a_ledger(target, "its answer is no status of a node") from None
     if output == "json":
         echo_json(body)

@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from ledger.validators import Tolerance
+from node.commands.answers import read_answer
 from node.commands.failures import printable
 from node.commands.tolerance import beyond
 
@@ -73,8 +74,8 @@ class StatusAnswer(msgspec.Struct):
 
 
 def parse_status(body: bytes) -> StatusAnswer:
-    """The answer of `/v1/status`. Raises `msgspec.DecodeError` or `UnicodeDecodeError` for another."""
-    return msgspec.json.decode(body, type=StatusAnswer)
+    """The answer of `/v1/status`. Raises `MalformedError` for another."""
+    return read_answer(body, StatusAnswer)
 
 
 def describe(body: bytes) -> str:
