@@ -95,9 +95,8 @@ def _evidence_files() -> tuple[bytes, ...]:
 
 
 def _verify_evidence(data: bytes) -> None:
-    genesis = sample_chain().genesis
-    height = accusing.CONTRADICTIONS[0][0].height
-    verify_evidence_file(data, Anchor(genesis.chain, 0, height - 1, genesis.validators))
+    known, height = anchor(), accusing.CONTRADICTIONS[0][0].height
+    verify_evidence_file(data, Anchor(known.chain, 0, height - 1, known.validators))
 
 
 def _ready() -> list[bytes]:
