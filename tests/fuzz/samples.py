@@ -31,6 +31,7 @@ from tests.crash_points.running import CrashWorld
 from tests.model.recording import recorded
 from tests.simulation.machine import Machine
 from tests.simulation.remembering import shared
+from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 
 _VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 
@@ -49,6 +50,12 @@ def lines(texts: Sequence[str]) -> tuple[bytes, ...]:
 def unhex(texts: Sequence[str]) -> tuple[bytes, ...]:
     """Hex as bytes."""
     return tuple(map(bytes.fromhex, texts))
+
+
+@cache
+def chain() -> MemoryChain:
+    """The chain of the vectors. Nothing is appended to it; made once, because making it costs more than what is fed."""
+    return sample_chain()
 
 
 @cache

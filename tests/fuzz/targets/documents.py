@@ -31,19 +31,17 @@ from tests.unit.ledger import accusing, council
 from tests.unit.ledger.exporting import audit_export, export_of, reader_of
 from tests.unit.ledger.founders import founder, genesis_of
 from tests.unit.ledger.members import CHAIN
-from tests.unit.ledger.sample_chain import MemoryChain, sample_chain
 
 
-@cache
 def anchor() -> Anchor:
     """What pins the chain of the vectors."""
-    return anchor_of(sample_chain().genesis)
+    return anchor_of(samples.chain().genesis)
 
 
 @cache
 def _checkpoint_anchor() -> Anchor:
     """What pins the same chain at its last block."""
-    return anchor_of_checkpoint(sample_chain().checkpoint(3))
+    return anchor_of_checkpoint(samples.chain().checkpoint(3))
 
 
 @cache
@@ -74,12 +72,12 @@ def _bodies() -> tuple[bytes, ...]:
 
 
 def _checkpoints() -> tuple[bytes, ...]:
-    chain = sample_chain()
+    chain = samples.chain()
     return (samples.vectors("pinned_checkpoint")["document"].encode(), chain.checkpoint(1).document)
 
 
 def _receipts() -> tuple[bytes, ...]:
-    return (*samples.lines(samples.vectors("receipts")), sample_chain().pinned_receipt(2, 0, 3))
+    return (*samples.lines(samples.vectors("receipts")), samples.chain().pinned_receipt(2, 0, 3))
 
 
 def _verify_pinned_receipt(data: bytes) -> None:
@@ -87,7 +85,7 @@ def _verify_pinned_receipt(data: bytes) -> None:
 
 
 def _evidence_files() -> tuple[bytes, ...]:
-    chain = sample_chain().genesis.chain
+    chain = samples.chain().genesis.chain
     accused = [
         accusing.accuse("v1", founder(1).consensus_key, chain, statements) for statements in accusing.CONTRADICTIONS
     ]
@@ -118,22 +116,19 @@ def _light_updates() -> list[bytes]:
     return [samples.vectors("light_updates")["light_update"].encode()]
 
 
-@cache
-def _exported() -> tuple[MemoryChain, bytes]:
-    chain = sample_chain()
-    return chain, export_of(chain)
-
-
 def _exports() -> list[bytes]:
-    return [_exported()[1], b"".join(item.encode() + b"\n" for item in samples.vectors("exports")["export"])]
+    return [
+        export_of(samples.chain()),
+        b"".join(item.encode() + b"\n" for item in samples.vectors("exports")["export"]),
+    ]
 
 
 def _audit(data: bytes) -> None:
-    audit_export(_exported()[0].genesis, data)
+    audit_export(samples.chain().genesis, data)
 
 
 def _link(data: bytes) -> None:
-    genesis = _exported()[0].genesis
+    genesis = samples.chain().genesis
     linked = LinkedBlocks(genesis)
     context = SigningContext(genesis.chain, 0)
     for item in reader_of(genesis, data).blocks():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from ledger.crypto import SigningKey
 from ledger.trail import anchor_of
 from node import config as node_config
 from node.api_tokens import load_access
@@ -17,14 +18,13 @@ from node.http.access import parse_token
 from node.identity import IdentityError, create_key, load_passphrase, load_seed, load_signing_key, read_private
 from tests.fuzz import samples
 from tests.fuzz.target import Feed, Form, Target, text
-from tests.unit.ledger.sample_chain import sample_chain
 from wallet import config as wallet_config
 from wallet import receipts
 from wallet.amounts import to_units
 from wallet.auditing.log_files import is_log_file
 from wallet.auditing.watch_state import Memory, load_memory, save_memory
 from wallet.client.tokens import parse_tokens
-from wallet.drafts import parse_draft, read_draft
+from wallet.drafts import parse_draft, read_draft, sign
 from wallet.exit_codes import WalletError
 from wallet.files import read_bounded
 from wallet.keys import read_key_file, unlock
@@ -33,6 +33,7 @@ from wallet.pinning import Pin, check_genesis, parse_genesis_hash, read_checkpoi
 from wallet.token_files import load_tokens
 
 _TOKEN = "0123456789abcdef" * 4
+_SIGNER = SigningKey(bytes(32))
 
 
 @cache
@@ -75,7 +76,7 @@ def _keys() -> tuple[bytes, ...]:
 
 
 def _memories() -> list[bytes]:
-    chain, path = sample_chain(), private() / "memory"
+    chain, path = samples.chain(), private() / "memory"
     path.unlink(missing_ok=True)
     save_memory(path, Memory(chain.checkpoint(3), chain.blocks[2][0], {"http://node": 3}))
     return [path.read_bytes()]
@@ -106,16 +107,16 @@ def _load_seed(path: Path) -> None:
 
 
 def _checkpoints() -> list[bytes]:
-    return [sample_chain().checkpoint(2).document]
-
-
-@cache
-def _pin() -> Pin:
-    return Pin(anchor_of(sample_chain().genesis), "test", "the genesis")
+    return [samples.chain().checkpoint(2).document]
 
 
 def _receipt(data: bytes) -> None:
-    receipts.verify(data, _pin())
+    receipts.verify(data, Pin(anchor_of(samples.chain().genesis), "test", "the genesis"))
+
+
+def _sign_draft(data: bytes) -> None:
+    """What is done with another party's draft."""
+    assert sign(parse_draft(data, what="it"), (_SIGNER,)).envelope
 
 
 _WALLET = (WalletError,)
@@ -136,6 +137,7 @@ TARGETS = (
     Target("tokens of a wallet", text(parse_tokens), _token_files, Form.LINES),
     Target("token file of a wallet", in_file(load_tokens), _token_files, Form.LINES, _WALLET),
     Target("draft", lambda data: parse_draft(data, what="it"), _transactions, Form.JSON, _WALLET),
+    Target("draft, signed", _sign_draft, _transactions, Form.JSON, _WALLET),
     Target(
         "draft in a file",
         in_file(lambda path: read_draft(str(path))),
