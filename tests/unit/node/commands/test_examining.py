@@ -45,9 +45,10 @@ def test_something_is_wrong_and_the_exit_code_says_so() -> None:
         assert [item["code"] for item in json.loads(shown.stdout)["findings"]] == ["behind", "stalled"]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b"\xff", b'{"healthy":1,"findings":[]}', json.dumps(STATUS).encode()]
-)
+NO_ANSWERS = [b"", b"[]", b"{}", b"\xff", b'{"unknown":%b%b}' % (b"[" * 3_000, b"]" * 3_000)]
+
+
+@pytest.mark.parametrize("body", [*NO_ANSWERS, b'{"healthy":1,"findings":[]}', json.dumps(STATUS).encode()])
 def test_what_is_no_doctor(body: bytes) -> None:
     with serving(answering(body)) as port:
         assert_refused(
@@ -137,3 +138,12 @@ def test_who_is_not_ready_makes_no_statement(tmp_path: Path) -> None:
         assert_refused(quorum_node("ready", "--home", joiner.home), 2, "card.json does not exist")
     assert quorum_node("init", "--follower", "--home", tmp_path / "mirror").code == 0
     assert_refused(quorum_node("ready", "--home", tmp_path / "mirror"), 2, "make a validator's home")
+
+
+def test_a_joiner_believes_no_other_answers(tmp_path: Path) -> None:
+    joiner = Joiner(tmp_path)
+    with serving(joiner.respond) as port:
+        joiner.start(port)
+        for body in NO_ANSWERS:
+            joiner.found = body
+            assert_refused(quorum_node("ready", "--home", joiner.home), 14, "is not the API of a quorum-node")
