@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from benchmark.load import CLIENTS, STREAMS, Load
+from benchmark.load import CLIENTS, Load
 from ledger.chain import build_block, leader_order_at
 from ledger.consensus.codec import encode_commit_record
 from ledger.consensus.messages import CommitCertificate, CommitRecord, VoteSignature
@@ -17,8 +17,6 @@ from ledger.consensus.statements import CommitStatement, SigningContext, signed_
 from ledger.crypto import SigningKey
 from ledger.genesis import Genesis
 from ledger.limits import HTTP_PAGE_ITEMS_DEFAULT
-from ledger.operations.fields import Content
-from ledger.operations.streams import RecordAppend
 from ledger.primitives import Digest
 from ledger.refusals import Refusal
 from ledger.state import State
@@ -91,15 +89,8 @@ def _chunk(chain: Digest, first: int, keys: int) -> list[bytes]:
     envelopes = []
     for number in range(first, first + _CHUNK):
         client = number % CLIENTS
-        operation = RecordAppend(
-            by=f"client{client}",
-            stream=f"bench{client % STREAMS}",
-            content=Content({"number": number, "text": "one line of an ordinary delivery note"}),
-            key=f"order-{number % keys}"
-            if keys
-            else None,  # always in the stream of that parity: `keys` is a multiple of STREAMS
-        )
-        envelopes.append(load.sign(f"client{client}", load.client_key(client), [operation]))
+        key = f"order-{number % keys}" if keys else None  # `keys` is a multiple of STREAMS: always in one stream
+        envelopes.append(load.sign(f"client{client}", load.client_key(client), [load.record(client, number, key)]))
     return envelopes
 
 
