@@ -13,7 +13,7 @@ and replayed by a test, and an auditor verifies with the very code that decides.
     governance                  how a chain changes itself: proposals, votes, and what comes into force when
     admission, execution        what may be in a block, and what comes of it
     amounts, conservation       numbers of assets, and that they add up
-    id_filter                   which transactions there are not
+    seen_filter, id_filter      what has not been seen before, and which transactions there are not
     merkle, trie, block, chain  what a header commits to, and how a block is built and checked; `trie_nodes` has the
                                 bytes of the state's nodes, `trie_update` changes them
     log                         the log as other people's tools read and check it: notes, tiles, proofs, policies

@@ -87,7 +87,7 @@ class Replica:
         not what was written, and `StorageFailedError` when the guard cannot be written.
         """
         key = None if consensus_key is None else consensus_key.public_key
-        chain.read_committed()  # now, and not in the middle of a round
+        chain.read_filters()  # now, and not in the middle of a round
         findings, peers = Findings(chain.store), Peers()
         vote_state = VoteState(None, 0) if key is None else read_vote_state(chain, guard, findings.silence)
         door = Door(verify, chain.transaction_committed)

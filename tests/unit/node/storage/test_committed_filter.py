@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.limits import COMMITTED_FILTER_BYTES
+from ledger.limits import SEEN_FILTER_BYTES
 from ledger.primitives import Digest
 from node.storage import keys
 from node.storage.committed_filter import CommittedFilter
@@ -51,7 +51,7 @@ def _id(place: int, number: int) -> Digest:
 
 def test_ids_that_share_a_byte_are_told_apart_by_their_bits() -> None:
     known = CommittedFilter(MemoryStore())
-    known.add(_id(COMMITTED_FILTER_BYTES + 5, 0))
+    known.add(_id(SEEN_FILTER_BYTES + 5, 0))
     assert [known.may_have(_id(5, number)) for number in range(28)] == [True] + [False] * 27
     assert not known.may_have(_id(6, 0))
 

@@ -35,13 +35,16 @@ def replay(past: list[dict[bytes, bytes | None]]) -> dict[bytes, bytes]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-@given(st.lists(WRITES, max_size=8), STATE_KEYS, STATE_KEYS)
+@given(st.lists(WRITES, max_size=8), STATE_KEYS, STATE_KEYS, st.integers(0, 9))
 def test_state_at_every_height_is_the_replay_of_all_writes(
-    history: list[dict[bytes, bytes | None]], start: bytes, stop: bytes
+    history: list[dict[bytes, bytes | None]], start: bytes, stop: bytes, keys_read_at: int
 ) -> None:
     store = MemoryStore()
     state = CurrentState(store)
+    state._cache = RowCache(1_000)  # of three or four rows
     for height, writes in enumerate(history):
+        if height == keys_read_at:
+            state.read_keys()
         write(store, state, height, writes)
     known = {key for writes in history for key in writes} | {start, stop}
     for height in range(len(history)):
