@@ -24,7 +24,7 @@ assert SEEN_FILTER_BYTES & _MASK == 0, "a power of two"
 
 class SeenFilter:
     """What was added, as far as two bits of each item tell; nothing at first. An item is seen as a place (any number
-    that is not negative) and a number below 256, both of which should be as good as random."""
+    that is not negative) and a number below 256; the more evenly items have both, the more a filter knows."""
 
     __slots__ = ("_bytes", "_knows")
 

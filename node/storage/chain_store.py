@@ -160,7 +160,7 @@ class ChainStore:
     def read_filters(self) -> None:
         """Read which ids there are, and which state keys, so that the database is not asked for others.
 
-        For who appends blocks; who only reads them does without. Takes 1.5 s for a million of both.
+        For who appends blocks; who only reads them does without. Takes some 2 s for a million of both.
         """
         self._committed = CommittedFilter(self._store)
         self._state.read_keys()

@@ -2,8 +2,9 @@
 
 A key that was ever written has a current row (`keys.state`), also after it was deleted: the height that wrote it, and
 the value or none. What is replaced moves to `keys.replaced_state`, where the newest not above a height is one seek
-away. So a read at the tip is one get, which a Bloom filter answers for a key that never was; a key that is written once
-costs one row; and a range at any height is a walk over the current rows, with a seek for those that are too new.
+away. So a read at the tip is one get, and none for a key that never was where keys are known (`state_keys`); a key that
+is written once costs one row; and a range at any height is a walk over the current rows, with a seek for those that are
+too new.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ class CurrentState:
             if old is not None:
                 batch.puts[keys.replaced_state(key, keys.unpack_height(old))] = old[_SINCE_BYTES:]
             batch.puts[keys.state(key)] = since + (_ABSENT if value is None else _PRESENT + value)
+        if self._known is not None:
+            self._known.add(writes)  # now, so that nothing can come between a row and this
 
     def written(self, batch: Batch, writes: Mapping[bytes, bytes | None]) -> None:
         """Remember what `batch`, which is durable now, made of the keys of `writes`."""
-        if self._known is not None:
-            self._known.add(writes)
         for key in writes:
             self._cache.put(key, batch.puts[keys.state(key)])
 

@@ -34,7 +34,7 @@ MUTANTS = (
     ),
     Mutant(
         "a state key that was written since the start has no row",
-        (Change(state_rows, "CurrentState.written", "self._known.add(writes)", "pass"),),
+        (Change(state_rows, "CurrentState.write", "self._known.add(writes)", "pass"),),
         (Suite("unit/node/storage/test_state_rows.py"), Simulated(("audit", "progress"))),
     ),
     Mutant(

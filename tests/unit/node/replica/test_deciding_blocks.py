@@ -98,6 +98,23 @@ def test_a_block_may_not_have_a_committed_transaction_again_whether_it_ever_wait
         assert [refusal.code for _, refusal in built.refused] == [Code.ALREADY_COMMITTED]
 
 
+def test_what_is_new_is_not_looked_for_in_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its id, nor what it is the first to write: LevelDB would merge its tables for it (`node.storage.state_keys`).
+
+    The transaction creates a stream."""
+    cluster = Cluster(3)
+    made = cluster.transaction()
+    asked: list[bytes] = []
+    for node in cluster.nodes:
+        store = node.running._parts.chain.store
+        monkeypatch.setattr(store, "get", lambda key, get=store.get: asked.append(key) or get(key))
+    cluster.submit(cluster.nodes[0], made)
+    cluster.run_until(lambda: cluster.committed(made), within_ms=BASE_TIMEOUT_MS)
+    names = [operation.name for operation in made.body.operations]
+    assert not [key for key in asked if made.id in key or any(name.encode() in key for name in names)]
+    assert asked, "of what there is"
+
+
 def test_a_submission_is_answered_in_order_in_its_own_step() -> None:
     cluster = Cluster(3)
     good, foreign = cluster.transaction(), Cluster(4).transaction()

@@ -54,6 +54,9 @@ def test_ids_that_share_a_byte_are_told_apart_by_their_bits() -> None:
     known.add(_id(SEEN_FILTER_BYTES + 5, 0))
     assert [known.may_have(_id(5, number)) for number in range(28)] == [True] + [False] * 27
     assert not known.may_have(_id(6, 0))
+    known.add(_id(5, 27) + _id(6, 3) + _id(5, 9))
+    assert [known.may_have(_id(5, number)) for number in (0, 27, 9)] == [True] * 3
+    assert known.may_have(_id(6, 3))
 
 
 class Damaged(MemoryStore):

@@ -3,10 +3,14 @@ none."""
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.limits import SEEN_FILTER_BYTES
+from ledger.row_cache import RowCache
 from node.storage import keys
 from node.storage.batch import Batch
 from node.storage.errors import DamagedError
@@ -73,6 +77,30 @@ def test_what_a_deleted_key_held_is_kept_when_it_is_written_again() -> None:
     )
 
 
+def test_keys_that_share_a_byte_are_kept_side_by_side() -> None:
+    one, other = b"k188781", b"k326020"  # of one place
+    assert (crc32(one) - crc32(other)) % SEEN_FILTER_BYTES == 0
+    store = MemoryStore()
+    store.write({keys.state(one): b"row"}, sync=True)
+    known = StateKeys(store)
+    assert not known.may_have(other)
+    known.add([other])
+    assert known.may_have(one)
+    assert known.may_have(other)
+    known = StateKeys(MemoryStore())
+    known.add([one, other])
+    assert known.may_have(one)
+    assert known.may_have(other)
+
+
+def test_however_many_rows_there_are_all_keys_are_read() -> None:
+    store = MemoryStore()
+    store.write({keys.state(b"%d" % number): b"row" for number in range(20_000)}, sync=True)
+    known = StateKeys(store)
+    assert all(known.may_have(b"%d" % number) for number in range(20_000))
+    assert sum(known.may_have(b"other/%d" % number) for number in range(20_000)) < 50, "about one, by chance"
+
+
 class Damaged(MemoryStore):
     """One whose rows cannot be gone through: the first is whole, and then there is damage."""
 
@@ -87,6 +115,9 @@ def test_damaged_rows_leave_every_answer_to_the_database() -> None:
     state = CurrentState(store)
     state.read_keys()
     assert state.get(b"b") == b"2"
+    write(store, state, 1, {b"c": b"3"})  # to have learnt of some keys since is not to know all
+    state._cache = RowCache(0)
+    assert [state.get(key) for key in (b"a", b"b", b"c")] == [b"1", b"2", b"3"]
 
 
 def test_a_database_that_is_closed_has_no_keys_to_read() -> None:

@@ -64,15 +64,20 @@ def test_state_at_every_height_is_the_replay_of_all_writes(
             assert list(view.keys(start, stop, reverse=True)) == listed[::-1]
 
 
-@given(st.lists(WRITES, max_size=6))
-def test_a_memory_that_forgets_everything_changes_no_answer(history: list[dict[bytes, bytes | None]]) -> None:
-    stores = MemoryStore(), MemoryStore()
-    remembering, forgetting = CurrentState(stores[0]), CurrentState(stores[1])
-    forgetting._cache = RowCache(0)
+@given(st.lists(WRITES, max_size=6), st.integers(0, 6))
+def test_neither_a_memory_that_forgets_everything_nor_keys_that_are_known_change_what_is_written(
+    history: list[dict[bytes, bytes | None]], keys_read_at: int
+) -> None:
+    stores = MemoryStore(), MemoryStore(), MemoryStore()
+    remembering, forgetting, knowing = map(CurrentState, stores)
+    forgetting._cache = knowing._cache = RowCache(0)
     for height, writes in enumerate(history):
+        if height == keys_read_at:
+            knowing.read_keys()
         write(stores[0], remembering, height, writes)
         write(stores[1], forgetting, height, writes)
-    assert stores[0].image() == stores[1].image()
+        write(stores[2], knowing, height, writes)
+    assert stores[0].image() == stores[1].image() == stores[2].image()
 
 
 def test_a_key_that_is_written_once_costs_one_row() -> None:
