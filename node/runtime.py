@@ -213,8 +213,8 @@ class Runtime:
         self._submissions[ticket] = _Submission(len(envelopes), done)
         return await done
 
-    async def wait(self, transaction_ids: Sequence[Digest], seconds: float) -> None:
-        """Return when every one of the transactions is committed or expired, or after `seconds`.
+    async def wait(self, transaction_ids: Sequence[Digest]) -> None:
+        """Return when every one of the transactions is committed or expired.
 
         Returns at once when more than `HTTP_WAITERS_MAX` transactions would be waited for.
         """
@@ -226,10 +226,7 @@ class Runtime:
         for name in left:
             self._waiters.setdefault(name, []).append(waiter)
         try:
-            async with asyncio.timeout(seconds):
-                await waiter.done
-        except TimeoutError:
-            return
+            await waiter.done
         finally:
             for name in waiter.left:
                 self._forget(name, waiter)

@@ -36,8 +36,8 @@ class NodeFace(Protocol):
         """
         ...
 
-    async def wait(self, transaction_ids: Sequence[Digest], seconds: float) -> None:
-        """Return when every one of the transactions is committed or expired, or after `seconds`: whichever is first.
+    async def wait(self, transaction_ids: Sequence[Digest]) -> None:
+        """Return when every one of the transactions is committed or expired; how long to wait, the caller decides.
 
         Costs the node nothing per block for a waiter whose transactions are not in it. Cancelling leaves no trace.
         """

@@ -42,7 +42,7 @@ async def wait_for(call: Call, transaction_ids: Sequence[Digest], seconds: int) 
         return {"Retry-After": "1"}
     try:
         async with call.context.patience(seconds):
-            await call.node.wait(transaction_ids, seconds)
+            await call.node.wait(transaction_ids)
     except TimeoutError:
         return {"Preference-Applied": f"wait={seconds}"}
     finally:

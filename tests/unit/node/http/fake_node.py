@@ -62,14 +62,11 @@ class FakeNode:
         self.mempool.setdefault(transaction.id, transaction)
         return Pending(transaction.id)
 
-    async def wait(self, transaction_ids: Sequence[Digest], seconds: float) -> None:
+    async def wait(self, transaction_ids: Sequence[Digest]) -> None:
         self.waiting += 1
         try:
-            async with asyncio.timeout(seconds):
-                while any(name in self.mempool for name in transaction_ids):
-                    await self._changed.wait()
-        except TimeoutError:
-            return
+            while any(name in self.mempool for name in transaction_ids):
+                await self._changed.wait()
         finally:
             self.waiting -= 1
 
