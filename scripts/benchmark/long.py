@@ -2,7 +2,7 @@
 
 Two chains are built straight into databases (`building`): one of ten thousand transactions and one of a million, each
 of one validator. Both nodes are asked in turn, one query at a time; then each in its turn is asked by 32 connections
-while it commits blocks at half of what the short one can.
+while it commits blocks at half of what the short one can. In the end each commits records with new keys.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from node.storage.leveldb import open_database
 STATE_KEYS = 1_000_000
 LOAD_TRANSACTIONS = 20_000
 LOAD_SECONDS = 10.0
+KEYED_RECORDS = 60_000
 _SERIAL = 10_000_000  # above all that were used to build
 _IDLE_SECONDS = 0.05  # of CPU time, per second
 _DAY_MS = 24 * 3_600_000
@@ -75,6 +76,11 @@ def measure(short: Layout, long: Layout, count: int, say: Callable[[str], None])
             figures[f"memory_with_mapped_files_megabytes_{name}"] = round(
                 machine.peak_memory_bytes(network.pid(0)) / 1e6
             )
+        for name, network in networks.items():
+            say(f"committing {KEYED_RECORDS} records with new keys on the {name} chain")
+            loaded = asyncio.run(saturation.saturated(network, network.load.keyed_records(KEYED_RECORDS)))
+            figures[f"keyed_records_microseconds_{name}"] = round(loaded.used.validators / loaded.committed * 1e6, 1)
+            figures[f"keyed_records_foreign_load_{name}"] = round(loaded.used.foreign_load, 3)
     return figures | {"query_p99_ratio_long": round(p99["long"] / p99["short"], 2)}
 
 

@@ -60,7 +60,23 @@ def _kinds() -> list[str]:
             f"| {words} | {' | '.join(_value(record.figures, f'{name}_{figure}') for figure in FIGURES)} |"
             for name, words in measured.items()
         ]
-    return lines or ["Not measured yet."]
+    return (lines or ["Not measured yet."]) + _kinds_on_a_long_chain()
+
+
+def _kinds_on_a_long_chain() -> list[str]:
+    return [
+        line
+        for record in records(Kind.LONG)
+        if "keyed_records_microseconds_long" in record.figures
+        for line in (
+            "",
+            "A record with a new key, on one validator alone (`scripts/bench --long`): "
+            f"{_value(record.figures, 'keyed_records_microseconds_short')} us where the chain has had "
+            f"{_value(record.figures, 'transactions_short')} transactions, and "
+            f"{_value(record.figures, 'keyed_records_microseconds_long')} where it has had "
+            f"{_value(record.figures, 'transactions_long')}.",
+        )
+    ]
 
 
 def _peers() -> list[str]:

@@ -110,6 +110,18 @@ def test_each_kind_of_transaction_stands_beside_the_others(nothing_recorded: Pat
     ]
 
 
+def test_what_a_long_chain_does_to_records_with_keys_stands_below_them(nothing_recorded: Path) -> None:
+    figures = {"transactions_short": 10_000, "transactions_long": 1_000_000}
+    write_record(Kind.LONG.path, _record("scripts/bench --long", figures))
+    assert sections()["kinds"] == ["Not measured yet."], "earlier records have no such figures"
+    figures |= {"keyed_records_microseconds_short": 120.5, "keyed_records_microseconds_long": 121.5}
+    write_record(Kind.LONG.path, _record("scripts/bench --long", figures))
+    assert sections()["kinds"][-1] == (
+        "A record with a new key, on one validator alone (`scripts/bench --long`): 120.5 us where the chain has had "
+        "10,000 transactions, and 121.5 where it has had 1,000,000."
+    )
+
+
 def test_etcd_stands_beside_the_ledger_with_all_that_it_does_not_do(nothing_recorded: Path) -> None:
     shared = (
         "batches_per_second",
