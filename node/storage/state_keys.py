@@ -2,9 +2,10 @@
 
 Most keys that a transaction writes for the first time are read before: does the entity have a record, is there such an
 account? LevelDB takes such a read for a sign that its tables should be merged, whether their Bloom filters spared it
-the search or not: after one for each 16 KiB of a table that newer tables lie above, it merges that table with all that
-overlap it below, and there is no option against it. In a chain of records with new keys this was most of all merging
-(measured over 120,000 of them: four bytes merged for each that was flushed, and less than one without those reads).
+the search or not: a read that has to look into several tables counts against the first of them, and after one for each
+16 KiB of that table it is merged with all that overlap it below. There is no option against it. In a chain of records
+with new keys this was most of all merging (measured over 120,000 of them: four bytes merged for each that was flushed,
+and less than one without those reads).
 
 A checksum is enough of a hash: who chooses keys that collide makes the database be asked for them, as it always was.
 """

@@ -1,9 +1,9 @@
 """What other kinds of transactions take: the saturation run with each kind, one after the other, on one network.
 
-All other loads are records without a key. They touch two state rows in a block, however many there are, so that what
-they cost is bytes, indexes and the log. A record with a key of its own writes a state row, an index row, and the rows
-of the state trie on the way to it; a transfer changes two balances, which later transfers change again. What a quorum
-commits may have failed all the same, and cost less for it: one of each kind is seen to be applied before.
+All other loads of this run are records without a key. They touch two state rows in a block, however many there are, so
+that what they cost is bytes, indexes and the log. A record with a key of its own writes a state row, an index row, and
+the rows of the state trie on the way to it; a transfer changes two balances, which later transfers change again. What a
+quorum commits may have failed all the same, and cost less for it: one of each kind is seen to be applied before.
 """
 
 from __future__ import annotations

@@ -64,19 +64,19 @@ def _kinds() -> list[str]:
 
 
 def _kinds_on_a_long_chain() -> list[str]:
-    return [
-        line
-        for record in records(Kind.LONG)
-        if "keyed_records_microseconds_long" in record.figures
-        for line in (
-            "",
-            "A record with a new key, on one validator alone (`scripts/bench --long`): "
-            f"{_value(record.figures, 'keyed_records_microseconds_short')} us where the chain has had "
-            f"{_value(record.figures, 'transactions_short')} transactions, and "
-            f"{_value(record.figures, 'keyed_records_microseconds_long')} where it has had "
-            f"{_value(record.figures, 'transactions_long')}.",
-        )
-    ]
+    lines = []
+    for record in records(Kind.LONG):
+        names = [
+            f"{what}_{chain}" for chain in ("short", "long") for what in ("keyed_records_microseconds", "transactions")
+        ]
+        if record.figures.keys() >= set(names):
+            short_us, short, long_us, long = (_value(record.figures, name) for name in names)
+            lines = [
+                "",
+                f"A record with a new key, on one validator alone (`scripts/bench --long`): {short_us} us where the "
+                f"chain has had {short} transactions, and {long_us} where it has had {long}.",
+            ]
+    return lines
 
 
 def _peers() -> list[str]:

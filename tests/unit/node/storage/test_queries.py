@@ -21,6 +21,7 @@ from node.storage.opening import open_chain
 from node.storage.paging import Page, PageRequest
 from node.storage.queries import Queries
 from tests.unit.node.storage.chains import append, commit, create_stream, digest_of, new_chain, transaction
+from tests.unit.node.storage.noting import NotingStore
 
 Item = TypeVar("Item")
 STREAMS, KEYS = ("invoices", "invoices-2"), (None, "a", "b")
@@ -327,22 +328,16 @@ _FUZZED = World()
 
 def test_a_page_costs_what_is_on_it(world: World) -> None:
     """Reads of the store for one small page, on a chain whose length does not matter."""
-    reads: list[bytes] = []
-
-    class Counting(MemoryStore):
-        def get(self, key: bytes) -> bytes | None:
-            reads.append(key)
-            return super().get(key)
-
-    queries = Queries(open_chain(Counting(world.store.image())))
+    store = NotingStore(world.store.image())
+    queries = Queries(open_chain(store))
     for ask in (
         lambda: queries.transactions(PageRequest(5)),
         lambda: queries.transactions(PageRequest(5), account="org0"),
         lambda: queries.records("invoices", PageRequest(5)),
     ):
-        reads.clear()
+        store.read.clear()
         assert len(ask().items) == 5
-        assert len(reads) < 40
+        assert len(store.read) < 40
 
 
 def test_what_was_just_appended_is_told_without_reading_it_and_is_what_a_reader_finds() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger.crypto import verify
@@ -14,28 +12,12 @@ from node.storage.opening import open_chain
 from node.storage.replacing import replace_block
 from node.storage.scrubbing import Scrubber
 from tests.unit.node.storage.chains import grow, new_chain, record_of
+from tests.unit.node.storage.noting import NotingStore
 
 CHUNK = keys.CHUNK_TRANSACTIONS
 
 
-class CountingStore(MemoryStore):
-    """Notes the rows that are read, by key."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read: list[bytes] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        self.read.append(key)
-        return super().get(key)
-
-    def range(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in super().range(start, stop, reverse=reverse):
-            self.read.append(key)
-            yield key, value
-
-
-def looked_at(scrubber: Scrubber, store: CountingStore) -> list[bytes]:
+def looked_at(scrubber: Scrubber, store: NotingStore) -> list[bytes]:
     """What one look reads."""
     store.read = []
     scrubber.look()
@@ -63,7 +45,7 @@ def through(scrubber: Scrubber) -> None:
     ("transactions", "looks"), [(0, 1), (1, 1), (CHUNK, 1), (CHUNK + 1, 2), (4 * CHUNK, 4), (4 * CHUNK + 1, 5)]
 )
 def test_a_look_takes_one_chunk_of_a_block(transactions: int, looks: int) -> None:
-    store = CountingStore()
+    store = NotingStore()
     (block,) = grow(new_chain(store), [transactions])
     scrubber = Scrubber(open_chain(store))
     scrubber.look()  # genesis
@@ -123,7 +105,7 @@ def test_a_block_that_is_put_back_between_two_looks_is_whole() -> None:
     assert chain.damaged.blocks == ()
 
 
-def rows_read(chain: ChainStore, store: CountingStore) -> tuple[list[list[bytes]], Scrubber]:
+def rows_read(chain: ChainStore, store: NotingStore) -> tuple[list[list[bytes]], Scrubber]:
     """What the looks of one pass read, after the blocks, up to the one that finds nothing new."""
     scrubber, looks = Scrubber(chain), []
     through_the_blocks(scrubber)
@@ -134,7 +116,7 @@ def rows_read(chain: ChainStore, store: CountingStore) -> tuple[list[list[bytes]
 
 def test_every_row_is_read_and_no_look_takes_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.storage.scrubbing.SCRUBBED_ROWS_PER_LOOK_MAX", 10)
-    store = CountingStore()
+    store = NotingStore()
     grow(new_chain(store), [1, 70, 3])
     looks, scrubber = rows_read(open_chain(store), store)
     assert max(map(len, looks)) == 10
@@ -150,7 +132,7 @@ def test_long_rows_make_a_look_end_earlier_and_none_is_left_out(
     monkeypatch: pytest.MonkeyPatch, bytes_max: int
 ) -> None:
     monkeypatch.setattr("node.storage.scrubbing.SCRUBBED_BYTES_PER_LOOK_MAX", bytes_max)
-    store = CountingStore()
+    store = NotingStore()
     grow(new_chain(store), [1, 70, 3])
     image = store.image()
     looks, _ = rows_read(open_chain(store), store)

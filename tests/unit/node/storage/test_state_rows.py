@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from ledger.row_cache import UNKNOWN, RowCache
 from node.storage import keys, state_rows
 from node.storage.batch import Batch
-from node.storage.errors import DamagedError
+from node.storage.errors import DamagedError, StorageFailedError
 from node.storage.memory import MemoryStore
 from node.storage.state_rows import CurrentState, StateAt
+from tests.unit.node.storage.noting import NotingStore
 
 # Keys that are prefixes of each other, end in zeros or have the bytes of heights in them.
 STATE_KEYS = st.one_of(
@@ -104,6 +105,60 @@ def test_reading_what_is_remembered_does_not_read_the_store(monkeypatch: pytest.
     store.close()
     assert state.get(b"a") == b"1"
     assert state.get(b"absent") is None
+
+
+def test_once_keys_are_read_one_that_was_never_written_is_not_looked_for() -> None:
+    store = NotingStore()
+    state = CurrentState(store)
+    write(store, state, 0, {b"old": b"1", b"deleted": b"1"})
+    write(store, state, 1, {b"deleted": None})
+    state = CurrentState(store)  # which remembers nothing
+    state.read_keys()
+    store.read.clear()
+    assert [state.get(b"new/%d" % number) for number in range(1_000)] == [None] * 1_000
+    write(store, state, 2, {b"new/%d" % number: b"2" for number in range(1_000)})
+    assert store.read == []
+    assert state.get(b"old") == b"1"
+    assert state.get(b"deleted") is None
+    assert store.read[-2:] == [keys.state(b"old"), keys.state(b"deleted")]
+
+
+def test_what_a_deleted_key_held_is_kept_when_it_is_written_again() -> None:
+    store = MemoryStore()
+    write(store, CurrentState(store), 0, {b"a": b"1"})
+    write(store, CurrentState(store), 1, {b"a": None})
+    state = CurrentState(store)
+    state.read_keys()
+    write(store, state, 2, {b"a": b"2"})
+    assert sorted(store.image()) == sorted(
+        (keys.state(b"a"), keys.replaced_state(b"a", 0), keys.replaced_state(b"a", 1))
+    )
+
+
+class Unwalkable(MemoryStore):
+    """One whose rows cannot be gone through: the first is whole, and then there is damage."""
+
+    def range(self, start: bytes, stop: bytes, *, reverse: bool = False):  # type: ignore[no-untyped-def]
+        yield from [next(super().range(start, stop, reverse=reverse))]
+        raise DamagedError("injected")
+
+
+def test_rows_that_are_damaged_when_keys_are_read_leave_every_answer_to_the_database() -> None:
+    store = Unwalkable()
+    write(store, CurrentState(store), 0, {b"a": b"1", b"b": b"2"})
+    state = CurrentState(store)
+    state.read_keys()
+    assert state.get(b"b") == b"2"
+    write(store, state, 1, {b"c": b"3"})  # to have learnt of some keys since is not to know all
+    state._cache = RowCache(0)
+    assert [state.get(key) for key in (b"a", b"b", b"c")] == [b"1", b"2", b"3"]
+
+
+def test_a_database_that_is_closed_has_no_keys_to_read() -> None:
+    store = MemoryStore()
+    store.close()
+    with pytest.raises(StorageFailedError):
+        CurrentState(store).read_keys()
 
 
 def test_a_row_that_is_neither_value_nor_deletion_is_damage() -> None:
