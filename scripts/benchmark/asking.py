@@ -13,13 +13,14 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
 from typing import Any
 
-import aiohttp
 import orjson
 
 from benchmark import machine
+from benchmark.api_connection import Answer, ApiConnection
 from benchmark.latency import HALF
 from benchmark.load import BATCH, CLIENTS, paced
 from benchmark.network import Network
@@ -42,16 +43,11 @@ def under_load(network: Network, maximum: float, seconds: float) -> dict[str, fl
     pids = [*network.pids, asking.pid or 0]
     before = machine.usage(pids)
     here.send(None)
-    asyncio.run(_load(network.urls, envelopes, per_second))
+    asyncio.run(paced(network.urls, envelopes, per_second=per_second))
     times: dict[str, list[float]] = here.recv()
     used = machine.usage(pids).since(before)
     asking.join()
     return _figures(times, used.foreign_load)
-
-
-async def _load(urls: Sequence[str], envelopes: Sequence[bytes], per_second: float) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await paced(session, urls, envelopes, per_second=per_second)
 
 
 def _serve(urls: Sequence[str], seconds: float, parent: Connection) -> None:
@@ -61,28 +57,33 @@ def _serve(urls: Sequence[str], seconds: float, parent: Connection) -> None:
 
 async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[str, list[float]]:
     """What each answer took, in ms, by kind."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
-        paths = await _paths(session, urls[0])
+    async with AsyncExitStack() as stack:
+        connections = [
+            await stack.enter_async_context(ApiConnection(urls[number % len(urls)])) for number in range(CONNECTIONS)
+        ]
+        paths = await _paths(connections[0])
         parent.send(None)
         parent.recv()
         kinds, started = list(paths), time.perf_counter()
         times: dict[str, list[float]] = {kind: [] for kind in kinds}
 
-        async def connection(number: int) -> None:
-            url, due = urls[number % len(urls)], started + number / (CONNECTIONS * EACH_PER_SECOND)
-            turn = number
+        async def ask(number: int) -> None:
+            turn, due = number, started + number / (CONNECTIONS * EACH_PER_SECOND)
             while due < started + seconds:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 kind = kinds[turn % len(kinds)]
-                async with session.get(url + paths[kind]()) as answer:
-                    body = await answer.read()
-                assert answer.status == 200, (kind, body[:500])
+                answer = await _get(connections[number], paths[kind]())
                 times[kind].append(1_000 * (time.perf_counter() - due))
+                assert answer.status == 200, (kind, answer.body[:500])
                 turn += 1
                 due += 1 / EACH_PER_SECOND
 
-        await asyncio.gather(*map(connection, range(CONNECTIONS)))
+        await asyncio.gather(*map(ask, range(CONNECTIONS)))
     return times
+
+
+async def _get(connection: ApiConnection, path: str) -> Answer:
+    return await connection.ask(connection.head(f"GET {path}") + b"\r\n\r\n")
 
 
 def _figures(times: Mapping[str, Sequence[float]], foreign_load: float) -> dict[str, float]:
@@ -96,13 +97,12 @@ def _figures(times: Mapping[str, Sequence[float]], foreign_load: float) -> dict[
     }
 
 
-async def _paths(session: aiohttp.ClientSession, url: str) -> Mapping[str, Callable[[], str]]:
+async def _paths(connection: ApiConnection) -> Mapping[str, Callable[[], str]]:
     """What is asked, by kind: a path whose parts are chosen at random each time, the same in every run."""
     chosen = random.Random(7)
 
     async def get(path: str) -> Any:
-        async with session.get(url + path) as answer:
-            return orjson.loads(await answer.read())
+        return orjson.loads((await _get(connection, path)).body)
 
     height = (await get("/v1/status"))["head"]["height"]
     count = (await get(f"/v1/blocks/{height}"))["header"]["log_size"]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
-import orjson
 
 from benchmark.load import Counter
 from benchmark.network import Network
@@ -46,16 +45,14 @@ async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]
     flood = _Flood([envelopes[start : start + BATCH] for start in range(0, FLOOD, BATCH)])
     delays: list[int] = []
     seconds: list[float] = []
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         following = [
             group.create_task(item.follow(session, url)) for item, url in zip(counters, network.urls, strict=True)
         ]
         await asyncio.gather(*(item.changed.wait() for item in counters))
         first = counter.committed
         senders = [
-            group.create_task(_flood(session, url, flood))
-            for url in network.urls
-            for _ in range(CONNECTIONS_PER_VALIDATOR)
+            group.create_task(_flood(url, flood)) for url in network.urls for _ in range(CONNECTIONS_PER_VALIDATOR)
         ]
         turn = 0
         while counter.committed < first + FLOOD + turn:
@@ -82,17 +79,12 @@ async def run(network: Network, say: Callable[[str], None]) -> dict[str, object]
     }
 
 
-async def _flood(session: aiohttp.ClientSession, url: str, flood: _Flood) -> None:
+async def _flood(url: str, flood: _Flood) -> None:
     """Send batches until none is left; what there is no room for is offered again, as a stubborn client does."""
-    while flood.left:
-        left = flood.left.pop()
-        flood.sent += len(left)
-        while left:
-            async with session.post(
-                f"{url}/v1/transactions", data=b"\n".join(left), headers={"Content-Type": "application/x-ndjson"}
-            ) as answer:
-                document = orjson.loads(await answer.read())
-            if "results" in document:
-                results = zip(left, document["results"], strict=True)
-                left = [envelope for envelope, result in results if "code" in result]
-            await asyncio.sleep(0.01 if left else 0)
+    async with Submitter(url) as submitter:
+        while flood.left:
+            left = flood.left.pop()
+            flood.sent += len(left)
+            while left:
+                left = await submitter.offer(left)
+                await asyncio.sleep(0.01 if left else 0)

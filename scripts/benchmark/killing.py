@@ -76,10 +76,10 @@ async def _kill(network: Network, maximum: float, victim: int, failed: Leaders, 
             return newest.proposer == names[victim]
         return leader_order(names, failed, newest.height + 1, parameters.demotion_heights)[0] == victim
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         following = group.create_task(counter.follow(session, network.url(WATCHED)))
         await counter.changed.wait()
-        sending = group.create_task(paced(session, urls, envelopes, per_second=HALF * maximum))
+        sending = group.create_task(paced(urls, envelopes, per_second=HALF * maximum))
         await asyncio.sleep(BEFORE_SECONDS)
         while not its_turn():
             await counter.next_block()

@@ -6,8 +6,6 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-import aiohttp
-
 from benchmark import machine
 from benchmark.load import BATCH, paced
 from benchmark.network import Network
@@ -67,8 +65,7 @@ async def at_half_load(network: Network, maximum: float, seconds: float) -> dict
     per_second = HALF * maximum
     envelopes = network.load.records(max(1, round(per_second * seconds / BATCH)) * BATCH)
     before = machine.usage(network.pids)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        latencies = await paced(session, network.urls, envelopes, per_second=per_second)
+    latencies = await paced(network.urls, envelopes, per_second=per_second)
     used = machine.usage(network.pids).since(before)
     return {
         "half_load_transactions_per_second": round(len(envelopes) / used.wall),

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 
 from benchmark.samples import Arrival
-from benchmark.submitting import Submitter
+from benchmark.submitting import Submitter, Submitters
 from ledger.amounts import Amount
 from ledger.crypto import SigningKey
 from ledger.operations.accounts import AccountAdd
@@ -34,7 +34,6 @@ ASSET = "bench"
 SENDERS_MIN = 4  # batches on their way at once, that a validator has not answered
 UNANSWERED_MAX = 400  # batches that are sent at a set pace and not answered
 _VALID_MS = 3_600_000
-_WAIT_SECONDS = 30
 
 
 @dataclass(slots=True)
@@ -174,14 +173,7 @@ class Counter:
                     self.changed.set()
 
 
-async def saturate(
-    session: aiohttp.ClientSession,
-    urls: Sequence[str],
-    envelopes: Sequence[bytes],
-    counter: Counter,
-    *,
-    in_flight_max: int,
-) -> None:
+async def saturate(urls: Sequence[str], envelopes: Sequence[bytes], counter: Counter, *, in_flight_max: int) -> None:
     """Send all envelopes in batches, spread over all validators, with at most `in_flight_max` not yet committed."""
     first = counter.committed
     sent = 0
@@ -190,23 +182,22 @@ async def saturate(
 
     async def sender(url: str) -> None:
         nonlocal sent
-        while queue:
-            while sent - (counter.committed - first) > in_flight_max - BATCH:
-                await counter.next_block()
-            if not queue:
-                return
-            batch = queue.pop()
-            sent += len(batch)
-            await _post(session, url, batch)
+        async with Submitter(url) as submitter:
+            while queue:
+                while sent - (counter.committed - first) > in_flight_max - BATCH:
+                    await counter.next_block()
+                if not queue:
+                    return
+                batch = queue.pop()
+                sent += len(batch)
+                await submitter.submit(batch)
 
     # A sender waits until its batch has been looked at; with one alone, a validator would wait for the next.
     await asyncio.gather(*(sender(urls[number % len(urls)]) for number in range(max(SENDERS_MIN, len(urls)))))
     await counter.reached(first + len(envelopes))
 
 
-async def paced(
-    session: aiohttp.ClientSession, urls: Sequence[str], envelopes: Sequence[bytes], *, per_second: float
-) -> list[float]:
+async def paced(urls: Sequence[str], envelopes: Sequence[bytes], *, per_second: float) -> list[float]:
     """Send all envelopes in batches, `per_second` transactions a second, to one URL after the other.
 
     The seconds, for each batch, from when it was to be sent until a validator said that all of it was committed. Raises
@@ -218,11 +209,12 @@ async def paced(
     async def send(number: int, due: float) -> float:
         nonlocal unanswered
         unanswered += 1
-        await _post(session, urls[number % len(urls)], batches[number], wait=True)
+        async with submitters.one(urls[number % len(urls)]) as submitter:
+            await submitter.submit(batches[number], wait=True)
         unanswered -= 1
         return time.perf_counter() - due
 
-    async with asyncio.TaskGroup() as group:
+    async with Submitters() as submitters, asyncio.TaskGroup() as group:
         tasks = []
         for number in range(len(batches)):
             due = started + number * BATCH / per_second
@@ -231,13 +223,3 @@ async def paced(
                 raise RuntimeError(f"the network does not keep up with {per_second:.0f} transactions a second")
             tasks.append(group.create_task(send(number, due)))
     return [task.result() for task in tasks]
-
-
-async def _post(session: aiohttp.ClientSession, url: str, batch: Sequence[bytes], *, wait: bool = False) -> None:
-    """Submit a batch, and with `wait` return when all of it is committed. Raises `RuntimeError` when it is not."""
-    headers = {"Content-Type": "application/x-ndjson"} | ({"Prefer": f"wait={_WAIT_SECONDS}"} if wait else {})
-    async with session.post(f"{url}/v1/transactions", data=b"\n".join(batch), headers=headers) as answer:
-        document = orjson.loads(await answer.read())
-    refused = [item for item in document.get("results", [document]) if "code" in item]
-    if answer.status not in ((200,) if wait else (200, 202)) or refused:
-        raise RuntimeError(f"a batch was not accepted by {url}: {answer.status} {refused[:1]}")

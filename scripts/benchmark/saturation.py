@@ -98,7 +98,7 @@ async def saturated(
         await counter.changed.wait()  # the newest block is told at once
         edge, first = count // 10, counter.committed
         urls = network.urls * senders
-        sending = group.create_task(saturate(session, urls, envelopes, counter, in_flight_max=in_flight_max))
+        sending = group.create_task(saturate(urls, envelopes, counter, in_flight_max=in_flight_max))
 
         async def reached(committed: int) -> tuple[machine.Usage, int, int]:
             await counter.reached(first + committed)

@@ -1,23 +1,21 @@
-"""One who submits a transaction and waits until it is committed, again and again, over a connection that is kept.
-
-What this client spends is in the latency of a transaction, and on the cores that the validators have, too. So it spends
-next to nothing, as a load generator in C would: it writes a request that was made before, and looks into an answer for
-its length only. A node answers a submission with nothing else; whatever it is, an answer that differs raises.
-"""
+"""Those who submit transactions, one at a time or in batches, each over a connection that is kept."""
 
 from __future__ import annotations
 
-import asyncio
-import re
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import urlsplit
+from typing import Any
 
 import orjson
 
-_LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
-_HEAD_END = b"\r\n\r\n"
+from benchmark.api_connection import ApiConnection
+
+_PATH = "POST /v1/transactions"
+_WAIT_SECONDS = 30
+_WAIT = f"Prefer: wait={_WAIT_SECONDS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,71 +26,76 @@ class Committed:
     height: int
 
 
-class Submitter(asyncio.Protocol):
-    """A connection to the API of one validator; leaving the context closes it."""
+class Submitter:
+    """One who submits to the validator at `url`, and waits for each answer; leaving the context ends it."""
 
     def __init__(self, url: str) -> None:
-        self._place = urlsplit(url)
-        self._head = (
-            f"POST /v1/transactions HTTP/1.1\r\nHost: {self._place.netloc}\r\nContent-Type: application/json\r\n"
-            "Prefer: wait=30\r\nContent-Length: %d\r\n\r\n"
-        ).encode("ascii")
-        self._received = bytearray()
-        self._answer: asyncio.Future[bytes] | None = None
+        self.url = url
+        self._connection = ApiConnection(url)
+        head, sized = self._connection.head, "Content-Length: %d\r\n\r\n"
+        self._one = head(_PATH, "Content-Type: application/json", _WAIT, sized)
+        self._batch = head(_PATH, "Content-Type: application/x-ndjson", sized)
+        self._waiting_batch = head(_PATH, "Content-Type: application/x-ndjson", _WAIT, sized)
 
     async def __aenter__(self) -> Submitter:
-        await asyncio.get_running_loop().create_connection(lambda: self, self._place.hostname, self._place.port)
+        await self._connection.__aenter__()
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+        self, type_: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The validator let us in."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        await self._connection.__aexit__(type_, error, traceback)
 
     async def commit(self, envelope: bytes) -> Committed:
-        """Submit a transaction, one at a time. Raises `RuntimeError` when it is not committed and applied, or when the
-        connection is closed, by the validator or because of what it answered before."""
-        if self._transport.is_closing():
-            raise RuntimeError("the connection to a validator is closed")
+        """Submit a transaction. Raises `RuntimeError` when it is not committed and applied."""
         started = time.perf_counter()
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(self._head % len(envelope) + envelope)
-        document = orjson.loads(await self._answer)
+        answer = await self._connection.ask(self._one % len(envelope) + envelope)
+        document = orjson.loads(answer.body)
         seconds = time.perf_counter() - started
         if document.get("state") != "committed" or document.get("result") != "applied":
             raise RuntimeError(f"a transaction of the benchmark was not applied: {document}")
         return Committed(seconds, document["height"])
 
-    def data_received(self, data: bytes) -> None:
-        """Some of an answer, or all of it."""
-        self._received += data
-        head_end = self._received.find(_HEAD_END)
-        if head_end < 0:
-            return
-        length = _LENGTH.search(self._received, 0, head_end + 2)
-        if self._answer is None or length is None:
-            self._fail(f"a validator answered what this client does not read: {bytes(self._received[:500])!r}")
-            self._transport.abort()
-            return
-        start = head_end + len(_HEAD_END)
-        end = start + int(length[1])
-        if len(self._received) >= end:
-            answer, self._answer = self._answer, None
-            answer.set_result(bytes(self._received[start:end]))
-            del self._received[:end]
-            if self._received:  # nobody has asked for more
-                self._transport.abort()
+    async def submit(self, batch: Sequence[bytes], *, wait: bool = False) -> None:
+        """Submit a batch, and with `wait` return when all of it is committed. Raises `RuntimeError` when it is not
+        accepted, or not committed."""
+        status, document = await self._send(batch, self._waiting_batch if wait else self._batch)
+        refused = [item for item in document.get("results", [document]) if "code" in item]
+        if status not in ((200,) if wait else (200, 202)) or refused:
+            raise RuntimeError(f"a batch was not accepted by {self.url}: {status} {refused[:1]}")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The validator closed the connection, or we did."""
-        self._fail(f"a validator closed the connection: {exc}")
+    async def offer(self, batch: Sequence[bytes]) -> list[bytes]:
+        """Submit a batch: those of it that there was no room for."""
+        _, document = await self._send(batch, self._batch)
+        if "results" not in document:
+            return list(batch)
+        results = zip(batch, document["results"], strict=True)
+        return [envelope for envelope, result in results if "code" in result]
 
-    def _fail(self, reason: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(RuntimeError(reason))
-            self._answer = None
+    async def _send(self, batch: Sequence[bytes], head: bytes) -> tuple[int, dict[str, Any]]:
+        body = b"\n".join(batch)
+        answer = await self._connection.ask(head % len(body) + body)
+        document: dict[str, Any] = orjson.loads(answer.body)
+        return answer.status, document
+
+
+class Submitters:
+    """As many as are needed at once; who is done is asked again. Leaving the context ends all."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._idle: dict[str, list[Submitter]] = {}
+
+    async def __aenter__(self) -> Submitters:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def one(self, url: str) -> AsyncIterator[Submitter]:
+        """One who submits to `url`, and nobody else's until the context is left."""
+        idle = self._idle.setdefault(url, [])
+        submitter = idle.pop() if idle else await self._stack.enter_async_context(Submitter(url))
+        yield submitter
+        idle.append(submitter)
