@@ -192,9 +192,6 @@ REMOVED_PEER_HEIGHTS = 10_000  # for which a validator that was removed is still
 REMOVED_PEERS_MAX = 100  # of those; the one removed first is forgotten
 MISBEHAVIOUR_DELAY_MS = 10_000  # no new link for so long with a peer that sent what no correct node sends
 
-# ---- the processor
-TIME_SLICE_MS = 100  # for which a node without workers wants to keep its core: the longest that Linux gives
-
 # ---- processes that verify signatures ahead of the replica
 VERIFY_WORKERS_MAX = 64
 VERIFY_WORKERS_DEFAULT_MAX = 8  # what one loop that executes can keep busy

@@ -40,7 +40,6 @@ from node.storage.errors import DAMAGE
 from node.storage.guard import FileGuard
 from node.storage.queries import Queries
 from node.storage.rebuild import CannotRebuildError, SetAside, set_aside, set_aside_path
-from node.time_slice import ask_for_long_time_slices
 from node.verification.ahead import AheadVerifier, default_workers
 from node.verification.arriving import Arriving
 from node.verification.status import NO_WORKERS
@@ -76,8 +75,6 @@ def run(config: Config) -> int:
     # What is loaded now stays; pending transactions are many small objects, which the defaults would walk too often.
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
-    if not _workers(config):  # where there are, a replica that would not go first would keep them waiting
-        ask_for_long_time_slices()
     if (allowed := allow_open_files()) < OPEN_FILES:
         _LOG.warning("open_files_limited", allowed=allowed, needed=OPEN_FILES, remedy="raise the limit (ulimit -Hn)")
     with alone_in(config.path.parent):  # also while nobody has the database
@@ -202,14 +199,9 @@ async def _serve(config: Config, http: HttpServer, chain: ChainStore) -> None:
     )
 
 
-def _workers(config: Config) -> int:
-    """How many worker processes verify signatures."""
-    return default_workers() if config.verify_workers is None else config.verify_workers
-
-
 def _make_verifier(config: Config) -> AheadVerifier | None:
     """What verifies with the worker processes that the configuration asks for, or None when it wants none."""
-    workers = _workers(config)
+    workers = default_workers() if config.verify_workers is None else config.verify_workers
     return AheadVerifier(workers, log=EventLog("verification")) if workers else None
 
 

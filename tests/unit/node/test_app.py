@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import AsyncMock, patch
 
@@ -34,20 +33,6 @@ def test_it_runs_once_in_a_home_also_while_nobody_has_the_database(tmp_path: Pat
             app.run(config)
         assert not running.called
         assert app.run(config) == 0
-
-
-@pytest.mark.parametrize(("workers", "asks"), [(0, True), (2, False)])
-def test_only_a_node_without_workers_asks_for_long_time_slices(tmp_path: Path, *, workers: int, asks: bool) -> None:
-    home, listen = tmp_path / "home", Endpoint("127.0.0.1", 9001)
-    make_follower_home(home, peer_listen=listen, api_listen=listen)
-    config = replace(load(home / "node.toml"), verify_workers=workers)
-    with (
-        patch.object(app, "_run", AsyncMock(return_value=0)),
-        patch.object(app, "configure"),
-        patch.object(app, "ask_for_long_time_slices") as asked,
-    ):
-        assert app.run(config) == 0
-    assert asked.called is asks
 
 
 @pytest.mark.parametrize("error", [DamagedError, DatabaseDamagedError])
