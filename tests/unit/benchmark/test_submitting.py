@@ -1,4 +1,4 @@
-"""The client of single submissions reads what a node answers, however it arrives, and nothing else."""
+"""The clients of the benchmark read what a node answers, however it arrives, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from benchmark.submitting import Submitter
+from benchmark.submitting import Submitter, Submitters
 
 BODY = b'{"state":"committed","result":"applied","height":7}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX: y\r\n\r\n%b" % (len(BODY), BODY)
@@ -68,3 +68,58 @@ async def test_an_answer_to_nothing_is_not_taken_for_that_of_the_next() -> None:
         await submitter.commit(b"first")
         with pytest.raises(RuntimeError, match="is closed"):
             await submitter.commit(b"second")
+
+
+def _answer(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status.encode(), len(body), body)
+
+
+TAKEN = b'{"results":[{"state":"pending"},{"state":"pending"}]}'
+HALF_TAKEN = b'{"results":[{"state":"pending"},{"code":"mempool_full"}]}'
+NOTHING_TAKEN = b'{"code":"too_many_bodies"}'
+
+
+@pytest.mark.parametrize(("wait", "status"), [(False, "202 Accepted"), (False, "200 OK"), (True, "200 OK")])
+async def test_a_batch_is_sent_in_lines_and_waited_for_only_when_asked(*, wait: bool, status: str) -> None:
+    async with answering(_answer(status, TAKEN)) as (submitter, requests):
+        await submitter.submit([b"first", b"second"], wait=wait)
+    (request,) = requests
+    assert request.endswith(b"\r\nContent-Length: 12\r\n\r\nfirst\nsecond")
+    assert (b"\r\nPrefer: wait=" in request) is wait
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait"),
+    [
+        pytest.param(_answer("200 OK", HALF_TAKEN), False, id="one was refused"),
+        pytest.param(_answer("503 Service Unavailable", NOTHING_TAKEN), False, id="all were refused"),
+        pytest.param(_answer("202 Accepted", TAKEN), True, id="not all are committed in time"),
+        pytest.param(_answer("500 Internal Server Error", TAKEN), False, id="a status that nobody expects"),
+    ],
+)
+async def test_a_batch_that_is_not_accepted_is_an_error(answer: bytes, *, wait: bool) -> None:
+    async with answering(answer) as (submitter, _):
+        with pytest.raises(RuntimeError, match="a batch was not accepted by http://127"):
+            await submitter.submit([b"first", b"second"], wait=wait)
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [(TAKEN, []), (HALF_TAKEN, [b"second"]), (NOTHING_TAKEN, [b"first", b"second"])],
+    ids=["none", "one", "all"],
+)
+async def test_who_offers_a_batch_is_left_with_what_there_was_no_room_for(answer: bytes, left: list[bytes]) -> None:
+    async with answering(_answer("200 OK", answer)) as (submitter, _):
+        assert await submitter.offer([b"first", b"second"]) == left
+
+
+async def test_who_is_done_is_asked_again_and_nobody_while_busy() -> None:
+    async with answering(ANSWER) as (other, _), Submitters() as submitters:
+        async with submitters.one(other.url) as first:
+            async with submitters.one(other.url) as second:
+                assert first is not second
+            async with submitters.one(other.url) as third:
+                assert third is second
+        async with submitters.one(other.url) as fourth:
+            assert fourth in (first, second)
+            assert (await fourth.commit(b"first")).height == 7
