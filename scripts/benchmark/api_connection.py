@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from types import TracebackType
 from urllib.parse import urlsplit
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
@@ -38,9 +37,7 @@ class ApiConnection(asyncio.Protocol):
         await asyncio.get_running_loop().create_connection(lambda: self, self._place.hostname, self._place.port)
         return self
 
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,10 +1,9 @@
 """What a query takes while blocks are committed at half of the maximum load: 32 connections, each at its own pace.
 
-Each connection asks four times a second, for one kind of thing after the other. When the answer before it came too late
-for that, a time is measured from when it was to ask: a node that stands still for a while cannot hide it by answering
-fewer. Otherwise it is measured from when it asks, which is up to a millisecond after that, because timers of an event
-loop are no finer, and nobody's fault. All validators are asked, or the one there is. Those who ask are a process of
-their own, so that they do not wait for the load generator; both share the machine with the validators.
+Each connection asks four times a second, for one kind of thing after the other, and a time is measured from when it
+was to ask: a node that stands still for a while makes all of them late, and cannot hide it by answering fewer. All
+validators are asked, or the one there is. Those who ask are a process of their own, so that they do not wait for the
+load generator; both share the machine with the validators.
 """
 
 from __future__ import annotations
@@ -71,13 +70,10 @@ async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[
         async def ask(number: int) -> None:
             turn, due = number, started + number / (CONNECTIONS * EACH_PER_SECOND)
             while due < started + seconds:
-                counted_from = due
-                if (early := due - time.perf_counter()) > 0:
-                    await asyncio.sleep(early)
-                    counted_from = time.perf_counter()
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 kind = kinds[turn % len(kinds)]
                 answer = await _get(connections[number], paths[kind]())
-                times[kind].append(1_000 * (time.perf_counter() - counted_from))
+                times[kind].append(1_000 * (time.perf_counter() - due))
                 assert answer.status == 200, (kind, answer.body[:500])
                 turn += 1
                 due += 1 / EACH_PER_SECOND

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import orjson
@@ -41,10 +40,8 @@ class Submitter:
         await self._connection.__aenter__()
         return self
 
-    async def __aexit__(
-        self, type_: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._connection.__aexit__(type_, error, traceback)
+    async def __aexit__(self, *error: object) -> None:
+        await self._connection.__aexit__(*error)
 
     async def commit(self, envelope: bytes) -> Committed:
         """Submit a transaction. Raises `RuntimeError` when it is not committed and applied."""
