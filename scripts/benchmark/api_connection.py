@@ -59,6 +59,10 @@ class ApiConnection(asyncio.Protocol):
         self._transport.write(request)
         return await self._answer
 
+    async def get(self, path: str) -> Answer:
+        """Ask for what is at a path. Raises as `ask` does."""
+        return await self.ask(self.head(f"GET {path}") + b"\r\n\r\n")
+
     def data_received(self, data: bytes) -> None:
         """Some of an answer, or all of it."""
         self._received += data

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from benchmark import machine
-from benchmark.api_connection import Answer, ApiConnection
+from benchmark.api_connection import ApiConnection
 from benchmark.latency import HALF
 from benchmark.load import BATCH, CLIENTS, paced
 from benchmark.network import Network
@@ -72,7 +72,7 @@ async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[
             while due < started + seconds:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 kind = kinds[turn % len(kinds)]
-                answer = await _get(connections[number], paths[kind]())
+                answer = await connections[number].get(paths[kind]())
                 times[kind].append(1_000 * (time.perf_counter() - due))
                 assert answer.status == 200, (kind, answer.body[:500])
                 turn += 1
@@ -80,10 +80,6 @@ async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[
 
         await asyncio.gather(*map(ask, range(CONNECTIONS)))
     return times
-
-
-async def _get(connection: ApiConnection, path: str) -> Answer:
-    return await connection.ask(connection.head(f"GET {path}") + b"\r\n\r\n")
 
 
 def _figures(times: Mapping[str, Sequence[float]], foreign_load: float) -> dict[str, float]:
@@ -102,7 +98,7 @@ async def _paths(connection: ApiConnection) -> Mapping[str, Callable[[], str]]:
     chosen = random.Random(7)
 
     async def get(path: str) -> Any:
-        return orjson.loads((await _get(connection, path)).body)
+        return orjson.loads((await connection.get(path)).body)
 
     height = (await get("/v1/status"))["head"]["height"]
     count = (await get(f"/v1/blocks/{height}"))["header"]["log_size"]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import aiohttp
 import orjson
 
 from benchmark import machine
+from benchmark.api_connection import ApiConnection
 from benchmark.building import BLOCK_TRANSACTIONS, RECORDS_PER_KEY, entity_keys
 from benchmark.load import CLIENTS, STREAMS
 from benchmark.network import Network
@@ -36,7 +36,7 @@ class _Asked:
     """A node with a chain of `count` transactions, and what its answers took: ms on the clock, CPU ms, by form."""
 
     name: str
-    url: str
+    connection: ApiConnection
     pid: int
     forms: Mapping[Form, Callable[[], str]]
     wall_ms: dict[Form, list[float]] = field(default_factory=dict)
@@ -68,10 +68,10 @@ def ask_both(short: Network, long: Network, count: int) -> dict[str, object]:
 
 
 async def _ask_both(short: Network, long: Network, count: int) -> tuple[_Asked, _Asked]:
-    async with aiohttp.ClientSession() as session:
+    async with ApiConnection(short.url(0)) as to_short, ApiConnection(long.url(0)) as to_long:
         nodes = (
-            await _asked(session, "short", short, SHORT),
-            await _asked(session, "long", long, count),
+            await _asked("short", to_short, short.pid(0), SHORT),
+            await _asked("long", to_long, long.pid(0), count),
         )
         for form in nodes[0].forms:
             paths = [[node.forms[form]() for _ in range(PATHS)] for node in nodes]
@@ -79,36 +79,35 @@ async def _ask_both(short: Network, long: Network, count: int) -> tuple[_Asked, 
                 # What a process reads for the first time, and verifies then, is another matter; a short chain of which
                 # everything was read would be compared with a long one of which most was not.
                 for path in asked:
-                    await _ask(session, node, path)
+                    await _ask(node, path)
                 node.wall_ms[form] = []
             before = [machine.usage([node.pid]).validators for node in nodes]
             for number in range(REQUESTS):
                 for node, asked in zip(nodes, paths, strict=True):
-                    node.wall_ms[form].append(await _ask(session, node, asked[number % PATHS]))
+                    node.wall_ms[form].append(await _ask(node, asked[number % PATHS]))
             for node, seconds in zip(nodes, before, strict=True):
                 node.cpu_ms[form] = 1_000 * (machine.usage([node.pid]).validators - seconds) / REQUESTS
     return nodes
 
 
-async def _asked(session: aiohttp.ClientSession, name: str, network: Network, count: int) -> _Asked:
-    chosen, url = random.Random(7), network.url(0)
-    ids = [await _some_id(session, url, chosen.randrange(count)) for _ in range(50)]
-    return _Asked(name, url, network.pid(0), _forms(ids, count, chosen))
+async def _asked(name: str, connection: ApiConnection, pid: int, count: int) -> _Asked:
+    chosen = random.Random(7)
+    ids = [await _some_id(connection, chosen.randrange(count)) for _ in range(50)]
+    return _Asked(name, connection, pid, _forms(ids, count, chosen))
 
 
-async def _ask(session: aiohttp.ClientSession, node: _Asked, path: str) -> float:
+async def _ask(node: _Asked, path: str) -> float:
     """Ask once: the milliseconds on the clock."""
     started = time.perf_counter()
-    async with session.get(node.url + path) as answer:
-        body = await answer.read()
-        assert answer.status in (200, 404), (path, body[:500])
+    answer = await node.connection.get(path)
+    assert answer.status in (200, 404), (path, answer.body[:500])
     return 1_000 * (time.perf_counter() - started)
 
 
-async def _some_id(session: aiohttp.ClientSession, url: str, index: int) -> str:
-    async with session.get(f"{url}/v1/proofs/inclusion?index={index}") as answer:
-        found: str = orjson.loads(await answer.read())["leaf"]["transaction_id"]
-        return found
+async def _some_id(connection: ApiConnection, index: int) -> str:
+    answer = await connection.get(f"/v1/proofs/inclusion?index={index}")
+    found: str = orjson.loads(answer.body)["leaf"]["transaction_id"]
+    return found
 
 
 def _forms(ids: list[str], count: int, chosen: random.Random) -> dict[Form, Callable[[], str]]:
