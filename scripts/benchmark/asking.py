@@ -46,13 +46,15 @@ def under_load(network: Network, maximum: float, seconds: float) -> dict[str, fl
     asyncio.run(paced(network.urls, envelopes, per_second=per_second))
     times: dict[str, list[float]] = here.recv()
     used = machine.usage(pids).since(before)
+    here.send(None)  # it has been looked at, and may end
     asking.join()
     return _figures(times, used.foreign_load)
 
 
 def _serve(urls: Sequence[str], seconds: float, parent: Connection) -> None:
-    """What the process does that asks: get ready and say so, and ask when it is told to."""
+    """What the process does that asks: get ready and say so, ask when it is told to, and end when it is told to."""
     parent.send(asyncio.run(_ask(urls, seconds, parent)))
+    parent.recv()
 
 
 async def _ask(urls: Sequence[str], seconds: float, parent: Connection) -> dict[str, list[float]]:
