@@ -9,10 +9,10 @@ import resource
 import socket
 import ssl
 
-from ledger.limits import HTTP_CONNECTIONS_MAX, PEER_HANDSHAKES_MAX, PEER_LINKS_MAX
+from ledger.limits import HTTP_CONNECTIONS_MAX, HTTP_HANDSHAKES_MAX, PEER_HANDSHAKES_MAX, PEER_LINKS_MAX
 from node.config import Config, ConfigError, Endpoint
 
-OPEN_FILES = HTTP_CONNECTIONS_MAX + 2 * PEER_LINKS_MAX + PEER_HANDSHAKES_MAX + 512
+OPEN_FILES = HTTP_CONNECTIONS_MAX + HTTP_HANDSHAKES_MAX + 2 * PEER_LINKS_MAX + PEER_HANDSHAKES_MAX + 512
 """Files that a node has open at most: connections as many as may be (two of a peer while one replaces the other), and
 the database, its tables and all the rest."""
 

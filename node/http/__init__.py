@@ -9,7 +9,8 @@ A request goes parse -> query -> render:
 * `render` is the only place where values become JSON.
 
 `routes` is the whole API on one screen; the OpenAPI document is built from it, so no route can be missing there.
-Refusals become RFC 9457 problem details in `problems`. `server` binds sockets and bounds connections.
+Refusals become RFC 9457 problem details in `problems`. `server` binds sockets and bounds connections,
+`handshakes` those that are not over TLS yet.
 """
 
 from node.http.application import create_application

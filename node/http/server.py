@@ -1,8 +1,9 @@
 """Sockets: the application's connections, bounded in number, in time, and in what one request line may be.
 
 aiohttp reads requests, writes answers, and closes connections that send nothing. Around it stand what it does not have:
-a bound on connections, in all and for each address, one on the time that the head of a request takes, one on answers
-that nobody reads, in bytes and in time, and problem details for what its parser refuses.
+a bound on connections, in all and for each address, likewise on those that shake hands (`node.http.handshakes`), one on
+the time that the head of a request takes, one on answers that nobody reads, in bytes and in time, and problem details
+for what its parser refuses.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import socket
 import ssl
 import sys
 import termios
@@ -34,8 +36,10 @@ from node.http import render
 from node.http.allowance import client_address
 from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON, Context
+from node.http.handshakes import Gate, Handshakes
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
+from node.net.accepting import bind
 from node.net.links import shape
 from node.places import Places
 
@@ -56,25 +60,46 @@ class HttpServer:
             oust=_Connection.break_off,
         )
         self._context = application[CONTEXT]
-        self._listeners: list[asyncio.Server] = []
+        self._server: web.Server | None = None  # aiohttp's own, once something listens
+        self._handshakes = Handshakes(self._gate)
+        self._listeners: list[asyncio.Server | socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []  # over TLS
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
         """Accept connections on `host:port` (0: any free one). Returns the address. Raises `OSError`."""
-        if self._runner.server is None:
+        if self._server is None:
             await self._runner.setup()
-        server = self._runner.server
-        assert server is not None, "set up"
-        listener = await asyncio.get_running_loop().create_server(
-            lambda: _Gate(server, self._connections, self._context), host, port, ssl=tls, backlog=HTTP_CONNECTIONS_MAX
-        )
+            self._server = self._runner.server
+        if tls is not None:
+            return await self._listen_over_tls(host, port, tls)
+        listener = await asyncio.get_running_loop().create_server(self._gate, host, port, backlog=HTTP_CONNECTIONS_MAX)
         self._listeners.append(listener)
         bound: tuple[str, int] = listener.sockets[0].getsockname()[:2]
         return bound
+
+    async def _listen_over_tls(self, host: str, port: int, tls: ssl.SSLContext) -> tuple[str, int]:
+        listeners = await bind(host, port, HTTP_CONNECTIONS_MAX)
+        bound: tuple[str, int] = listeners[0].getsockname()[:2]
+        self._listeners += listeners
+        for listener in listeners:
+            accepting = asyncio.get_running_loop().create_task(self._handshakes.accept(listener, tls))
+            accepting.add_done_callback(_ended)
+            self._accepting.append(accepting)
+        return bound
+
+    def _gate(self) -> Gate:
+        assert self._server is not None, "set up"
+        return _Gate(self._server, self._connections, self._context)
 
     @property
     def connections(self) -> int:
         """How many are open."""
         return self._connections.total
+
+    @property
+    def handshakes(self) -> int:
+        """How many connections over TLS are not let in yet, or are being turned away."""
+        return self._handshakes.total
 
     @property
     def unread_bytes(self) -> int:
@@ -83,15 +108,24 @@ class HttpServer:
 
     async def close(self) -> None:
         """Stop accepting, let waits and streams end, give requests a moment to finish, and close all connections."""
+        for accepting in self._accepting:
+            accepting.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listener in self._listeners:
             listener.close()
         await self._runner.cleanup()
 
 
-class _Gate(asyncio.Protocol):
-    """The first protocol of every connection: lets it in, or turns it away."""
+def _ended(accepting: asyncio.Task[None]) -> None:
+    if not accepting.cancelled() and (error := accepting.exception()) is not None:
+        log_failure("http_accept_ended", error)
+
+
+class _Gate(Gate):
+    """Lets a connection in that may be open."""
 
     def __init__(self, server: web.Server, connections: Places[_Connection], context: Context) -> None:
+        super().__init__()
         self._server = server
         self._connections = connections
         self._context = context
@@ -107,6 +141,7 @@ class _Gate(asyncio.Protocol):
             return
         transport.set_protocol(connection)
         connection.connection_made(transport)
+        self.settle()
 
 
 class _Connection(RequestHandler):

@@ -1,5 +1,6 @@
 """Links between nodes: WebSockets with binary frames over mutual TLS, pinned to Ed25519 node keys (design section 8).
 
+    accepting connections one by one, for this listener and that of the HTTP API over TLS
     listener  accepts connections, within bounds, up to a WebSocket whose other end holds a listed key
     dialer    opens them to an address
     tls       the contexts behind that: trust anchors made of public keys

@@ -1,8 +1,7 @@
 """Accepts peers: TCP, then TLS, then a WebSocket, all within one deadline and a bounded number at once.
 
-Connections are accepted one by one here rather than by `asyncio.start_server`, because that would tell nobody that a
-TLS handshake failed, wait a minute for one that never starts, and let any number of them begin. A stranger costs a
-handshake; what it gets to see is a TLS alert. aiohttp's low-level server does HTTP and WebSocket behind that.
+Connections are accepted one by one (`node.net.accepting`). A stranger costs a handshake; what it gets to see is a TLS
+alert. aiohttp's low-level server does HTTP and WebSocket behind that.
 
 Strangers who say nothing do not keep peers out, from however many addresses (`node.places`): a peer needs some
 hundredths of its five seconds.
@@ -17,7 +16,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import count
 from ssl import SSLContext, SSLError
 
 from aiohttp import web
@@ -25,15 +23,15 @@ from aiohttp import web
 from ledger.limits import (
     FRAME_BYTES_MAX,
     HANDSHAKE_TIMEOUT_MS,
-    PEER_ACCEPTED_IN_A_ROW_MAX,
     PEER_CLOSE_TIMEOUT_MS,
     PEER_HANDSHAKES_MAX,
     PEER_HANDSHAKES_PER_ADDRESS_MAX,
     PEER_HEARTBEAT_MS,
 )
 from node.log import EventLog, Throttle
+from node.net.accepting import accept, bind, until_it_speaks
 from node.net.handshake import PATH
-from node.net.links import Channel, shape
+from node.net.links import Channel
 from node.places import Places
 
 _BACKLOG = 128
@@ -89,49 +87,32 @@ class Listener:
 
     async def run(self, listening: Callable[[int], None]) -> None:
         """Accept until cancelled. `listening` is told the port once. Raises `OSError` when it cannot be bound."""
-        loop = asyncio.get_running_loop()
         server = web.Server(self._handle, access_log=None)
-        with await self._bind() as listener:
-            listening(listener.getsockname()[1])
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for number in count():
-                        connection, address = await self._accept(loop, listener)
-                        handshake = _Handshake(str(address[0]), int(address[1]))
-                        if self._handshakes.take(handshake.host, handshake):
-                            group.create_task(self._shake_hands(server, connection, handshake))
-                        else:
-                            connection.close()
-                            self._refused(handshake.address, "too many handshakes at once")
-                        if number % PEER_ACCEPTED_IN_A_ROW_MAX == 0:
-                            await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
-            finally:
-                for task in self._serving:
-                    task.cancel()
-                await asyncio.gather(*self._serving, return_exceptions=True)
-                await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
+        listeners = await bind(self._host, self._port, _BACKLOG)
+        listening(listeners[0].getsockname()[1])
+        try:
+            async with asyncio.TaskGroup() as group:
+                for listener in listeners:
+                    group.create_task(self._accept(listener, server, group))
+        finally:
+            for listener in listeners:
+                listener.close()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
+            await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
 
-    async def _bind(self) -> socket.socket:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listener = socket.create_server((str(address[0]), int(address[1])), family=family, backlog=_BACKLOG)
-        listener.setblocking(False)
-        return listener
-
-    async def _accept(
-        self, loop: asyncio.AbstractEventLoop, listener: socket.socket
-    ) -> tuple[socket.socket, tuple[str, int]]:
-        while True:
-            try:
-                connection, address = await loop.sock_accept(listener)
-            except OSError as error:
-                # Out of descriptors, or the caller gave up: wait until handshakes have ended, and go on.
-                self._refused("-", f"accept failed: {error}")
-                await asyncio.sleep(PEER_CLOSE_TIMEOUT_MS / 1000)
+    async def _accept(self, listener: socket.socket, server: web.Server, group: asyncio.TaskGroup) -> None:
+        async for connection, (host, port) in accept(listener, self._accept_failed):
+            handshake = _Handshake(host, port)
+            if self._handshakes.take(host, handshake):
+                group.create_task(self._shake_hands(server, connection, handshake))
             else:
-                shape(connection)
-                return connection, address
+                connection.close()
+                self._refused(handshake.address, "too many handshakes at once")
+
+    def _accept_failed(self, error: OSError) -> None:
+        self._refused("-", f"accept failed: {error}")
 
     async def _shake_hands(self, server: web.Server, connection: socket.socket, handshake: _Handshake) -> None:
         """See one connection through to its link, or close it."""
@@ -143,9 +124,9 @@ class Listener:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
                 try:
-                    await _until_it_speaks(loop, connection)
                     if handshake.gave_way:
                         raise TimeoutError  # before it could begin
+                    await until_it_speaks(connection)
                 except BaseException:
                     connection.close()
                     raise
@@ -201,26 +182,6 @@ class Listener:
         suppressed = self._refusals.admit(time.monotonic_ns() // 1_000_000)
         if suppressed is not None:
             self._log.warning("peer_refused", address=address, reason=reason, not_logged=suppressed)
-
-
-async def _until_it_speaks(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
-    """Return when there is a first byte. Raises `OSError` when there will be none.
-
-    Only then is anything made for TLS: it is a quarter of a megabyte, and goes only when the collector comes by.
-    """
-    readable: asyncio.Future[None] = loop.create_future()
-
-    def speak() -> None:
-        if not readable.done():
-            readable.set_result(None)
-
-    loop.add_reader(connection, speak)
-    try:
-        await readable
-    finally:
-        loop.remove_reader(connection)
-    if not connection.recv(1, socket.MSG_PEEK):
-        raise ConnectionResetError("closed before a byte came")
 
 
 def _address(request: web.BaseRequest) -> str:

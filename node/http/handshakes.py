@@ -1,0 +1,122 @@
+"""The API over TLS: handshakes are bounded in number, for each address, and in time.
+
+Every one is an open file and a quarter of a megabyte, and a database that cannot open its files ends the node. So who
+connects has a place (`node.places`) until its connection is let in, or has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+
+from ledger.limits import (
+    HTTP_CLOSE_SECONDS_MAX,
+    HTTP_HANDSHAKE_SECONDS_MAX,
+    HTTP_HANDSHAKES_MAX,
+    HTTP_HANDSHAKES_PER_ADDRESS_MAX,
+)
+from node.http.allowance import client_address
+from node.http.log import log_failure
+from node.net.accepting import accept, until_it_speaks
+from node.places import Places
+
+
+class Gate(asyncio.Protocol):
+    """The first protocol of a connection: it is let in when it gets another one, or turned away."""
+
+    def __init__(self) -> None:
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when it is let in, or when it has ended."""
+
+    def settle(self) -> None:
+        """It is let in."""
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It was turned away, and has ended."""
+        self.settle()
+
+
+class _Handshake:
+    """One that is under way."""
+
+    __slots__ = ("address", "deadline", "gave_way")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.deadline: asyncio.Timeout | None = None  # once it has begun
+        self.gave_way = False
+
+    def give_way(self) -> None:
+        """End now."""
+        self.gave_way = True
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
+class Handshakes:
+    """Those of one server. `gate` makes the first protocol of a connection whose hands are shaken."""
+
+    def __init__(self, gate: Callable[[], Gate]) -> None:
+        self._gate = gate
+        self._places = Places(
+            total_max=HTTP_HANDSHAKES_MAX,
+            per_address_max=HTTP_HANDSHAKES_PER_ADDRESS_MAX,
+            oust=_Handshake.give_way,
+        )
+
+    @property
+    def total(self) -> int:
+        """How many connections are not let in yet, or are being turned away."""
+        return self._places.total
+
+    async def accept(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        """Accept until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            async for connection, (host, _) in accept(listener, _accept_failed):
+                handshake = _Handshake(client_address(host))
+                if self._places.take(handshake.address, handshake):
+                    group.create_task(self._shake_hands(connection, handshake, context))
+                else:
+                    connection.close()
+
+    async def _shake_hands(self, connection: socket.socket, handshake: _Handshake, context: ssl.SSLContext) -> None:
+        """See one connection through to where it is let in, or close it."""
+        try:
+            with contextlib.suppress(OSError):  # out of time, no TLS, or gone: whoever it was is no client of ours
+                async with asyncio.timeout(HTTP_HANDSHAKE_SECONDS_MAX) as handshake.deadline:
+                    await self._secure(connection, handshake, context)
+        except Exception as error:
+            log_failure("http_handshake_failed", error)
+        finally:
+            self._places.give_back(handshake.address, handshake)
+
+    async def _secure(self, connection: socket.socket, handshake: _Handshake, context: ssl.SSLContext) -> None:
+        try:
+            if handshake.gave_way:
+                raise TimeoutError  # before it could begin
+            await until_it_speaks(connection)
+        except BaseException:
+            connection.close()
+            raise
+        gate = self._gate()
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: gate,
+            connection,
+            ssl=context,
+            ssl_handshake_timeout=HTTP_HANDSHAKE_SECONDS_MAX,
+            ssl_shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
+        )
+        try:
+            await gate.settled
+        except BaseException:
+            transport.abort()
+            raise
+
+
+def _accept_failed(error: OSError) -> None:
+    log_failure("http_accept_failed", error)

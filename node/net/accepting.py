@@ -1,0 +1,74 @@
+"""Accepts connections one by one, for listeners that bound how many of them may be shaking hands.
+
+`asyncio.start_server` would tell nobody that a TLS handshake failed, wait a minute for one that never starts, and let
+any number of them begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+from typing import TypeAlias
+
+from ledger.limits import ACCEPT_PAUSE_MS, ACCEPTED_IN_A_ROW_MAX
+from node.net.links import shape
+
+Address: TypeAlias = tuple[str, int]
+
+
+async def bind(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Listen on `port` (0: any free one) of every address that `host` has; so many connections may wait to be accepted.
+    Raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((family, (str(where[0]), int(where[1]))) for family, *_, where in found):
+            listeners.append(socket.create_server(address, family=family, backlog=backlog))
+            listeners[-1].setblocking(False)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+async def accept(
+    listener: socket.socket, failed: Callable[[OSError], None]
+) -> AsyncIterator[tuple[socket.socket, Address]]:
+    """The connections that come, and from where. `failed` hears of each that cannot be accepted."""
+    loop = asyncio.get_running_loop()
+    for number in count():
+        try:
+            connection, address = await loop.sock_accept(listener)
+        except OSError as error:
+            # Out of descriptors, or the caller gave up: wait until handshakes have ended, and go on.
+            failed(error)
+            await asyncio.sleep(ACCEPT_PAUSE_MS / 1000)
+            continue
+        shape(connection)
+        yield connection, (str(address[0]), int(address[1]))
+        if number % ACCEPTED_IN_A_ROW_MAX == 0:
+            await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
+
+
+async def until_it_speaks(connection: socket.socket) -> None:
+    """Return when there is a first byte. Raises `OSError` when there will be none.
+
+    Only then is anything made for TLS: it is a quarter of a megabyte, and goes only when the collector comes by.
+    """
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+
+    def speak() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(connection, speak)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(connection)
+    if not connection.recv(1, socket.MSG_PEEK):
+        raise ConnectionResetError("closed before a byte came")
