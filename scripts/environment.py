@@ -22,8 +22,8 @@ _STAMP = ENVIRONMENT / "installed-from"
 
 def ensure(*, with_tests: bool = False) -> None:
     """Make `.venv` hold this checkout and its dependencies (and those of the tests, if asked)."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - the reader may well run an older one
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]} ({sys.executable})")
+    if not (3, 11) <= sys.version_info[:2] <= (3, 14):  # the reader may well run another one
+        sys.exit(f"Python 3.11 to 3.14 is needed; this is {sys.version.split()[0]} ({sys.executable})")
     lock_path = CHECKOUT / ".venv.lock"
     with lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two scripts started together install once

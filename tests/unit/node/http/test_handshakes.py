@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from ledger.crypto import SigningKey
-from node.http import HttpServer, create_application, handshakes
+from node.http import HttpServer, create_application, handshakes, server
 from node.net import tls
 from tests.unit.node.http.conftest import until
 from tests.unit.node.http.fake_node import FakeNode
@@ -207,6 +207,7 @@ async def test_who_is_turned_away_is_told_and_counts_until_gone(
 async def test_who_is_turned_away_and_does_not_go_is_cut_off(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secured.server._connections, "_per_address_max", 0)
     monkeypatch.setattr(handshakes, "HTTP_HANDSHAKE_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(handshakes, "HTTP_CLOSE_SECONDS_MAX", 60)
     async with connected(secured.address, 1) as (connection,):
         assert (await shake_hands(connection, secured.context, b"")).startswith(b"HTTP/1.1 503 ")
         assert await ends(connection)
@@ -220,3 +221,37 @@ async def test_closing_ends_those_who_have_not_shaken_hands(secured: Secured) ->
             await secured.server.close()
             for connection in silent:
                 assert await ends(connection)
+
+
+async def test_a_failure_of_ours_is_told_and_the_next_is_served(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(handshakes, "log_failure", lambda event, error: told.append(f"{event}: {error}"))
+    with monkeypatch.context() as broken:
+
+        async def raise_it(_: socket.socket) -> None:
+            raise RuntimeError("broken")
+
+        broken.setattr(handshakes, "until_it_speaks", raise_it)
+        async with connected(secured.address, 1) as (stranger,):
+            assert await ends(stranger)
+    assert told == ["http_handshake_failed: broken"]
+    assert (await secured.ask()).endswith(ANSWER)
+
+
+async def test_when_nothing_is_accepted_any_more_it_is_told(
+    node: FakeNode, secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(server, "log_failure", lambda event, error: told.append(event))
+
+    async def break_down(*_: object) -> AsyncIterator[object]:
+        raise RuntimeError("broken")
+        yield
+
+    monkeypatch.setattr(handshakes, "accept", break_down)
+    served = HttpServer(create_application(node))
+    await served.listen("127.0.0.1", 0, tls=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    await until(lambda: told == ["http_accept_ended"])
+    await served.close()
