@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TypeAlias
 
 from ledger.limits import (
     HTTP_CLOSE_SECONDS_MAX,
@@ -23,22 +24,36 @@ from node.http.log import log_failure
 from node.net.accepting import accept, until_it_speaks
 from node.places import Places
 
+LetIn: TypeAlias = Callable[[asyncio.Transport], bool]
+"""Gives a connection another protocol, or says that it may not be open."""
 
-class Gate(asyncio.Protocol):
-    """The first protocol of a connection: it is let in when it gets another one, or turned away."""
 
-    def __init__(self) -> None:
+class _Gate(asyncio.Protocol):
+    """The first protocol of a connection whose hands are shaken, and the last of one that is turned away."""
+
+    def __init__(self, let_in: LetIn) -> None:
+        self._let_in = let_in
+        self.transport: asyncio.Transport | None = None
+        """Of a connection that is not let in, as long as it lasts."""
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when it is let in, or when it has ended."""
 
-    def settle(self) -> None:
-        """It is let in."""
-        if not self.settled.done():
-            self.settled.set_result(None)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
+        """Let it in if it may be open. If not, nothing is done here: it must be closed only once before it can be
+        aborted, and by us, not by what makes connections and may be cancelled now."""
+        if self._let_in(transport):
+            self._settle()
+        else:
+            self.transport = transport
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It was turned away, and has ended."""
-        self.settle()
+        self.transport = None
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self.settled.done():  # or nobody waits any more
+            self.settled.set_result(None)
 
 
 class _Handshake:
@@ -59,10 +74,11 @@ class _Handshake:
 
 
 class Handshakes:
-    """Those of one server. `gate` makes the first protocol of a connection whose hands are shaken."""
+    """Those of one server. A connection whose hands are shaken is let in, or else turned away: told so, and closed."""
 
-    def __init__(self, gate: Callable[[], Gate]) -> None:
-        self._gate = gate
+    def __init__(self, let_in: LetIn, turn_away: Callable[[asyncio.Transport], None]) -> None:
+        self._let_in = let_in
+        self._turn_away = turn_away
         self._places = Places(
             total_max=HTTP_HANDSHAKES_MAX,
             per_address_max=HTTP_HANDSHAKES_PER_ADDRESS_MAX,
@@ -103,18 +119,23 @@ class Handshakes:
         except BaseException:
             connection.close()
             raise
-        gate = self._gate()
-        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: gate,
-            connection,
-            ssl=context,
-            ssl_handshake_timeout=HTTP_HANDSHAKE_SECONDS_MAX,
-            ssl_shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
-        )
+        gate = _Gate(self._let_in)
         try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: gate,
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=HTTP_HANDSHAKE_SECONDS_MAX,
+                ssl_shutdown_timeout=HTTP_CLOSE_SECONDS_MAX,
+            )
+            if gate.transport is not None:
+                self._turn_away(gate.transport)
             await gate.settled
         except BaseException:
-            transport.abort()
+            # Also where the handshake has ended just when the time was over: then all that was done is to close it,
+            # and whoever does not say goodbye would stay.
+            if gate.transport is not None:
+                gate.transport.abort()
             raise
 
 

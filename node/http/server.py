@@ -36,10 +36,10 @@ from node.http import render
 from node.http.allowance import client_address
 from node.http.application import CONTEXT, problem_response
 from node.http.call import PROBLEM_JSON, Context
-from node.http.handshakes import Gate, Handshakes
+from node.http.handshakes import Handshakes, LetIn
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
-from node.net.accepting import bind
+from node.net.accepting import listen_at, places_of
 from node.net.links import shape
 from node.places import Places
 
@@ -61,7 +61,7 @@ class HttpServer:
         )
         self._context = application[CONTEXT]
         self._server: web.Server | None = None  # aiohttp's own, once something listens
-        self._handshakes = Handshakes(self._gate)
+        self._handshakes = Handshakes(self._let_in, _turn_away)
         self._listeners: list[asyncio.Server | socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []  # over TLS
 
@@ -72,24 +72,36 @@ class HttpServer:
             self._server = self._runner.server
         if tls is not None:
             return await self._listen_over_tls(host, port, tls)
-        listener = await asyncio.get_running_loop().create_server(self._gate, host, port, backlog=HTTP_CONNECTIONS_MAX)
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: _Gate(self._let_in), host, port, backlog=HTTP_CONNECTIONS_MAX
+        )
         self._listeners.append(listener)
         bound: tuple[str, int] = listener.sockets[0].getsockname()[:2]
         return bound
 
     async def _listen_over_tls(self, host: str, port: int, tls: ssl.SSLContext) -> tuple[str, int]:
-        listeners = await bind(host, port, HTTP_CONNECTIONS_MAX)
-        bound: tuple[str, int] = listeners[0].getsockname()[:2]
-        self._listeners += listeners
-        for listener in listeners:
+        bound: tuple[str, int] | None = None
+        for place in await places_of(host, port):
+            listener = listen_at(place, backlog=HTTP_CONNECTIONS_MAX)
+            self._listeners.append(listener)
             accepting = asyncio.get_running_loop().create_task(self._handshakes.accept(listener, tls))
             accepting.add_done_callback(_ended)
             self._accepting.append(accepting)
+            bound = bound or listener.getsockname()[:2]
+        assert bound is not None, "what has no address raises"
         return bound
 
-    def _gate(self) -> Gate:
+    def _let_in(self, transport: asyncio.Transport) -> bool:
+        """Hand a connection over to aiohttp if it may be open."""
+        peer = transport.get_extra_info("peername")
+        address = client_address(peer[0] if isinstance(peer, tuple) else None)
         assert self._server is not None, "set up"
-        return _Gate(self._server, self._connections, self._context)
+        connection = _Connection(self._server, self._connections, self._context, address)
+        if not self._connections.take(address, connection):
+            return False
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        return True
 
     @property
     def connections(self) -> int:
@@ -121,27 +133,16 @@ def _ended(accepting: asyncio.Task[None]) -> None:
         log_failure("http_accept_ended", error)
 
 
-class _Gate(Gate):
-    """Lets a connection in that may be open."""
+class _Gate(asyncio.Protocol):
+    """The first protocol of a connection without TLS."""
 
-    def __init__(self, server: web.Server, connections: Places[_Connection], context: Context) -> None:
-        super().__init__()
-        self._server = server
-        self._connections = connections
-        self._context = context
+    def __init__(self, let_in: LetIn) -> None:
+        self._let_in = let_in
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
-        """Hand the connection over to aiohttp if it may be open."""
-        peer = transport.get_extra_info("peername")
-        address = client_address(peer[0] if isinstance(peer, tuple) else None)
-        connection = _Connection(self._server, self._connections, self._context, address)
-        if not self._connections.take(address, connection):
-            transport.write(_turned_away())
-            transport.close()
-            return
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        self.settle()
+        """Let it in, or turn it away."""
+        if not self._let_in(transport):
+            _turn_away(transport)
 
 
 class _Connection(RequestHandler):
@@ -291,12 +292,13 @@ class _Connection(RequestHandler):
         return response
 
 
-def _turned_away() -> bytes:
-    """A whole HTTP answer, for a connection that may not be open."""
+def _turn_away(transport: asyncio.Transport) -> None:
+    """Say in a whole HTTP answer that the connection may not be open, and close it."""
     problem = Problem(HttpCode.CONNECTIONS_EXHAUSTED, "the connection is closed")
     body = render.to_bytes(render.problem(problem))
     head = (
         f"HTTP/1.1 {problem.status} Service Unavailable\r\nContent-Type: {PROBLEM_JSON}\r\n"
         f"Content-Length: {len(body)}\r\nRetry-After: {problem.retry_after_seconds}\r\nConnection: close\r\n\r\n"
     )
-    return head.encode("ascii") + body
+    transport.write(head.encode("ascii") + body)
+    transport.close()

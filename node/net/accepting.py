@@ -10,28 +10,29 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ledger.limits import ACCEPT_PAUSE_MS, ACCEPTED_IN_A_ROW_MAX
 from node.net.links import shape
 
 Address: TypeAlias = tuple[str, int]
 
+Place: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+"""What a socket can be bound to."""
 
-async def bind(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on `port` (0: any free one) of every address that `host` has; so many connections may wait to be accepted.
-    Raises `OSError`."""
+
+async def places_of(host: str, port: int) -> list[Place]:
+    """Where to listen for `host`, a name or an address, of which a name may have several. Raises `OSError`."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    listeners: list[socket.socket] = []
-    try:
-        for family, address in dict.fromkeys((family, (str(where[0]), int(where[1]))) for family, *_, where in found):
-            listeners.append(socket.create_server(address, family=family, backlog=backlog))
-            listeners[-1].setblocking(False)
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
+    return list(dict.fromkeys((family, where) for family, *_, where in found))
+
+
+def listen_at(place: Place, *, backlog: int) -> socket.socket:
+    """A socket that listens there; so many connections may wait to be accepted. Raises `OSError`."""
+    family, where = place
+    listener = socket.create_server(where, family=family, backlog=backlog)
+    listener.setblocking(False)
+    return listener
 
 
 async def accept(

@@ -29,7 +29,7 @@ from ledger.limits import (
     PEER_HEARTBEAT_MS,
 )
 from node.log import EventLog, Throttle
-from node.net.accepting import accept, bind, until_it_speaks
+from node.net.accepting import accept, listen_at, places_of, until_it_speaks
 from node.net.handshake import PATH
 from node.net.links import Channel
 from node.places import Places
@@ -88,19 +88,17 @@ class Listener:
     async def run(self, listening: Callable[[int], None]) -> None:
         """Accept until cancelled. `listening` is told the port once. Raises `OSError` when it cannot be bound."""
         server = web.Server(self._handle, access_log=None)
-        listeners = await bind(self._host, self._port, _BACKLOG)
-        listening(listeners[0].getsockname()[1])
-        try:
-            async with asyncio.TaskGroup() as group:
-                for listener in listeners:
-                    group.create_task(self._accept(listener, server, group))
-        finally:
-            for listener in listeners:
-                listener.close()
-            for task in self._serving:
-                task.cancel()
-            await asyncio.gather(*self._serving, return_exceptions=True)
-            await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
+        place, *_ = await places_of(self._host, self._port)
+        with listen_at(place, backlog=_BACKLOG) as listener:
+            listening(listener.getsockname()[1])
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._accept(listener, server, group)
+            finally:
+                for task in self._serving:
+                    task.cancel()
+                await asyncio.gather(*self._serving, return_exceptions=True)
+                await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
 
     async def _accept(self, listener: socket.socket, server: web.Server, group: asyncio.TaskGroup) -> None:
         async for connection, (host, port) in accept(listener, self._accept_failed):

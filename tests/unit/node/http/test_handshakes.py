@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -149,26 +150,45 @@ async def test_who_leaves_in_the_middle_leaves_nothing(secured: Secured) -> None
     assert (await secured.ask()).endswith(ANSWER)
 
 
-async def shake_hands(connection: socket.socket, context: ssl.SSLContext, first_words: bytes) -> bytes:
-    """Shake hands, say something in the same breath, and return what comes back until the other end says goodbye."""
-    loop, incoming, outgoing = asyncio.get_running_loop(), ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(incoming, outgoing, server_hostname=None)
+@dataclass
+class Client:
+    """One end of TLS whose bytes the test sends."""
+
+    connection: socket.socket
+    tls: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+
+    async def receive(self) -> None:
+        self.incoming.write(await asyncio.get_running_loop().sock_recv(self.connection, 65_536))
+
+
+async def shake_hands(connection: socket.socket, context: ssl.SSLContext) -> Client:
+    """Do all of a handshake but send the last of it."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = Client(connection, context.wrap_bio(incoming, outgoing, server_hostname=None), incoming, outgoing)
     while True:
         try:
-            client.do_handshake()
-            break
+            client.tls.do_handshake()
         except ssl.SSLWantReadError:
-            await loop.sock_sendall(connection, outgoing.read())
-            incoming.write(await loop.sock_recv(connection, 65_536))
+            await asyncio.get_running_loop().sock_sendall(connection, outgoing.read())
+            await client.receive()
+        else:
+            return client
+
+
+async def talk(connection: socket.socket, context: ssl.SSLContext, first_words: bytes) -> bytes:
+    """Shake hands, say something in the same breath, and return what comes back until the other end says goodbye."""
+    client = await shake_hands(connection, context)
     for start in range(0, len(first_words), 16_384):
-        client.write(first_words[start : start + 16_384])
-    await loop.sock_sendall(connection, outgoing.read())
+        client.tls.write(first_words[start : start + 16_384])
+    await asyncio.get_running_loop().sock_sendall(connection, client.outgoing.read())
     heard = b""
     while True:
         try:
-            words = client.read(65_536)
+            words = client.tls.read(65_536)
         except ssl.SSLWantReadError:
-            incoming.write(await loop.sock_recv(connection, 65_536))
+            await client.receive()
         except ssl.SSLZeroReturnError:
             return heard
         else:
@@ -181,7 +201,7 @@ async def shake_hands(connection: socket.socket, context: ssl.SSLContext, first_
 async def test_what_is_said_in_the_breath_of_the_handshake_is_heard_whole(secured: Secured, requests: int) -> None:
     last = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     async with connected(secured.address, 1) as (connection,):
-        heard = await shake_hands(connection, secured.context, REQUEST * (requests - 1) + last)
+        heard = await talk(connection, secured.context, REQUEST * (requests - 1) + last)
     assert heard.count(ANSWER) == requests
     await until(lambda: secured.server.connections == 0)
 
@@ -196,7 +216,7 @@ async def test_who_is_turned_away_is_told_and_counts_until_gone(
     await until(lambda: secured.server.handshakes == 0)
 
     async with connected(secured.address, 1) as (connection,):
-        heard = await shake_hands(connection, secured.context, b"")
+        heard = await talk(connection, secured.context, b"")
         assert heard.startswith(b"HTTP/1.1 503 ")
         assert heard.endswith(b"}")
         assert secured.server.handshakes == 1, "it has said goodbye, and the other end has not"
@@ -209,8 +229,31 @@ async def test_who_is_turned_away_and_does_not_go_is_cut_off(secured: Secured, m
     monkeypatch.setattr(handshakes, "HTTP_HANDSHAKE_SECONDS_MAX", 0.3)
     monkeypatch.setattr(handshakes, "HTTP_CLOSE_SECONDS_MAX", 60)
     async with connected(secured.address, 1) as (connection,):
-        assert (await shake_hands(connection, secured.context, b"")).startswith(b"HTTP/1.1 503 ")
+        assert (await talk(connection, secured.context, b"")).startswith(b"HTTP/1.1 503 ")
         assert await ends(connection)
+        await until(lambda: secured.server.handshakes == 0)
+
+
+@pytest.mark.parametrize("moment", ["the time is over", "they give way"])
+async def test_who_has_shaken_hands_just_when_they_must_go_goes(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """They would be turned away, and do not say goodbye."""
+    monkeypatch.setattr(secured.server._connections, "_per_address_max", 0)
+    monkeypatch.setattr(handshakes, "HTTP_CLOSE_SECONDS_MAX", 60)
+    if moment == "the time is over":
+        monkeypatch.setattr(handshakes, "HTTP_HANDSHAKE_SECONDS_MAX", 0.5)
+    async with asyncio.timeout(10), connected(secured.address, 3) as crowd:
+        clients = [await shake_hands(connection, secured.context) for connection in crowd]
+        for client in clients:
+            client.connection.send(client.outgoing.read())
+        if moment == "the time is over":
+            time.sleep(0.6)  # noqa: ASYNC251 - the loop is busy, and finds both at once
+        else:
+            for handshake in secured.server._handshakes._places._holders["127.0.0.1"]:
+                handshake.give_way()
+        for client in clients:
+            assert await ends(client.connection)
         await until(lambda: secured.server.handshakes == 0)
 
 

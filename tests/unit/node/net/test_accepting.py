@@ -9,22 +9,18 @@ import pytest
 
 from ledger.limits import ACCEPTED_IN_A_ROW_MAX
 from node.net import accepting
-from node.net.accepting import accept, bind
+from node.net.accepting import accept, places_of
 
 
-async def test_every_address_of_a_name_is_listened_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    def two_addresses(_host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("127.0.1.1", "127.0.1.2")] * 2
-
-    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
-    listeners = await bind("a-name", 0, 5)
-    assert [listener.getsockname()[0] for listener in listeners] == ["127.0.1.1", "127.0.1.2"]
-    taken = listeners[1].getsockname()[1]
-    listeners[0].close()
-    with pytest.raises(OSError, match="in use"):
-        await bind("a-name", taken, 5)
-    with socket.create_server(("127.0.1.1", taken)):
-        listeners[1].close()  # the first of the failed attempt was closed, too
+async def test_a_name_may_have_several_places_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [
+        (socket.AF_INET, ("127.0.1.1", 7)),
+        (socket.AF_INET6, ("fe80::1", 7, 0, 3)),
+        (socket.AF_INET, ("127.0.1.2", 7)),
+    ]
+    found = [(family, socket.SOCK_STREAM, protocol, "", where) for protocol in (6, 0) for family, where in there]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert await places_of("a-name", 7) == there
 
 
 async def test_what_cannot_be_accepted_is_told_and_the_next_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
