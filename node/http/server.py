@@ -39,7 +39,7 @@ from node.http.call import PROBLEM_JSON, Context
 from node.http.handshakes import Handshakes, LetIn
 from node.http.log import log_failure
 from node.http.problems import HttpCode, Problem
-from node.net.accepting import listen_at, places_of
+from node.net.accepting import listen_at, socket_addresses_of
 from node.net.links import shape
 from node.places import Places
 
@@ -81,8 +81,8 @@ class HttpServer:
 
     async def _listen_over_tls(self, host: str, port: int, tls: ssl.SSLContext) -> tuple[str, int]:
         bound: tuple[str, int] | None = None
-        for place in await places_of(host, port):
-            listener = listen_at(place, backlog=HTTP_CONNECTIONS_MAX)
+        for address in await socket_addresses_of(host, port):
+            listener = listen_at(address, backlog=HTTP_CONNECTIONS_MAX)
             self._listeners.append(listener)
             accepting = asyncio.get_running_loop().create_task(self._handshakes.accept(listener, tls))
             accepting.add_done_callback(_ended)

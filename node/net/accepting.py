@@ -17,19 +17,19 @@ from node.net.links import shape
 
 Address: TypeAlias = tuple[str, int]
 
-Place: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+SocketAddress: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 """What a socket can be bound to."""
 
 
-async def places_of(host: str, port: int) -> list[Place]:
+async def socket_addresses_of(host: str, port: int) -> list[SocketAddress]:
     """Where to listen for `host`, a name or an address, of which a name may have several. Raises `OSError`."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, where) for family, *_, where in found))
 
 
-def listen_at(place: Place, *, backlog: int) -> socket.socket:
+def listen_at(address: SocketAddress, *, backlog: int) -> socket.socket:
     """A socket that listens there; so many connections may wait to be accepted. Raises `OSError`."""
-    family, where = place
+    family, where = address
     listener = socket.create_server(where, family=family, backlog=backlog)
     listener.setblocking(False)
     return listener

@@ -29,7 +29,7 @@ from ledger.limits import (
     PEER_HEARTBEAT_MS,
 )
 from node.log import EventLog, Throttle
-from node.net.accepting import accept, listen_at, places_of, until_it_speaks
+from node.net.accepting import accept, listen_at, socket_addresses_of, until_it_speaks
 from node.net.handshake import PATH
 from node.net.links import Channel
 from node.places import Places
@@ -88,8 +88,8 @@ class Listener:
     async def run(self, listening: Callable[[int], None]) -> None:
         """Accept until cancelled. `listening` is told the port once. Raises `OSError` when it cannot be bound."""
         server = web.Server(self._handle, access_log=None)
-        place, *_ = await places_of(self._host, self._port)
-        with listen_at(place, backlog=_BACKLOG) as listener:
+        address, *_ = await socket_addresses_of(self._host, self._port)
+        with listen_at(address, backlog=_BACKLOG) as listener:
             listening(listener.getsockname()[1])
             try:
                 async with asyncio.TaskGroup() as group:

@@ -9,10 +9,10 @@ import pytest
 
 from ledger.limits import ACCEPTED_IN_A_ROW_MAX
 from node.net import accepting
-from node.net.accepting import accept, places_of
+from node.net.accepting import accept, socket_addresses_of
 
 
-async def test_a_name_may_have_several_places_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_may_have_several_addresses_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     there = [
         (socket.AF_INET, ("127.0.1.1", 7)),
         (socket.AF_INET6, ("fe80::1", 7, 0, 3)),
@@ -20,7 +20,7 @@ async def test_a_name_may_have_several_places_and_none_twice(monkeypatch: pytest
     ]
     found = [(family, socket.SOCK_STREAM, protocol, "", where) for protocol in (6, 0) for family, where in there]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    assert await places_of("a-name", 7) == there
+    assert await socket_addresses_of("a-name", 7) == there
 
 
 async def test_what_cannot_be_accepted_is_told_and_the_next_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
