@@ -21,7 +21,7 @@ from ledger.limits import (
 )
 from node.http.allowance import client_address
 from node.http.log import log_failure
-from node.net.accepting import accept, until_it_speaks
+from node.net.accepting import Handshake, accept
 from node.places import Places
 
 LetIn: TypeAlias = Callable[[asyncio.Transport], bool]
@@ -56,23 +56,6 @@ class _Gate(asyncio.Protocol):
             self.settled.set_result(None)
 
 
-class _Handshake:
-    """One that is under way."""
-
-    __slots__ = ("address", "deadline", "gave_way")
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.deadline: asyncio.Timeout | None = None  # once it has begun
-        self.gave_way = False
-
-    def give_way(self) -> None:
-        """End now."""
-        self.gave_way = True
-        if self.deadline is not None and not self.deadline.expired():
-            self.deadline.reschedule(asyncio.get_running_loop().time())
-
-
 class Handshakes:
     """Those of one server. A connection whose hands are shaken is let in, or else turned away: told so, and closed."""
 
@@ -82,7 +65,7 @@ class Handshakes:
         self._places = Places(
             total_max=HTTP_HANDSHAKES_MAX,
             per_address_max=HTTP_HANDSHAKES_PER_ADDRESS_MAX,
-            oust=_Handshake.give_way,
+            oust=Handshake.give_way,
         )
 
     @property
@@ -93,32 +76,25 @@ class Handshakes:
     async def accept(self, listener: socket.socket, context: ssl.SSLContext) -> None:
         """Accept until cancelled."""
         async with asyncio.TaskGroup() as group:
-            async for connection, (host, _) in accept(listener, _accept_failed):
-                handshake = _Handshake(client_address(host))
-                if self._places.take(handshake.address, handshake):
-                    group.create_task(self._shake_hands(connection, handshake, context))
+            async for handshake in accept(listener, _accept_failed):
+                if self._places.take(client_address(handshake.host), handshake):
+                    group.create_task(self._shake_hands(handshake, context))
                 else:
-                    connection.close()
+                    handshake.connection.close()
 
-    async def _shake_hands(self, connection: socket.socket, handshake: _Handshake, context: ssl.SSLContext) -> None:
+    async def _shake_hands(self, handshake: Handshake, context: ssl.SSLContext) -> None:
         """See one connection through to where it is let in, or close it."""
         try:
             with contextlib.suppress(OSError):  # out of time, no TLS, or gone: whoever it was is no client of ours
                 async with asyncio.timeout(HTTP_HANDSHAKE_SECONDS_MAX) as handshake.deadline:
-                    await self._secure(connection, handshake, context)
+                    await handshake.begin()
+                    await self._secure(handshake.connection, context)
         except Exception as error:
             log_failure("http_handshake_failed", error)
         finally:
-            self._places.give_back(handshake.address, handshake)
+            self._places.give_back(client_address(handshake.host), handshake)
 
-    async def _secure(self, connection: socket.socket, handshake: _Handshake, context: ssl.SSLContext) -> None:
-        try:
-            if handshake.gave_way:
-                raise TimeoutError  # before it could begin
-            await until_it_speaks(connection)
-        except BaseException:
-            connection.close()
-            raise
+    async def _secure(self, connection: socket.socket, context: ssl.SSLContext) -> None:
         gate = _Gate(self._let_in)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(

@@ -15,8 +15,6 @@ from typing import Any, TypeAlias
 from ledger.limits import ACCEPT_PAUSE_MS, ACCEPTED_IN_A_ROW_MAX
 from node.net.links import shape
 
-Address: TypeAlias = tuple[str, int]
-
 SocketAddress: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 """What a socket can be bound to."""
 
@@ -35,10 +33,38 @@ def listen_at(address: SocketAddress, *, backlog: int) -> socket.socket:
     return listener
 
 
-async def accept(
-    listener: socket.socket, failed: Callable[[OSError], None]
-) -> AsyncIterator[tuple[socket.socket, Address]]:
-    """The connections that come, and from where. `failed` hears of each that cannot be accepted."""
+class Handshake:
+    """A connection from accepting it until its listener is done with it: who holds a place for it."""
+
+    __slots__ = ("connection", "deadline", "gave_way", "host", "port")
+
+    def __init__(self, connection: socket.socket, host: str, port: int) -> None:
+        self.connection = connection
+        self.host = host
+        self.port = port
+        self.deadline: asyncio.Timeout | None = None  # once it has begun
+        self.gave_way = False
+
+    def give_way(self) -> None:
+        """End now."""
+        self.gave_way = True
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+    async def begin(self) -> None:
+        """Return when there is a first byte. Raises `OSError` when there will be none, and `TimeoutError` when it gave
+        way before it could begin; the connection is closed then."""
+        try:
+            if self.gave_way:
+                raise TimeoutError
+            await _until_it_speaks(self.connection)
+        except BaseException:
+            self.connection.close()
+            raise
+
+
+async def accept(listener: socket.socket, failed: Callable[[OSError], None]) -> AsyncIterator[Handshake]:
+    """The connections that come. `failed` hears of each that cannot be accepted."""
     loop = asyncio.get_running_loop()
     for number in count():
         try:
@@ -49,12 +75,12 @@ async def accept(
             await asyncio.sleep(ACCEPT_PAUSE_MS / 1000)
             continue
         shape(connection)
-        yield connection, (str(address[0]), int(address[1]))
+        yield Handshake(connection, str(address[0]), int(address[1]))
         if number % ACCEPTED_IN_A_ROW_MAX == 0:
             await asyncio.sleep(0)  # to accept does not yield as long as there is somebody to accept
 
 
-async def until_it_speaks(connection: socket.socket) -> None:
+async def _until_it_speaks(connection: socket.socket) -> None:
     """Return when there is a first byte. Raises `OSError` when there will be none.
 
     Only then is anything made for TLS: it is a quarter of a megabyte, and goes only when the collector comes by.

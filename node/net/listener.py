@@ -29,7 +29,7 @@ from ledger.limits import (
     PEER_HEARTBEAT_MS,
 )
 from node.log import EventLog, Throttle
-from node.net.accepting import accept, listen_at, socket_addresses_of, until_it_speaks
+from node.net.accepting import Handshake, accept, listen_at, socket_addresses_of
 from node.net.handshake import PATH
 from node.net.links import Channel
 from node.places import Places
@@ -51,24 +51,6 @@ Serve = Callable[[Arrival], Awaitable[None]]
 """Lives as long as the connection: it is closed when this returns."""
 
 
-class _Handshake:
-    """One that is under way, from accepting its connection to its hello."""
-
-    __slots__ = ("address", "deadline", "gave_way", "host")
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.address = f"{host}:{port}"
-        self.deadline: asyncio.Timeout | None = None  # once it has begun
-        self.gave_way = False
-
-    def give_way(self) -> None:
-        """End now."""
-        self.gave_way = True
-        if self.deadline is not None and not self.deadline.expired():
-            self.deadline.reschedule(asyncio.get_running_loop().time())
-
-
 class Listener:
     """Listens at one address. `tls` gives the context of the moment, `serve` takes over each WebSocket."""
 
@@ -80,7 +62,7 @@ class Listener:
         self._log = log
         self._refusals = Throttle(per_window=_REFUSALS_LOGGED_PER_MINUTE, window_ms=60_000)
         self._handshakes = Places(
-            total_max=PEER_HANDSHAKES_MAX, per_address_max=PEER_HANDSHAKES_PER_ADDRESS_MAX, oust=_Handshake.give_way
+            total_max=PEER_HANDSHAKES_MAX, per_address_max=PEER_HANDSHAKES_PER_ADDRESS_MAX, oust=Handshake.give_way
         )
         self._serving: set[asyncio.Task[None]] = set()
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
@@ -101,36 +83,29 @@ class Listener:
                 await server.shutdown(PEER_CLOSE_TIMEOUT_MS / 1000)
 
     async def _accept(self, listener: socket.socket, server: web.Server, group: asyncio.TaskGroup) -> None:
-        async for connection, (host, port) in accept(listener, self._accept_failed):
-            handshake = _Handshake(host, port)
-            if self._handshakes.take(host, handshake):
-                group.create_task(self._shake_hands(server, connection, handshake))
+        async for handshake in accept(listener, self._accept_failed):
+            if self._handshakes.take(handshake.host, handshake):
+                group.create_task(self._shake_hands(server, handshake))
             else:
-                connection.close()
-                self._refused(handshake.address, "too many handshakes at once")
+                handshake.connection.close()
+                self._refused(f"{handshake.host}:{handshake.port}", "too many handshakes at once")
 
     def _accept_failed(self, error: OSError) -> None:
         self._refused("-", f"accept failed: {error}")
 
-    async def _shake_hands(self, server: web.Server, connection: socket.socket, handshake: _Handshake) -> None:
+    async def _shake_hands(self, server: web.Server, handshake: Handshake) -> None:
         """See one connection through to its link, or close it."""
         loop = asyncio.get_running_loop()
         handler = server()
         self._admitted[handler] = admitted = loop.create_future()
         transport: asyncio.BaseTransport | None = None
-        address = handshake.address
+        address = f"{handshake.host}:{handshake.port}"
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_MS / 1000) as handshake.deadline:
-                try:
-                    if handshake.gave_way:
-                        raise TimeoutError  # before it could begin
-                    await until_it_speaks(connection)
-                except BaseException:
-                    connection.close()
-                    raise
+                await handshake.begin()
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: handler,
-                    connection,
+                    handshake.connection,
                     ssl=self._tls(),
                     ssl_handshake_timeout=HANDSHAKE_TIMEOUT_MS / 1000,
                     ssl_shutdown_timeout=PEER_CLOSE_TIMEOUT_MS / 1000,

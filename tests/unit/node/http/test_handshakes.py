@@ -14,7 +14,7 @@ import pytest
 
 from ledger.crypto import SigningKey
 from node.http import HttpServer, create_application, handshakes, server
-from node.net import tls
+from node.net import accepting, tls
 from tests.unit.node.http.conftest import until
 from tests.unit.node.http.fake_node import FakeNode
 
@@ -276,7 +276,7 @@ async def test_a_failure_of_ours_is_told_and_the_next_is_served(
         async def raise_it(_: socket.socket) -> None:
             raise RuntimeError("broken")
 
-        broken.setattr(handshakes, "until_it_speaks", raise_it)
+        broken.setattr(accepting, "_until_it_speaks", raise_it)
         async with connected(secured.address, 1) as (stranger,):
             assert await ends(stranger)
     assert told == ["http_handshake_failed: broken"]

@@ -36,8 +36,8 @@ async def test_what_cannot_be_accepted_is_told_and_the_next_is_accepted(monkeypa
             return outcome, ("127.0.0.1", 7)
 
         monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", sock_accept)
-        async for accepted, address in accept(listener, lambda error: told.append(str(error))):
-            assert (accepted, address) == (connection, ("127.0.0.1", 7))
+        async for handshake in accept(listener, lambda error: told.append(str(error))):
+            assert (handshake.connection, handshake.host, handshake.port) == (connection, "127.0.0.1", 7)
             break
     assert told == ["too many open files", "aborted"]
 
